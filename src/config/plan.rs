@@ -1,0 +1,201 @@
+//! What a run will do: the config file, checked. A wrong value cannot be built.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use super::secret::Secret;
+use crate::page::JsonPath;
+use crate::paginate::PaginatorPlan;
+use crate::schema::WriteDisposition;
+
+/// One pipeline, ready to run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The file it came from, as given on the command line.
+    pub file: PathBuf,
+    /// dlt: `pipeline_name`.
+    pub pipeline: String,
+    /// dlt: `dataset_name`, already normalized to an identifier.
+    pub dataset: String,
+    /// dlt: source name, which is the name of the schema.
+    pub source: String,
+    /// Where rows go.
+    pub destination: DestinationPlan,
+    /// Absolute; holds packages and the record of used quota. Losing it loses no committed row.
+    pub work_dir: PathBuf,
+    /// The API as a whole.
+    pub client: ClientPlan,
+    /// Parents before children, else in the order of the file. Unselected ones included.
+    pub resources: Vec<ResourcePlan>,
+}
+
+/// A destination URL, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DestinationPlan {
+    /// `duckdb:FILE`.
+    DuckDb {
+        /// Absolute path of the database file.
+        path: PathBuf,
+        /// As the user wrote it, for messages.
+        label: String,
+    },
+}
+
+/// Base URL, credentials and limits that all requests share.
+#[derive(Debug, Clone)]
+pub struct ClientPlan {
+    /// Ends in `/`. The one origin that credentials are sent to.
+    pub base_url: Url,
+    /// Sent with each request to `base_url`'s origin; values may be secrets.
+    pub headers: Vec<(String, Secret)>,
+    /// How requests prove who they are.
+    pub auth: Option<Auth>,
+    /// All hold at once. Empty: none.
+    pub rate_limits: Vec<RateLimit>,
+    /// When and how often a transient failure is tried again.
+    pub retry: RetryPlan,
+    /// Limit for one attempt, connect to last byte.
+    pub timeout: Duration,
+    /// Largest accepted body, in bytes after decompression.
+    pub max_body_bytes: u64,
+}
+
+/// Credentials.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// `Authorization: Bearer TOKEN`.
+    Bearer {
+        /// The token.
+        token: Secret,
+    },
+    /// A key under a name of the API's choice.
+    ApiKey {
+        /// Header or query parameter name.
+        name: String,
+        /// The key.
+        api_key: Secret,
+        /// Where the name goes.
+        location: KeyLocation,
+    },
+}
+
+/// Where an API key is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyLocation {
+    /// A request header.
+    Header,
+    /// A query parameter.
+    Query,
+}
+
+/// At most `requests` in any window of `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Number of requests.
+    pub requests: NonZeroU32,
+    /// Length of the window.
+    pub per: Duration,
+}
+
+/// Exponential backoff with jitter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPlan {
+    /// Attempts in total, the first included.
+    pub max_attempts: u32,
+    /// Delay before the second attempt; doubles with each further one.
+    pub initial_delay: Duration,
+    /// Longest delay of our own choosing.
+    pub max_delay: Duration,
+    /// Longest delay a server may ask for (`Retry-After`); a longer one ends the resource.
+    pub max_server_delay: Duration,
+}
+
+/// HTTP method of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`.
+    Get,
+    /// `POST`.
+    Post,
+}
+
+/// One endpoint and what it yields.
+#[derive(Debug, Clone)]
+pub struct ResourcePlan {
+    /// Name as written.
+    pub name: String,
+    /// Normalized name of its root table.
+    pub table: String,
+    /// Whether its rows are loaded.
+    pub selected: bool,
+    /// The resource whose rows fill the `{resources.x.field}` placeholders.
+    pub parent: Option<String>,
+    /// Fields of the parent's row that are added to each row as `_<parent>_<field>`.
+    pub include_from_parent: Vec<String>,
+    /// The request, placeholders still in it.
+    pub endpoint: EndpointPlan,
+    /// What happens to rows that are there already.
+    pub write_disposition: WriteDisposition,
+    /// Identity of a row; source field names.
+    pub primary_key: Vec<String>,
+    /// Group of rows replaced together; source field names.
+    pub merge_key: Vec<String>,
+    /// How deep lists and objects become tables and columns; below, they stay JSON. `None`: all the way.
+    pub max_table_nesting: Option<u32>,
+    /// What the next run starts from.
+    pub incremental: Option<IncrementalPlan>,
+}
+
+/// A request before the paginator and the parent have filled it in.
+#[derive(Debug, Clone)]
+pub struct EndpointPlan {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// Relative to the base URL, or absolute; may hold `{resources.x.field}`.
+    pub path: String,
+    /// Query parameters in order; values may hold placeholders.
+    pub params: Vec<(String, String)>,
+    /// JSON body; texts in it may hold placeholders.
+    pub json: Option<Value>,
+    /// Over the client's headers.
+    pub headers: Vec<(String, Secret)>,
+    /// Over the client's credentials. Without it, credentials go to the base URL's origin only.
+    pub auth: Option<Auth>,
+    /// Where the rows are in a page. `None`: found on the first page, as dlt finds it.
+    pub data_selector: Option<JsonPath>,
+    /// Rule for the next request.
+    pub paginator: PaginatorPlan,
+}
+
+/// What the next run starts from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IncrementalPlan {
+    /// A field of the rows (dlt's `incremental`).
+    CursorField {
+        /// Path of the field in a row.
+        cursor_path: JsonPath,
+        /// Where to start when there is no state.
+        initial_value: Option<Value>,
+        /// Query parameter that gets the start value.
+        start_param: Option<String>,
+        /// What to do with rows that lack the field (or have null).
+        on_missing: OnCursorMissing,
+    },
+    /// The paginator's own cursor: the next run sends the last one of this run.
+    PageCursor,
+}
+
+/// dlt: `on_cursor_value_missing`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnCursorMissing {
+    /// The resource fails.
+    Raise,
+    /// The row is loaded.
+    Include,
+    /// The row is dropped.
+    Exclude,
+}

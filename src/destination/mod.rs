@@ -1,0 +1,152 @@
+//! Databases. They know tables, batches and dispositions; they know no API and no config file.
+
+pub mod duckdb;
+
+use std::time::Duration;
+
+use crate::normalize::Normalized;
+use crate::schema::Schema;
+use crate::state::{LoadId, PipelineState};
+
+/// What a dataset holds of one pipeline.
+#[derive(Debug, Clone, Default)]
+pub struct Committed {
+    /// The newest schema of the source.
+    pub schema: Option<Schema>,
+    /// The newest state of the pipeline.
+    pub state: Option<PipelineState>,
+    /// The newest load of any schema.
+    pub last_load: Option<LoadId>,
+}
+
+/// All that one transaction commits.
+#[derive(Debug)]
+pub struct LoadPackage<'a> {
+    /// Sortable id of the load.
+    pub load_id: &'a LoadId,
+    /// Name of the pipeline.
+    pub pipeline: &'a str,
+    /// Schema to commit, bumped, and the rows.
+    pub rows: &'a Normalized,
+    /// State to commit, bumped; `None` if it did not change.
+    pub state: Option<&'a PipelineState>,
+    /// Hash of the schema that the rows were normalized against; `None` if there was none. A load onto another
+    /// schema is refused with [`DestinationError::SchemaMoved`].
+    pub base_schema_hash: Option<&'a str>,
+    /// Root tables that are emptied even if no row came (a `replace` resource that yielded none).
+    pub emptied: &'a [String],
+    /// What `_forebay_runs` says of this load.
+    pub runs: &'a [RunRecord],
+}
+
+/// One row of `_forebay_runs`: what one resource did in one load.
+#[derive(Debug, Clone)]
+pub struct RunRecord {
+    /// Name of the resource.
+    pub resource: String,
+    /// `complete`, `partial` or `unproven`.
+    pub outcome: String,
+    /// Rows received from the API.
+    pub row_count: u64,
+    /// Pages received.
+    pub page_count: u64,
+    /// Requests sent, repeated ones included.
+    pub request_count: u64,
+    /// When extraction of the resource began, Unix microseconds.
+    pub started_at: i64,
+    /// When it ended.
+    pub finished_at: i64,
+}
+
+/// What a load did.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The committed load.
+    pub load_id: LoadId,
+    /// Rows written, per table.
+    pub tables: Vec<(String, u64)>,
+    /// Columns added to tables that were there before, per table.
+    pub added_columns: Vec<(String, Vec<String>)>,
+    /// Whether the load had been committed before: nothing was written now.
+    pub already_loaded: bool,
+    /// Time spent in the transaction.
+    pub elapsed: Duration,
+}
+
+/// A place for datasets.
+///
+/// Methods block; callers give them a thread of their own. A destination keeps nothing open between calls, so
+/// that other programs can use the database while pages come in.
+pub trait Destination: Send {
+    /// dlt's name of the kind, for the state document: `dlt.destinations.duckdb`.
+    fn dlt_type(&self) -> &'static str;
+
+    /// Longest identifier, in bytes.
+    fn max_identifier_length(&self) -> usize;
+
+    /// Reads the newest schema of `source` and state of `pipeline`. A dataset that is not there yet is empty,
+    /// and is not created by this. A state counts only if its load is in `_dlt_loads` with status 0, as in dlt.
+    ///
+    /// # Errors
+    /// The database cannot be read, or holds a document that this version does not know.
+    fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError>;
+
+    /// Commits a package: DDL, rows, schema, state, ledger and run records in one transaction. A load id that
+    /// is in the ledger already changes nothing, so a package may be loaded again after a crash at any moment.
+    ///
+    /// # Errors
+    /// Nothing of the package is in the database then.
+    fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError>;
+}
+
+/// Why a destination could not do its part.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DestinationError {
+    /// Another process has the database.
+    #[error("could not lock `{file}` within {} s: {holder} has it open", waited.as_secs())]
+    Locked {
+        /// The database file.
+        file: String,
+        /// Who has it, with the PID if known.
+        holder: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The database cannot be opened.
+    #[error("could not open `{file}`: {reason}")]
+    Open {
+        /// The database file.
+        file: String,
+        /// The engine's words.
+        reason: String,
+    },
+    /// A statement failed.
+    #[error("could not {action}: {reason}")]
+    Statement {
+        /// What was being done, to which table.
+        action: String,
+        /// The engine's words.
+        reason: String,
+    },
+    /// Somebody else changed the schema between reading it and loading: normalize again and load again.
+    #[error("the schema of source `{source_name}` changed while rows were on their way")]
+    SchemaMoved {
+        /// Name of the source.
+        source_name: String,
+    },
+    /// A stored schema of another generation.
+    #[error(transparent)]
+    Schema(#[from] crate::schema::SchemaError),
+    /// A stored state of another generation.
+    #[error(transparent)]
+    State(#[from] crate::state::StateError),
+    /// A spill file cannot be read back.
+    #[error("could not read `{file}` of the load package: {reason}")]
+    Spill {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

@@ -1,0 +1,5 @@
+//! Requests under quota: client, credentials, retry. The one place that talks to the network.
+
+mod request;
+
+pub use request::{Request, Response};

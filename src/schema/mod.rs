@@ -1,0 +1,32 @@
+//! Tables, columns and types, and dlt's rules for them: naming, inference, coercion. No I/O.
+
+mod column;
+mod stored;
+mod table;
+
+use indexmap::IndexMap;
+
+pub use column::{Column, DataType, Hint};
+pub use stored::{ENGINE_VERSION, SchemaError};
+pub use table::{Table, WriteDisposition};
+
+/// All tables of one source, as dlt keeps them in `_dlt_version.schema`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schema {
+    /// Name of the source.
+    pub name: String,
+    /// Bumped with each change of content. 0: never stored.
+    pub version: u64,
+    /// [`Schema::content_hash`] at the last [`Schema::bump`].
+    pub version_hash: String,
+    /// Hashes of earlier versions, newest first, ten at most.
+    pub previous_hashes: Vec<String>,
+    /// By name, in order of creation.
+    pub tables: IndexMap<String, Table>,
+    /// dlt's `settings`, kept as found.
+    pub settings: serde_json::Value,
+    /// dlt's `normalizers`, kept as found but for the propagation of root ids.
+    pub normalizers: serde_json::Value,
+    /// Fields that this version does not know, kept as found.
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
