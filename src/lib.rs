@@ -17,6 +17,7 @@ pub mod config;
 pub mod destination;
 pub mod http;
 pub mod normalize;
+pub mod package;
 pub mod page;
 pub mod paginate;
 pub mod schema;

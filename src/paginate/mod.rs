@@ -19,7 +19,8 @@ pub enum PageCursor {
 }
 
 /// What follows a page.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Next {
     /// One more page.
     Page(PageCursor),

@@ -1,0 +1,368 @@
+//! The journal: an append-only file of records, each with its length and checksum.
+//!
+//! A record is `length: u32 LE`, `crc32: u32 LE`, then `length` bytes: `header length: u32 LE`, a JSON header, the
+//! rows of the page as they came. A crash can tear the last record only; reading stops at the first record
+//! that is not whole, and writing goes on from there.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::paginate::{Next, PageCursor};
+
+const FRAME: usize = 8;
+
+/// Longest record that is believed; a longer length is a torn or foreign file.
+const MAX_RECORD: u32 = 1 << 30;
+
+/// What the journal cannot do.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {action} `{}`", file.display())]
+pub struct JournalError {
+    /// Read, write, make durable.
+    pub action: &'static str,
+    /// The journal.
+    pub file: PathBuf,
+    /// Why: a full disk, most often.
+    #[source]
+    pub source: io::Error,
+}
+
+/// A page that was received.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageRecord {
+    /// Name of the resource.
+    pub resource: String,
+    /// Which pagination of the resource: the number of the parent's row, 0 without a parent.
+    pub series: u64,
+    /// What the page was asked with.
+    pub cursor: PageCursor,
+    /// What follows it.
+    pub next: Next,
+    /// The page's own cursor, for resources that go on from it in the next run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Value>,
+    /// Rows in it.
+    pub row_count: u64,
+    /// Rows that the API says there are in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_rows: Option<u64>,
+    /// Fields of the parent's row that each row gets.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub from_parent: Map<String, Value>,
+}
+
+/// How a resource ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The API said that there is no more.
+    Complete,
+    /// Rows are right, but there are more.
+    Partial(String),
+    /// The rows are not to be loaded.
+    Failed(String),
+}
+
+/// One record of a journal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// A page and its rows: the JSON value that the data selector found.
+    Page(PageRecord, Bytes),
+    /// The end of a resource.
+    End {
+        /// Name of the resource.
+        resource: String,
+        /// How it ended.
+        outcome: Outcome,
+        /// Requests it took, repeated ones included.
+        request_count: u64,
+        /// When its extraction began and ended, Unix microseconds.
+        started_at: i64,
+        /// See `started_at`.
+        finished_at: i64,
+    },
+    /// The end of the package: nothing more is extracted into it.
+    Sealed,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Header {
+    Page(PageRecord),
+    End { resource: String, outcome: Outcome, request_count: u64, started_at: i64, finished_at: i64 },
+    Sealed,
+}
+
+/// The writing end.
+///
+/// A record is handed to the operating system before [`Journal::append`] returns, so a killed process loses
+/// none; a thread of its own makes records durable against power cuts, one `fsync` after the other, so pages do not wait for the disk.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    syncer: Option<Syncer>,
+}
+
+impl Journal {
+    /// Opens a journal behind its last whole record; what a crash tore is cut off.
+    ///
+    /// # Errors
+    /// The file cannot be made, read or cut.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let error = |action| move |source| JournalError { action, file: path.to_owned(), source };
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(error("open"))?;
+        let length = file.metadata().map_err(error("open"))?.len();
+        let mut records = Records::open(path)?;
+        for record in records.by_ref() {
+            record?;
+        }
+        if records.whole_bytes() < length {
+            let torn_bytes = length - records.whole_bytes();
+            tracing::warn!(file = %path.display(), torn_bytes, "the journal ends in a torn record, which is dropped");
+            file.set_len(records.whole_bytes()).map_err(error("cut"))?;
+        }
+        let syncer = Syncer::start(file.try_clone().map_err(error("open"))?);
+        Ok(Self { path: path.to_owned(), file, syncer: Some(syncer) })
+    }
+
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// The disk is full or fails; an earlier record that could not be made durable is reported here, too.
+    pub fn append(&mut self, record: &Record) -> Result<(), JournalError> {
+        let (header, body): (Header, &[u8]) = match record {
+            Record::Page(page, rows) => (Header::Page(page.clone()), rows),
+            Record::Sealed => (Header::Sealed, &[]),
+            Record::End { resource, outcome, request_count, started_at, finished_at } => (
+                Header::End {
+                    resource: resource.clone(),
+                    outcome: outcome.clone(),
+                    request_count: *request_count,
+                    started_at: *started_at,
+                    finished_at: *finished_at,
+                },
+                &[],
+            ),
+        };
+        self.write(&header, body).map_err(|source| self.error("write", source))?;
+        match &self.syncer {
+            Some(syncer) => syncer.request().map_err(|source| self.error("make durable", source)),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, header: &Header, body: &[u8]) -> io::Result<()> {
+        let header = serde_json::to_vec(header)?;
+        let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, "a page of more than 1 GiB");
+        let header_length = u32::try_from(header.len()).map_err(|_| too_long())?;
+        let length = u32::try_from(4 + header.len() + body.len()).map_err(|_| too_long())?;
+        if length > MAX_RECORD {
+            return Err(too_long());
+        }
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&header_length.to_le_bytes());
+        checksum.update(&header);
+        checksum.update(body);
+        let mut record = Vec::with_capacity(FRAME + length as usize);
+        record.extend_from_slice(&length.to_le_bytes());
+        record.extend_from_slice(&checksum.finalize().to_le_bytes());
+        record.extend_from_slice(&header_length.to_le_bytes());
+        record.extend_from_slice(&header);
+        record.extend_from_slice(body);
+        self.file.write_all(&record)
+    }
+
+    /// Waits until all records are durable.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        if let Some(syncer) = self.syncer.take() {
+            syncer.stop();
+        }
+        self.file.sync_all().map_err(|source| self.error("make durable", source))
+    }
+
+    fn error(&self, action: &'static str, source: io::Error) -> JournalError {
+        JournalError { action, file: self.path.clone(), source }
+    }
+}
+
+/// Calls `fsync` on a thread of its own. Requests that come during a call are served by the next one.
+#[derive(Debug)]
+struct Syncer {
+    requests: SyncSender<()>,
+    failure: Arc<OnceLock<io::ErrorKind>>,
+    thread: JoinHandle<()>,
+}
+
+impl Syncer {
+    fn start(file: File) -> Self {
+        let (requests, received) = sync_channel::<()>(1);
+        let failure = Arc::new(OnceLock::new());
+        let seen = Arc::clone(&failure);
+        let thread = std::thread::spawn(move || {
+            while received.recv().is_ok() {
+                if let Err(error) = file.sync_data() {
+                    // The first failure is the one that is reported, with the next record.
+                    let _ = seen.set(error.kind());
+                }
+            }
+        });
+        Self { requests, failure, thread }
+    }
+
+    fn request(&self) -> io::Result<()> {
+        // A full channel means that a request is waiting already, which will cover this record, too.
+        let _ = self.requests.try_send(());
+        self.failure.get().map_or(Ok(()), |kind| Err(io::Error::from(*kind)))
+    }
+
+    fn stop(self) {
+        drop(self.requests);
+        let _ = self.thread.join();
+    }
+}
+
+/// Reads a journal from its start; ends at the first record that is not whole.
+#[derive(Debug)]
+pub struct Records {
+    path: PathBuf,
+    reader: BufReader<File>,
+    whole_bytes: u64,
+}
+
+impl Records {
+    /// Opens a journal for reading.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let file = File::open(path).map_err(|source| JournalError {
+            action: "open",
+            file: path.to_owned(),
+            source,
+        })?;
+        Ok(Self { path: path.to_owned(), reader: BufReader::with_capacity(1 << 18, file), whole_bytes: 0 })
+    }
+
+    /// Length of the records that were read so far: where the next one starts.
+    pub fn whole_bytes(&self) -> u64 {
+        self.whole_bytes
+    }
+
+    /// The next record; `None` at the end and at a torn record.
+    fn read(&mut self) -> io::Result<Option<Record>> {
+        let Some(frame) = self.read_exactly(FRAME)? else { return Ok(None) };
+        let word = |at: usize| u32::from_le_bytes([frame[at], frame[at + 1], frame[at + 2], frame[at + 3]]);
+        let (length, checksum) = (word(0), word(4));
+        if !(4..=MAX_RECORD).contains(&length) {
+            return Ok(None);
+        }
+        let Some(content) = self.read_exactly(length as usize)? else { return Ok(None) };
+        if crc32fast::hash(&content) != checksum {
+            return Ok(None);
+        }
+        self.whole_bytes += (FRAME + content.len()) as u64;
+        let content = Bytes::from(content);
+        let header_length = u32::from_le_bytes([content[0], content[1], content[2], content[3]]) as usize;
+        let header = content.get(4..4 + header_length).unwrap_or_default();
+        Ok(Some(match serde_json::from_slice(header)? {
+            Header::Page(page) => Record::Page(page, content.slice(4 + header_length..)),
+            Header::End { resource, outcome, request_count, started_at, finished_at } => {
+                Record::End { resource, outcome, request_count, started_at, finished_at }
+            }
+            Header::Sealed => Record::Sealed,
+        }))
+    }
+
+    /// `None` if the file ends before.
+    fn read_exactly(&mut self, length: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut content = Vec::with_capacity(length.min(1 << 22));
+        self.reader.by_ref().take(length as u64).read_to_end(&mut content)?;
+        Ok((content.len() == length).then_some(content))
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.read() {
+            Ok(record) => record.map(Ok),
+            Err(source) => Some(Err(JournalError { action: "read", file: self.path.clone(), source })),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn page(number: u64) -> Record {
+        let record = PageRecord {
+            resource: "members".to_owned(),
+            series: 0,
+            cursor: PageCursor::Number(number),
+            next: Next::Page(PageCursor::Number(number + 1)),
+            token: None,
+            row_count: 1,
+            total_rows: None,
+            from_parent: Map::new(),
+        };
+        Record::Page(record, Bytes::from(format!("[{{\"id\":{number}}}]")))
+    }
+
+    fn read(path: &Path) -> Vec<Record> {
+        Records::open(path).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn what_was_appended_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let mut journal = Journal::open(&path).unwrap();
+        let records = [page(1), page(2), Record::Sealed];
+        for record in &records {
+            journal.append(record).unwrap();
+        }
+        journal.sync().unwrap();
+        assert_eq!(read(&path), records);
+    }
+
+    proptest! {
+        /// Whatever a crash or a bad disk leaves of the file, the whole records before it are there, and
+        /// writing goes on behind them.
+        #[test]
+        fn a_torn_tail_costs_the_torn_record_only(cut in 0usize..400, garbage in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("journal");
+            let mut journal = Journal::open(&path).unwrap();
+            journal.append(&page(1)).unwrap();
+            let whole = std::fs::metadata(&path).unwrap().len() as usize;
+            journal.append(&page(2)).unwrap();
+            drop(journal);
+            let mut bytes = std::fs::read(&path).unwrap();
+            let both = bytes.len();
+            let kept = (whole + cut).min(both - 1);
+            bytes.truncate(kept);
+            bytes.extend(garbage);
+            std::fs::write(&path, &bytes).unwrap();
+            let mut journal = Journal::open(&path).unwrap();
+            journal.append(&page(3)).unwrap();
+            prop_assert_eq!(read(&path), vec![page(1), page(3)]);
+        }
+    }
+}
