@@ -13,12 +13,17 @@
 //! destination; [`destination`] knows no API; only [`cli`] prints and only `main` exits. [`pipeline`] is the one
 //! place that knows all stages and their order.
 
+pub mod cli;
 pub mod config;
 pub mod destination;
+pub mod error;
+pub mod extract;
 pub mod http;
 pub mod normalize;
 pub mod package;
 pub mod page;
 pub mod paginate;
+pub mod pipeline;
+pub mod report;
 pub mod schema;
 pub mod state;

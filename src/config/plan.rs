@@ -1,5 +1,6 @@
 //! What a run will do: the config file, checked. A wrong value cannot be built.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +44,14 @@ pub enum DestinationPlan {
         /// As the user wrote it, for messages.
         label: String,
     },
+}
+
+impl fmt::Display for DestinationPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DuckDb { label, .. } => f.write_str(label),
+        }
+    }
 }
 
 /// Base URL, credentials and limits that all requests share.

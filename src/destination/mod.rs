@@ -99,6 +99,13 @@ pub trait Destination: Send {
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError>;
 }
 
+impl DestinationError {
+    /// Whether another program has the database.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Locked { .. })
+    }
+}
+
 /// Why a destination could not do its part.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -8,24 +8,30 @@ use serde_json::{Map, Value};
 use crate::paginate::PageCursor;
 use crate::state::LoadId;
 
-/// The form of packages that this version writes and reads.
-pub(super) const FORMAT: u32 = 1;
-
 /// What a package was made for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT`] at the time.
+    /// [`Manifest::FORMAT`] at the time.
     pub format: u32,
     /// Its id, which is that of the load.
     pub load_id: LoadId,
     /// Hash of the plan's part that decides what is fetched: pages of another plan are not continued.
     pub plan_hash: String,
-    /// The resources it extracts, parents first.
+    /// The resources whose rows are loaded.
+    pub selected: Vec<String>,
+    /// The resources it extracts, parents first: the selected ones and the parents they need.
     pub resources: Vec<String>,
-    /// Where each resource starts.
+    /// Where each incremental resource starts; the others start at their first page.
     pub starts: BTreeMap<String, Start>,
+    /// Whether all is read again, whatever the state says.
+    pub full_refresh: bool,
     /// When it was made, Unix microseconds.
     pub created_at: i64,
+}
+
+impl Manifest {
+    /// The form of packages that this version writes and reads.
+    pub const FORMAT: u32 = 1;
 }
 
 /// Where a resource starts.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::journal::{Journal, JournalError, Record, Records};
-use super::manifest::{FORMAT, Manifest};
+use super::manifest::Manifest;
 use crate::state::LoadId;
 
 /// What the store cannot do.
@@ -34,6 +34,12 @@ pub enum PackageError {
     /// The journal fails.
     #[error("could not keep what was received")]
     Journal(#[from] JournalError),
+    /// The journal of a sealed package is not whole any more.
+    #[error("the journal of package {load_id} is damaged")]
+    Damaged {
+        /// The package.
+        load_id: LoadId,
+    },
     /// A package of another version.
     #[error("package `{}` has format {format}, which this version does not read", file.display())]
     Format {
@@ -160,7 +166,7 @@ impl Package {
         let malformed = |error: serde_json::Error| file_error("read", &path)(error.into());
         let fields: serde_json::Value = serde_json::from_slice(&text).map_err(malformed)?;
         match fields["format"].as_u64().and_then(|format| u32::try_from(format).ok()) {
-            Some(FORMAT) => {}
+            Some(Manifest::FORMAT) => {}
             format => return Err(PackageError::Format { file: path, format: format.unwrap_or(0) }),
         }
         let manifest: Manifest = serde_json::from_value(fields).map_err(malformed)?;
@@ -190,6 +196,14 @@ impl Package {
             drop(self.journal()?);
         }
         Ok(Records::open(&path)?)
+    }
+
+    /// Reads the journal without rows and without checking them.
+    ///
+    /// # Errors
+    /// The journal cannot be opened.
+    pub fn headers(&self) -> Result<Records, PackageError> {
+        Ok(self.records()?.without_rows())
     }
 
     fn is_sealed(&self) -> Result<bool, PackageError> {
@@ -243,11 +257,13 @@ mod tests {
 
     fn manifest() -> Manifest {
         Manifest {
-            format: FORMAT,
+            format: Manifest::FORMAT,
             load_id: LoadId::new(None),
             plan_hash: "x".to_owned(),
+            selected: vec!["members".to_owned()],
             resources: vec!["members".to_owned()],
             starts: BTreeMap::new(),
+            full_refresh: false,
             created_at: 0,
         }
     }

@@ -3,12 +3,14 @@
 //! Rows stay the bytes that came ([`RawValue`]): numbers keep every digit, keys their order, and nothing is
 //! copied until a value reaches its column.
 
+mod detect;
 mod object;
 mod path;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+pub use detect::detect_rows;
 pub use object::{Fields, fields};
 pub use path::{JsonPath, JsonPathError};
 
@@ -77,7 +79,13 @@ pub fn rows(selected: &RawValue) -> Result<Vec<&RawValue>, serde_json::Error> {
     }
 }
 
+/// How many rows [`rows`] would give.
+pub fn row_count(selected: &RawValue) -> usize {
+    rows(selected).map_or(0, |rows| rows.len())
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

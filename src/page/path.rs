@@ -31,6 +31,16 @@ pub struct JsonPathError {
 }
 
 impl JsonPath {
+    /// `$`: the whole document.
+    pub fn root() -> Self {
+        Self { text: "$".to_owned(), steps: Vec::new() }
+    }
+
+    /// The path of a field below objects.
+    pub(super) fn from_keys(keys: &[String]) -> Self {
+        Self { text: keys.join("."), steps: keys.iter().cloned().map(Step::Key).collect() }
+    }
+
     pub(super) fn steps(&self) -> &[Step] {
         &self.steps
     }

@@ -138,6 +138,12 @@ impl Schema {
         true
     }
 
+    /// Lists dlt's table of pipeline states, as a dlt run does that writes one.
+    pub fn add_state_table(&mut self) {
+        let table = state_table();
+        self.tables.entry(table.name.clone()).or_insert(table);
+    }
+
     /// Has child tables of `root` carry the root row's id in `_dlt_root_id`, which merging them needs.
     pub fn propagate_root_id(&mut self, root: &str) {
         let mut node = &mut self.normalizers["json"];
@@ -212,7 +218,7 @@ fn loads_table() -> Table {
 }
 
 /// The table of pipeline states, which dlt's schema lists once a state was written.
-pub(crate) fn state_table() -> Table {
+fn state_table() -> Table {
     use DataType::{Bigint, Text, Timestamp};
     let mut load_id = Column::new("_dlt_load_id", Text).not_null();
     load_id.precision = Some(64);

@@ -1,9 +1,11 @@
 //! What a pipeline remembers between runs: cursors, kept as dlt keeps them, in the destination.
 
 mod document;
+mod incremental;
 mod load_id;
 
 pub use document::{PipelineState, StateError};
+pub use incremental::{Incremental, IncrementalError};
 pub use load_id::LoadId;
 
 use serde_json::Value;

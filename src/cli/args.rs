@@ -1,0 +1,131 @@
+//! The arguments. Every flag can also be set as `FOREBAY_<FLAG>`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Loads REST APIs into DuckDB, exactly as fast as their quota allows.
+#[derive(Debug, Parser)]
+#[command(
+    name = "forebay",
+    version,
+    about,
+    after_help = "Start with:  forebay check config/memberstack.toml\n\
+                  Then:        forebay run config/memberstack.toml\n\
+                  Look at it:  forebay query config/memberstack.toml \"SELECT * FROM members LIMIT 10\""
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read the API and load what it gives: rows, schema and state in one transaction.
+    ///
+    /// A run that was cut goes on where it stopped; a package that was received but not loaded is loaded first.
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArgs),
+    /// Check config files without touching the API or the database.
+    Check(CheckArgs),
+    /// Show the last runs, unfinished work, and where each resource stands.
+    Status(StatusArgs),
+    /// Run a read-only SQL query on the destination.
+    Query(QueryArgs),
+}
+
+const EXIT_CODES: &str = "Exit codes:\n  \
+    0         every resource is complete\n  \
+    1         failed, nothing of this run was committed\n  \
+    2         usage or config\n  \
+    3         partial: some resources failed or are short\n  \
+    4         another run holds the pipeline\n  \
+    130, 143  stopped by a signal; what was received is kept, the next run goes on";
+
+/// What commands on a config file share.
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// Override a value of the config file, like `client.base_url=http://127.0.0.1:8080`; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE", env = "FOREBAY_SET", global = true)]
+    pub(super) set: Vec<String>,
+    /// Load into this destination instead of the config's, like `duckdb:other.duckdb`.
+    #[arg(long, value_name = "URL", env = "FOREBAY_DESTINATION", global = true)]
+    pub(super) destination: Option<String>,
+    /// Use this dataset (schema of the database) instead of the config's.
+    #[arg(long, value_name = "NAME", env = "FOREBAY_DATASET", global = true)]
+    pub(super) dataset: Option<String>,
+    /// Keep unfinished work here instead of `.forebay` beside the config file.
+    #[arg(long, value_name = "DIR", env = "FOREBAY_WORK_DIR", global = true)]
+    pub(super) work_dir: Option<PathBuf>,
+    /// How many seconds to wait for another program to close the database.
+    #[arg(long, value_name = "SECONDS", env = "FOREBAY_LOCK_TIMEOUT", default_value_t = 60, global = true)]
+    pub(super) lock_timeout: u64,
+    /// What to print on stdout.
+    #[arg(long, value_enum, env = "FOREBAY_FORMAT", default_value_t = Format::Text, global = true)]
+    pub(super) format: Format,
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON document.
+    Json,
+    /// Comma-separated values (`query` only).
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Config files; one pipeline each, run one after the other.
+    #[arg(required = true, value_name = "CONFIG")]
+    pub(super) configs: Vec<PathBuf>,
+    /// Run only this resource, selected in the config or not; may be repeated.
+    #[arg(short, long = "resource", value_name = "RESOURCE", env = "FOREBAY_RESOURCE", value_delimiter = ',')]
+    pub(super) resources: Vec<String>,
+    /// Read everything again, whatever was loaded before; rows of `append` tables are replaced.
+    #[arg(long, env = "FOREBAY_FULL_REFRESH")]
+    pub(super) full_refresh: bool,
+    /// Drop an unfinished extraction and start anew.
+    #[arg(long, env = "FOREBAY_RESTART")]
+    pub(super) restart: bool,
+    /// Print errors and the closing lines only.
+    #[arg(short, long, env = "FOREBAY_QUIET")]
+    pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Config files.
+    #[arg(required = true, value_name = "CONFIG")]
+    pub(super) configs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Config file.
+    #[arg(value_name = "CONFIG")]
+    pub(super) config: PathBuf,
+    /// How many of the last loads to show.
+    #[arg(long, value_name = "N", env = "FOREBAY_LIMIT", default_value_t = 10)]
+    pub(super) limit: u32,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueryArgs {
+    /// Config file.
+    #[arg(value_name = "CONFIG")]
+    pub(super) config: PathBuf,
+    /// The query; tables of the dataset need no prefix.
+    #[arg(value_name = "SQL")]
+    pub(super) sql: String,
+    #[command(flatten)]
+    pub(super) common: Common,
+}

@@ -1,0 +1,94 @@
+//! The command line: arguments in, text or JSON out. The only part of the program that prints.
+
+mod args;
+mod check;
+mod progress;
+mod query;
+mod render;
+mod run;
+mod signal;
+mod status;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::config::{self, ConfigError, DestinationPlan, Overrides, Plan};
+use crate::destination::duckdb::DuckDb;
+use crate::error::Error;
+use crate::report::{Event, Reporter};
+use args::{Cli, Command, Common};
+pub use args::Format;
+
+/// Runs the command that the arguments name and returns the process's exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for and go to stdout; the rest is a usage error.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    start_log();
+    let code = match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::check(args),
+        Command::Status(args) => status::status(args),
+        Command::Query(args) => query::query(args),
+    };
+    ExitCode::from(code)
+}
+
+/// Diagnostics for developers go to stderr; `FOREBAY_LOG=debug` shows more of them.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("FOREBAY_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A second call, in a test of this function's callers, changes nothing.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+}
+
+/// Reads a config file with what the command line overrides.
+fn load_plan(file: &Path, common: &Common) -> Result<Plan, ConfigError> {
+    let overrides = Overrides {
+        set: common.set.clone(),
+        destination: common.destination.clone(),
+        dataset: common.dataset.clone(),
+        work_dir: common.work_dir.clone(),
+    };
+    config::load(file, &overrides, &|name| std::env::var(name).ok())
+}
+
+/// The plan's destination.
+fn open_destination(plan: &Plan, common: &Common, reporter: &Arc<dyn Reporter>) -> DuckDb {
+    let DestinationPlan::DuckDb { path, .. } = &plan.destination;
+    let reporter = Arc::clone(reporter);
+    DuckDb::new(
+        path.clone(),
+        plan.dataset.clone(),
+        Duration::from_secs(common.lock_timeout),
+        Box::new(move |holder: &str| reporter.report(Event::DestinationBusy { holder })),
+    )
+}
+
+/// Writes a text to stdout. A reader that has gone away (`| head`) is no error.
+fn print_out(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes a text to stderr.
+fn print_err(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// Prints an error and returns its exit code.
+fn fail(error: &Error) -> u8 {
+    print_err(&render::error(error));
+    error.exit_code()
+}

@@ -1,0 +1,101 @@
+//! `forebay run`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::{Format, RunArgs};
+use super::progress::Progress;
+use super::signal::Signals;
+use super::{fail, load_plan, open_destination, print_err, print_out, render};
+use crate::config::{Plan, RateLimit};
+use crate::error::Error;
+use crate::pipeline::{self, Run, RunOptions};
+use crate::report::{Reporter, RunReport, Status};
+
+/// Runs the pipelines one after the other. The exit code is that of the worst of them.
+pub(super) fn run(args: &RunArgs) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print_err(&format!("error: could not start the runtime: {error}\n"));
+            return 1;
+        }
+    };
+    runtime.block_on(async {
+        let signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
+                print_err(&format!("error: could not listen for signals: {error}\n"));
+                return 1;
+            }
+        };
+        let mut codes = Vec::new();
+        for config in &args.configs {
+            codes.push(run_one(config, args, &signals).await);
+            if let Some(code) = signals.exit_code() {
+                return code;
+            }
+        }
+        worst(&codes)
+    })
+}
+
+/// The code of several runs: that of the only kind of failure, else "partial".
+fn worst(codes: &[u8]) -> u8 {
+    let mut failures: Vec<u8> = codes.iter().copied().filter(|code| *code != 0).collect();
+    failures.dedup();
+    match failures.as_slice() {
+        [] => 0,
+        [code] if codes.iter().all(|other| other == code) => *code,
+        _ => 3,
+    }
+}
+
+async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
+    let plan = match load_plan(config, &args.common) {
+        Ok(plan) => plan,
+        Err(error) => return fail(&Error::Config(error)),
+    };
+    let progress = Arc::new(Progress::new(args.quiet));
+    let reporter: Arc<dyn Reporter> = Arc::clone(&progress) as Arc<dyn Reporter>;
+    let options = RunOptions {
+        resources: args.resources.clone(),
+        full_refresh: args.full_refresh,
+        restart: args.restart,
+    };
+    let run = Run {
+        plan: &plan,
+        options: &options,
+        destination: Arc::new(open_destination(&plan, &args.common, &reporter)),
+        reporter,
+        stop: signals.stop.clone(),
+    };
+    let result = pipeline::run(&run).await;
+    progress.finish();
+    match result {
+        Ok(report) => finish(&plan, &report, args.common.format, signals),
+        Err(error) => fail(&error),
+    }
+}
+
+fn finish(plan: &Plan, report: &RunReport, format: Format, signals: &Signals) -> u8 {
+    print_err(&render::problems(report));
+    match format {
+        Format::Json => match serde_json::to_string(report) {
+            Ok(json) => print_out(&format!("{json}\n")),
+            Err(error) => print_err(&format!("error: could not print the report: {error}\n")),
+        },
+        Format::Text | Format::Csv => print_out(&render::closing(report, shortest(plan).as_deref())),
+    }
+    match (report.status, signals.exit_code()) {
+        (Status::Stopped, Some(code)) => code,
+        _ => report.exit_code(),
+    }
+}
+
+/// The quota with the shortest window, per second, for the closing line.
+fn shortest(plan: &Plan) -> Option<String> {
+    let limit: &RateLimit = plan.client.rate_limits.iter().min_by_key(|limit| limit.per)?;
+    let per_second = f64::from(limit.requests.get()) / limit.per.as_secs_f64();
+    Some(format!("{}", (per_second * 10.0).round() / 10.0))
+}

@@ -1,0 +1,113 @@
+//! Why a resource could not be extracted.
+
+use crate::http::HttpError;
+use crate::package::PackageError;
+use crate::paginate::PaginateError;
+
+/// Why a resource could not be extracted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtractError {
+    /// The request failed for good.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The body is not JSON.
+    #[error("{request} (page {page}) did not answer with JSON but with {content_type}")]
+    NotJson {
+        /// Method and URL, without secrets.
+        request: String,
+        /// Number of the page in its pagination, from 1.
+        page: u64,
+        /// `Content-Type` of the answer.
+        content_type: String,
+        /// Where the text stops being JSON.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The data selector found nothing.
+    #[error("{request} (page {page}) has nothing at data selector `{selector}`; its fields are {fields}")]
+    NoData {
+        /// Method and URL, without secrets.
+        request: String,
+        /// Number of the page in its pagination, from 1.
+        page: u64,
+        /// The selector.
+        selector: String,
+        /// The fields that the page has instead.
+        fields: String,
+    },
+    /// The next request cannot be told from a page.
+    #[error("cannot go on after page {page} of {request}")]
+    Paginate {
+        /// Method and URL, without secrets.
+        request: String,
+        /// Number of the page in its pagination, from 1.
+        page: u64,
+        /// Why.
+        #[source]
+        source: PaginateError,
+    },
+    /// A parent's row lacks a field that the request needs.
+    #[error("row {row} of parent `{parent}` has no field `{field}`")]
+    ParentField {
+        /// The parent resource.
+        parent: String,
+        /// Number of the row, from 1.
+        row: u64,
+        /// The missing field.
+        field: String,
+    },
+    /// The parent has no rows to go through.
+    #[error("parent `{parent}` was not extracted")]
+    Parent {
+        /// The parent resource.
+        parent: String,
+    },
+    /// The request cannot be built.
+    #[error("`{url}` is not a URL")]
+    Url {
+        /// The text.
+        url: String,
+        /// Why.
+        #[source]
+        source: url::ParseError,
+    },
+    /// What was received cannot be kept.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+}
+
+impl ExtractError {
+    /// Whether a later run may get further: then the pages so far are worth keeping.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_transient(),
+            Self::Package(_) | Self::Parent { .. } => true,
+            Self::NotJson { .. }
+            | Self::NoData { .. }
+            | Self::Paginate { .. }
+            | Self::ParentField { .. }
+            | Self::Url { .. } => false,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Http(error) => error.hint(),
+            Self::NotJson { .. } => {
+                Some("is `base_url` the API's address, and not that of its web pages?".to_owned())
+            }
+            Self::NoData { .. } => {
+                Some("set `data_selector` to the path of the rows; `$` means the whole page".to_owned())
+            }
+            Self::Paginate { .. } => {
+                Some("check the resource's `paginator` against the API's documentation".to_owned())
+            }
+            Self::ParentField { .. } | Self::Parent { .. } | Self::Url { .. } => None,
+            Self::Package(_) => {
+                Some("free space below the work directory; the next run goes on where this one stopped".to_owned())
+            }
+        }
+    }
+}

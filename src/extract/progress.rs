@@ -1,0 +1,109 @@
+//! What a package holds already: read from its journal when an extraction begins or goes on.
+
+use std::collections::HashMap;
+
+use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
+use crate::paginate::{CursorsSeen, Next, PageCursor};
+
+/// What the journal of a package holds, per resource.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    resources: HashMap<String, ResourceProgress>,
+}
+
+/// How far one resource got.
+#[derive(Debug, Default, Clone)]
+pub struct ResourceProgress {
+    /// Pages received.
+    pub page_count: u64,
+    /// Rows in them.
+    pub row_count: u64,
+    /// Rows that the API says there are, from the last page that told.
+    pub total_rows: Option<u64>,
+    /// Requests, repeated ones included. Those of a cut run count its pages only.
+    pub request_count: u64,
+    /// When its extraction began, Unix microseconds.
+    pub started_at: i64,
+    /// When it ended, Unix microseconds.
+    pub finished_at: i64,
+    /// Pages that were there before this run.
+    pub resumed_pages: u64,
+    /// How it ended, if it did.
+    pub(super) outcome: Option<Outcome>,
+    /// Paginations that were begun, by number.
+    pub(super) series: HashMap<u64, SeriesProgress>,
+}
+
+/// How far one pagination got.
+#[derive(Debug, Clone)]
+pub(super) struct SeriesProgress {
+    pub(super) next: Next,
+    pub(super) page_count: u64,
+    pub(super) row_count: u64,
+    pub(super) seen: CursorsSeen,
+}
+
+impl Progress {
+    pub(super) fn read(package: &Package) -> Result<Self, PackageError> {
+        let mut progress = Self::default();
+        for record in package.records()? {
+            match record? {
+                Record::Page(page, _) => {
+                    let resource = progress.resources.entry(page.resource.clone()).or_default();
+                    resource.resumed_pages += 1;
+                    resource.request_count += 1;
+                    resource.add(&page);
+                }
+                Record::End { resource, outcome, request_count, started_at, finished_at } => {
+                    let resource = progress.resources.entry(resource).or_default();
+                    resource.outcome = Some(outcome);
+                    resource.request_count = request_count;
+                    resource.started_at = started_at;
+                    resource.finished_at = finished_at;
+                }
+                Record::Sealed => {}
+            }
+        }
+        Ok(progress)
+    }
+
+    pub(super) fn resource(&self, name: &str) -> ResourceProgress {
+        self.resources.get(name).cloned().unwrap_or_default()
+    }
+}
+
+impl ResourceProgress {
+    /// Counts a page.
+    pub(super) fn add(&mut self, page: &PageRecord) {
+        self.page_count += 1;
+        self.row_count += page.row_count;
+        self.total_rows = page.total_rows.or(self.total_rows);
+        let series = self.series.entry(page.series).or_insert_with(SeriesProgress::start);
+        series.page_count += 1;
+        series.row_count += page.row_count;
+        series.next = page.next.clone();
+        series.seen.insert(&page.cursor);
+    }
+
+    /// The journal's record of the end.
+    pub(super) fn end_record(&self, resource: &str, outcome: Outcome) -> Record {
+        Record::End {
+            resource: resource.to_owned(),
+            outcome,
+            request_count: self.request_count,
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+        }
+    }
+}
+
+impl SeriesProgress {
+    pub(super) fn start() -> Self {
+        Self {
+            next: Next::Page(PageCursor::Start),
+            page_count: 0,
+            row_count: 0,
+            seen: CursorsSeen::default(),
+        }
+    }
+}

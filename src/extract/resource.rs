@@ -1,0 +1,220 @@
+//! One resource: its paginations, one after the other, each page into the journal before the next is asked for.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::error::ExtractError;
+use super::parent::{Series, parent_series};
+use super::progress::ResourceProgress;
+use super::request::first_request;
+use super::rows::RowSelector;
+use super::{Extraction, ResourceEnd};
+use crate::config::{IncrementalPlan, ResourcePlan};
+use crate::http::{Request, Response};
+use crate::package::{Journal, Outcome, PackageError, PageRecord, Record, Start};
+use crate::page::{self, Page};
+use crate::paginate::{Next, PageCursor, PaginateError};
+use crate::report::{Event, now_micros};
+use crate::schema::WriteDisposition;
+
+/// How a pagination ended.
+enum SeriesEnd {
+    Done,
+    Capped,
+    Stopped,
+}
+
+/// Extracts what is still missing of a resource.
+pub(super) async fn extract(
+    extraction: &Extraction<'_>,
+    resource: &ResourcePlan,
+    done: ResourceProgress,
+    journal: &Mutex<Journal>,
+    earlier: &[ResourceEnd],
+) -> ResourceEnd {
+    let mut progress = done;
+    if let Some(outcome) = progress.outcome.clone() {
+        return ResourceEnd { resource: resource.name.clone(), progress, outcome: Some(outcome), error: None };
+    }
+    if progress.started_at == 0 {
+        progress.started_at = now_micros();
+    }
+    extraction.reporter.report(Event::ResourceStarted {
+        resource: &resource.name,
+        resumed_pages: progress.resumed_pages,
+        resumed_rows: progress.row_count,
+    });
+    let mut run = ResourceRun { extraction, resource, journal, progress };
+    let ended = run.all_series(earlier).await;
+    run.progress.finished_at = now_micros();
+    let (outcome, error) = match ended {
+        Ok(outcome) => (outcome, None),
+        Err(error) => (Some(Outcome::Failed(error.to_string())), Some(error)),
+    };
+    let end = ResourceEnd { resource: resource.name.clone(), progress: run.progress, outcome, error };
+    extraction.reporter.report(Event::ResourceEnded { end: &end });
+    end
+}
+
+struct ResourceRun<'a> {
+    extraction: &'a Extraction<'a>,
+    resource: &'a ResourcePlan,
+    journal: &'a Mutex<Journal>,
+    progress: ResourceProgress,
+}
+
+impl ResourceRun<'_> {
+    /// Goes through all paginations; `None` if a signal stopped it.
+    async fn all_series(&mut self, earlier: &[ResourceEnd]) -> Result<Option<Outcome>, ExtractError> {
+        let mut capped = false;
+        for series in self.series(earlier)? {
+            match self.paginate(&series).await? {
+                SeriesEnd::Done => {}
+                SeriesEnd::Capped => capped = true,
+                SeriesEnd::Stopped => return Ok(None),
+            }
+        }
+        let outcome = self.outcome(capped);
+        if !matches!(outcome, Outcome::Failed(_)) {
+            self.progress.finished_at = now_micros();
+            self.append(&self.progress.end_record(&self.resource.name, outcome.clone()))?;
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Tells a complete read from a short one.
+    fn outcome(&self, capped: bool) -> Outcome {
+        let pages = self.resource.endpoint.paginator.max_pages;
+        let rows = self.progress.row_count;
+        let reason = match self.progress.total_rows {
+            _ if capped => format!("stopped at the cap of {pages} pages (`max_pages`); the API has more"),
+            Some(total) if rows < total && self.is_full_read() => {
+                format!("the API reports {total} rows but gave {rows}")
+            }
+            _ => return Outcome::Complete,
+        };
+        match self.resource.write_disposition {
+            // Part of the rows must not take the place of all of them.
+            WriteDisposition::Replace => Outcome::Failed(reason),
+            _ => Outcome::Partial(reason),
+        }
+    }
+
+    /// Whether this reads every row there is, so that the API's total can be compared.
+    fn is_full_read(&self) -> bool {
+        let from_start = match (&self.resource.incremental, self.start()) {
+            (Some(IncrementalPlan::CursorField { .. }), _) => false,
+            (_, Some(start)) => start.cursor == PageCursor::Start,
+            (_, None) => true,
+        };
+        from_start && self.resource.parent.is_none()
+    }
+
+    /// The paginations of this resource, in the order of the parent's rows.
+    fn series(&self, earlier: &[ResourceEnd]) -> Result<Vec<Series>, ExtractError> {
+        let Some(parent) = &self.resource.parent else {
+            return Ok(vec![Series::default()]);
+        };
+        let extracted = |end: &ResourceEnd| {
+            &end.resource == parent && matches!(end.outcome, Some(Outcome::Complete | Outcome::Partial(_)))
+        };
+        if !earlier.iter().any(extracted) {
+            return Err(ExtractError::Parent { parent: parent.clone() });
+        }
+        parent_series(self.extraction.package, self.resource, parent)
+    }
+
+    /// Reads one pagination from where it stands to its end.
+    async fn paginate(&mut self, series: &Series) -> Result<SeriesEnd, ExtractError> {
+        let lookup = |field: &str| series.fields.get(field).cloned();
+        let first = first_request(self.extraction.plan, self.resource, self.start(), &lookup)?;
+        let mut rows = RowSelector::new(self.resource.endpoint.data_selector.as_ref());
+        loop {
+            let cursor = match self.next(series) {
+                Next::Page(cursor) => cursor,
+                Next::Done => return Ok(SeriesEnd::Done),
+                Next::Capped => return Ok(SeriesEnd::Capped),
+            };
+            let mut request = first.clone();
+            self.resource.endpoint.paginator.apply(&cursor, &mut request);
+            let mut stop = self.extraction.stop.clone();
+            let response = tokio::select! {
+                biased;
+                // An error means that nobody can ask to stop any more.
+                Ok(_) = stop.wait_for(|stop| *stop) => return Ok(SeriesEnd::Stopped),
+                response = self.extraction.client.send(&request) => response?,
+            };
+            self.progress.request_count += u64::from(response.attempts);
+            self.page(series, cursor, &request, &response, &mut rows)?;
+        }
+    }
+
+    /// What follows the last page of a pagination that the journal has.
+    fn next(&self, series: &Series) -> Next {
+        let done = self.progress.series.get(&series.number);
+        done.map_or_else(
+            || Next::Page(self.start().map_or(PageCursor::Start, |start| start.cursor.clone())),
+            |done| done.next.clone(),
+        )
+    }
+
+    /// Reads one answer and keeps it.
+    fn page(
+        &mut self,
+        series: &Series,
+        cursor: PageCursor,
+        request: &Request,
+        response: &Response,
+        rows: &mut RowSelector<'_>,
+    ) -> Result<(), ExtractError> {
+        let paginator = &self.resource.endpoint.paginator;
+        let done = self.progress.series.get(&series.number);
+        let number = done.map_or(0, |done| done.page_count) + 1;
+        let asked = || self.extraction.client.describe(request);
+        let page = Page::parse(&response.body).map_err(|source| ExtractError::NotJson {
+            request: asked(),
+            page: number,
+            content_type: response.content_type.clone().unwrap_or_else(|| "no content type".to_owned()),
+            source,
+        })?;
+        let selected = rows.select(&page).map_err(|selector| ExtractError::NoData {
+            request: asked(),
+            page: number,
+            selector,
+            fields: page.keys().join(", "),
+        })?;
+        let cannot_go_on = |source| ExtractError::Paginate { request: asked(), page: number, source };
+        let row_count = page::row_count(selected);
+        let next = paginator.advance(&cursor, &page, row_count, number).map_err(cannot_go_on)?;
+        if let (Next::Page(next), Some(done)) = (&next, done)
+            && done.seen.contains(next)
+        {
+            return Err(cannot_go_on(PaginateError::repeated(next)));
+        }
+        let record = PageRecord {
+            resource: self.resource.name.clone(),
+            series: series.number,
+            cursor,
+            next,
+            token: paginator.token(&page),
+            row_count: row_count as u64,
+            total_rows: paginator.total_rows(&page),
+            from_parent: series.from_parent.clone(),
+        };
+        self.progress.add(&record);
+        let body = response.body.slice_ref(selected.get().as_bytes());
+        self.append(&Record::Page(record, body))?;
+        self.extraction
+            .reporter
+            .report(Event::Page { resource: &self.resource.name, progress: &self.progress });
+        Ok(())
+    }
+
+    fn append(&self, record: &Record) -> Result<(), ExtractError> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(journal.append(record).map_err(PackageError::from)?)
+    }
+
+    fn start(&self) -> Option<&Start> {
+        self.extraction.package.manifest.starts.get(&self.resource.name)
+    }
+}

@@ -1,0 +1,173 @@
+//! The one place that knows all stages and their order.
+
+mod load;
+mod rows;
+mod start;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::config::Plan;
+use crate::destination::{Committed, Destination, DestinationError};
+use crate::error::{Error, chain};
+use crate::extract::{self, Extracted, Extraction, ResourceEnd, Standing};
+use crate::http::HttpClient;
+use crate::package::{Outcome, Package, Pending, Store};
+use crate::report::{
+    Event, LoadReport, PendingWork, Reporter, ResourceReport, RunReport, Status, now_micros,
+};
+
+/// What the command line asks of a run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Resources to run, instead of the selected ones.
+    pub resources: Vec<String>,
+    /// Read all again, whatever the state says.
+    pub full_refresh: bool,
+    /// Drop an unfinished extraction.
+    pub restart: bool,
+}
+
+/// What a run works with.
+pub struct Run<'a> {
+    /// What to do.
+    pub plan: &'a Plan,
+    /// How.
+    pub options: &'a RunOptions,
+    /// Where rows go.
+    pub destination: Arc<dyn Destination + Sync>,
+    /// Who is told.
+    pub reporter: Arc<dyn Reporter>,
+    /// Becomes true when a signal asks to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Runs a pipeline: what earlier runs left first, then its own work.
+///
+/// # Errors
+/// See [`Error`]. Failures of single resources are in the report instead.
+pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
+    let began = Instant::now();
+    let selected = start::selected(run.plan, &run.options.resources)?;
+    let store = Store::open(&run.plan.work_dir, &run.plan.pipeline)?;
+    let mut report = empty_report(run.plan);
+
+    let mut unfinished = None;
+    for pending in store.pending()? {
+        match pending {
+            Pending::Extracted(package) => load_pending(run, package, &mut report).await?,
+            Pending::Extracting(package) => unfinished = Some(package),
+        }
+    }
+
+    let committed = run.committed().await?;
+    let package = match start::take_up(run, unfinished, &selected, &mut report)? {
+        Some(package) => package,
+        None => store.create(start::manifest(run, &selected, &committed))?,
+    };
+    let client = run.client()?;
+    let extraction = Extraction {
+        plan: run.plan,
+        client: &client,
+        package: &package,
+        reporter: run.reporter.as_ref(),
+        stop: run.stop.clone(),
+    };
+    let extracted = extract::into_package(&extraction).await?;
+    report.resources = extracted.resources.iter().map(resource_report).collect();
+    report.too_many_requests = client.counters().too_many_requests;
+    match extracted.standing {
+        Standing::Extracted => {
+            run.reporter.report(Event::Loading { load_id: package.load_id(), pending: false });
+            load::load_package(run, package, &mut report).await?;
+        }
+        Standing::Useless => package.remove()?,
+        Standing::Resumable => {}
+    }
+    report.status = status(&extracted, &report);
+    report.seconds = began.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -> Result<(), Error> {
+    let load_id = package.load_id().clone();
+    run.reporter.report(Event::Loading { load_id: &load_id, pending: true });
+    load::load_package(run, package, report).await?;
+    report.pending.push(PendingWork::Loaded { load_id });
+    Ok(())
+}
+
+impl Run<'_> {
+    /// Reads schema and state from the destination.
+    async fn committed(&self) -> Result<Committed, Error> {
+        let destination = Arc::clone(&self.destination);
+        let (pipeline, source) = (self.plan.pipeline.clone(), self.plan.source.clone());
+        let read = tokio::task::spawn_blocking(move || destination.committed(&pipeline, &source));
+        read.await?.map_err(|source: DestinationError| Error::State {
+            pipeline: self.plan.pipeline.clone(),
+            destination: self.plan.destination.to_string(),
+            source,
+        })
+    }
+
+    fn client(&self) -> Result<HttpClient, Error> {
+        let reporter = Arc::clone(&self.reporter);
+        let events = Arc::new(move |event| reporter.report(Event::Http(event)));
+        let quota_dir = self.plan.work_dir.join("quota");
+        HttpClient::new(&self.plan.client, Some(&quota_dir), events).map_err(Error::Client)
+    }
+}
+
+fn empty_report(plan: &Plan) -> RunReport {
+    RunReport {
+        pipeline: plan.pipeline.clone(),
+        destination: plan.destination.to_string(),
+        dataset: plan.dataset.clone(),
+        status: Status::Failed,
+        pending: Vec::new(),
+        resources: Vec::new(),
+        loads: Vec::new(),
+        warnings: Vec::new(),
+        too_many_requests: 0,
+        seconds: 0.0,
+    }
+}
+
+fn resource_report(end: &ResourceEnd) -> ResourceReport {
+    let (outcome, causes) = match (&end.outcome, &end.error) {
+        (None, _) => ("stopped", Vec::new()),
+        (Some(Outcome::Complete), _) => ("complete", Vec::new()),
+        (Some(Outcome::Partial(reason)), _) => ("partial", vec![reason.clone()]),
+        (Some(Outcome::Failed(_)), Some(error)) => ("failed", chain(error)),
+        (Some(Outcome::Failed(reason)), None) => ("failed", vec![reason.clone()]),
+    };
+    let progress = &end.progress;
+    let micros = u64::try_from(progress.finished_at - progress.started_at).unwrap_or(0);
+    ResourceReport {
+        resource: end.resource.clone(),
+        outcome: outcome.to_owned(),
+        causes,
+        hint: end.error.as_ref().and_then(extract::ExtractError::hint),
+        rows: progress.row_count,
+        total_rows: progress.total_rows,
+        pages: progress.page_count,
+        resumed_pages: progress.resumed_pages,
+        requests: progress.request_count,
+        seconds: Duration::from_micros(micros).as_secs_f64(),
+        added_columns: 0,
+    }
+}
+
+fn status(extracted: &Extracted, report: &RunReport) -> Status {
+    if extracted.resources.iter().any(|end| end.outcome.is_none()) {
+        return Status::Stopped;
+    }
+    let count = |outcome: &str| report.resources.iter().filter(|end| end.outcome == outcome).count();
+    match (count("complete"), count("failed")) {
+        (complete, _) if complete == report.resources.len() => Status::Complete,
+        (_, failed) if failed == report.resources.len() => Status::Failed,
+        _ => Status::Partial,
+    }
+}

@@ -1,0 +1,120 @@
+//! Where a run begins: which resources, from which cursors, with an earlier run's package or a new one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha3::{Digest, Sha3_256};
+
+use super::Run;
+use crate::config::{IncrementalPlan, Plan, ResourcePlan};
+use crate::destination::Committed;
+use crate::error::Error;
+use crate::package::{Manifest, Package, Start};
+use crate::paginate::PageCursor;
+use crate::report::{Event, PendingWork, RunReport, now_micros};
+use crate::state::LoadId;
+
+/// The resources whose rows are loaded: the named ones, else those the config selects.
+pub(super) fn selected(plan: &Plan, named: &[String]) -> Result<Vec<String>, Error> {
+    let known = |name: &String| plan.resources.iter().any(|resource| &resource.name == name);
+    if let Some(unknown) = named.iter().find(|name| !known(name)) {
+        let names: Vec<_> = plan.resources.iter().map(|resource| format!("`{}`", resource.name)).collect();
+        return Err(Error::UnknownResource { name: unknown.clone(), known: names.join(", ") });
+    }
+    let wanted = |resource: &&ResourcePlan| match named {
+        [] => resource.selected,
+        named => named.contains(&resource.name),
+    };
+    let names: Vec<_> = plan.resources.iter().filter(wanted).map(|resource| resource.name.clone()).collect();
+    if names.is_empty() { Err(Error::NothingSelected) } else { Ok(names) }
+}
+
+/// The selected resources and the parents they need, in the order of the plan.
+fn extracted(plan: &Plan, selected: &[String]) -> Vec<String> {
+    let mut wanted: BTreeSet<&str> = selected.iter().map(String::as_str).collect();
+    // Parents come before children, so one pass from the end finds all ancestors.
+    for resource in plan.resources.iter().rev() {
+        if let (true, Some(parent)) = (wanted.contains(resource.name.as_str()), &resource.parent) {
+            wanted.insert(parent);
+        }
+    }
+    let names = plan.resources.iter().map(|resource| &resource.name);
+    names.filter(|name| wanted.contains(name.as_str())).cloned().collect()
+}
+
+/// Takes up an unfinished extraction, unless it is not wanted or was made for another plan.
+pub(super) fn take_up(
+    run: &Run<'_>,
+    unfinished: Option<Package>,
+    selected: &[String],
+    report: &mut RunReport,
+) -> Result<Option<Package>, Error> {
+    let Some(package) = unfinished else { return Ok(None) };
+    let load_id = package.load_id().clone();
+    let reason = if run.options.restart {
+        "`--restart` was given"
+    } else if run.options.full_refresh && !package.manifest.full_refresh {
+        "`--full-refresh` was given"
+    } else if package.manifest.plan_hash != plan_hash(run.plan, &package.manifest.selected) {
+        "the config has changed since"
+    } else {
+        let age = now_micros().saturating_sub(package.manifest.created_at);
+        let age = Duration::from_micros(u64::try_from(age).unwrap_or(0));
+        run.reporter.report(Event::Resuming { load_id: &load_id, age });
+        if package.manifest.selected != selected {
+            report.warnings.push(format!(
+                "this run went on with an unfinished extraction of {}; run again for your own selection",
+                package.manifest.selected.join(", ")
+            ));
+        }
+        return Ok(Some(package));
+    };
+    run.reporter.report(Event::Dropping { load_id: &load_id, reason });
+    report.pending.push(PendingWork::Dropped { load_id, reason: reason.to_owned() });
+    package.remove()?;
+    Ok(None)
+}
+
+/// The manifest of a new package.
+pub(super) fn manifest(run: &Run<'_>, selected: &[String], committed: &Committed) -> Manifest {
+    let resources = extracted(run.plan, selected);
+    let mut starts = BTreeMap::new();
+    for resource in run.plan.resources.iter().filter(|resource| resources.contains(&resource.name)) {
+        if resource.incremental.is_some() && !run.options.full_refresh {
+            starts.insert(resource.name.clone(), start(run.plan, resource, committed));
+        }
+    }
+    Manifest {
+        format: Manifest::FORMAT,
+        load_id: LoadId::new(committed.last_load.as_ref()),
+        plan_hash: plan_hash(run.plan, selected),
+        selected: selected.to_vec(),
+        resources,
+        starts,
+        full_refresh: run.options.full_refresh,
+        created_at: now_micros(),
+    }
+}
+
+/// Where the state has an incremental resource.
+fn start(plan: &Plan, resource: &ResourcePlan, committed: &Committed) -> Start {
+    let state = committed.state.as_ref().and_then(|state| state.resource(&plan.source, &resource.name));
+    let token = match resource.incremental {
+        Some(IncrementalPlan::PageCursor) => {
+            state.and_then(|state| state.get("forebay")?.get("page_cursor")).cloned()
+        }
+        _ => None,
+    };
+    Start { cursor: token.map_or(PageCursor::Start, PageCursor::Token), state: state.cloned() }
+}
+
+/// Hash of what decides which pages come and what they mean. Credentials, quotas and time-outs may change
+/// while an extraction is cut.
+fn plan_hash(plan: &Plan, selected: &[String]) -> String {
+    let resources: Vec<_> =
+        plan.resources.iter().map(|resource| ResourcePlan { selected: false, ..resource.clone() }).collect();
+    let text = format!("{} {} {} {selected:?} {resources:?}", plan.pipeline, plan.source, plan.client.base_url);
+    URL_SAFE_NO_PAD.encode(Sha3_256::digest(text))
+}

@@ -1,0 +1,80 @@
+//! What happens during a run, as events; whoever renders them decides how they look.
+
+mod run;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use run::{LoadReport, PendingWork, ResourceReport, RunReport, Status};
+
+use crate::extract::{ResourceEnd, ResourceProgress};
+use crate::http::HttpEvent;
+use crate::state::LoadId;
+
+/// Something that happened. Names and counts only: no rows, no bodies, no secrets.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// An earlier run's extraction is gone on with.
+    Resuming {
+        /// The package.
+        load_id: &'a LoadId,
+        /// How long ago it was begun.
+        age: Duration,
+    },
+    /// An earlier run's extraction is dropped.
+    Dropping {
+        /// The package.
+        load_id: &'a LoadId,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A package is being loaded.
+    Loading {
+        /// The package.
+        load_id: &'a LoadId,
+        /// Whether an earlier run left it.
+        pending: bool,
+    },
+    /// A resource begins or goes on.
+    ResourceStarted {
+        /// Its name.
+        resource: &'a str,
+        /// Pages that an earlier run received.
+        resumed_pages: u64,
+        /// Rows in them.
+        resumed_rows: u64,
+    },
+    /// A page was received and kept.
+    Page {
+        /// Name of the resource.
+        resource: &'a str,
+        /// Where it stands.
+        progress: &'a ResourceProgress,
+    },
+    /// A resource ended.
+    ResourceEnded {
+        /// How.
+        end: &'a ResourceEnd,
+    },
+    /// The HTTP client waits or tries again.
+    Http(HttpEvent),
+    /// The destination is held by another program.
+    DestinationBusy {
+        /// Who has it.
+        holder: &'a str,
+    },
+    /// Something to look at that is no failure.
+    Warning(&'a str),
+}
+
+/// Is told what happens. Called from several threads.
+pub trait Reporter: Send + Sync {
+    /// Takes an event; must not block.
+    fn report(&self, event: Event<'_>);
+}
+
+/// Unix time in microseconds.
+pub fn now_micros() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
+}
