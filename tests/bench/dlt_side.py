@@ -7,7 +7,6 @@ import os
 os.environ.update(
     RUNTIME__DLTHUB_TELEMETRY="false",
     RUNTIME__LOG_LEVEL="ERROR",
-    PROGRESS="",
 )
 
 import dlt  # noqa: E402

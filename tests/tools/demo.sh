@@ -30,14 +30,16 @@ export MEMBERSTACK_SECRET_KEY=sk_sb_demo FOREBAY_WORK_DIR="$demo/work"
 database=duckdb://$demo/memberstack.duckdb
 
 show() {
+    printf '\n$'
+    for word in "$@"; do
+        case $word in *[\ \*]*) printf ' "%s"' "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
     echo
-    echo "\$ $*"
     "$@"
 }
 
 show forebay run config/memberstack.toml --set "client.base_url=$url" --destination "$database"
 export FOREBAY_DESTINATION="$database"
-show forebay query config/memberstack.toml "
-    SELECT m.verified, count(*) AS members, count(p._dlt_id) AS plans, max(m.created_at) AS newest
-    FROM members m LEFT JOIN members__plan_connections p ON p._dlt_parent_id = m._dlt_id
-    GROUP BY ALL ORDER BY ALL"
+show forebay query config/memberstack.toml "SELECT p.plan_name, p.status, count(DISTINCT m.id) AS members, \
+max(m.created_at) AS newest FROM members m LEFT JOIN members__plan_connections p ON p._dlt_parent_id = m._dlt_id \
+GROUP BY ALL ORDER BY members DESC LIMIT 8"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # generated.sh write | check: the files in the repository that are made from the code, today the JSON Schema of the
-# config file. The tests own them: each writes its file when FOREBAY_WRITE_GENERATED is set, and compares otherwise.
+# config file. Each belongs to a unit test with `generated` in its name, which writes the file when
+# FOREBAY_WRITE_GENERATED is set and compares otherwise.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -9,4 +10,7 @@ case "${1:-}" in
     check) unset FOREBAY_WRITE_GENERATED ;;
     *) echo 'usage: generated.sh write | check' >&2; exit 2 ;;
 esac
-tests/tools/cargo.sh test --quiet --lib generated
+# A filter that matches nothing passes; then nothing was checked.
+tests/tools/cargo.sh test --lib -- --list 2>/dev/null | grep -q 'generated.*: test$' ||
+    { echo 'generated: the tests do not build, or none of them is called generated' >&2; exit 1; }
+tests/tools/cargo.sh test --lib generated

@@ -1,5 +1,5 @@
 #!/bin/sh
-# test.sh [ARGUMENT]…: `cargo test` with what the tests compare with: Python with dlt, and Memberstack's own client.
+# test.sh [ARGUMENT]…: all tests, or `cargo test ARGUMENT…`, with what the tests compare with: Python with dlt, and Memberstack's own client.
 # Where one cannot be had, its tests are left out, and that is said here and by the tests.
 set -eu
 
@@ -23,4 +23,10 @@ else
     echo "NOT TESTED: the mock with Memberstack's own client (npm could not install it)"
 fi
 
+# The whole: the integration tests last, so that their closing line ends the output.
+if [ $# -eq 0 ]; then
+    "$tools/cargo.sh" test --doc
+    "$tools/cargo.sh" test --lib --bins --examples
+    set -- --test it
+fi
 exec "$tools/cargo.sh" test "$@"

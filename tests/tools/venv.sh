@@ -26,7 +26,7 @@ trap 'exit 130' INT TERM
 # Debian splits `venv` from python3; virtualenv and uv do without it.
 { python3 -m venv "$venv" || virtualenv -q "$venv" || uv venv -q --allow-existing --seed "$venv"; } >/dev/null 2>&1 ||
     { say "python3 cannot make an environment (Debian: apt-get install python3-venv)"; exit 1; }
-say "installing dlt and its company into $venv"
+say "installing dlt and what it needs into $venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -r "$here/requirements.txt" >&2 ||
     { say "pip could not install requirements.txt"; exit 1; }
 
