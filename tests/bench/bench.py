@@ -1,7 +1,7 @@
 """forebay and dlt at the same work, one after the other: wall time, peak memory, and how they compare.
 
 All members of a mock API (100 to a page, no quota) go into an empty DuckDB file. Each run is a process of its own with a
-directory of its own, timed from its start to its end as cron would see it (for dlt this includes about 1.5 s of Python
+directory of its own, timed from its start to its end as cron would see it (for dlt this includes about a second of Python
 imports); the mock is one process for all. Standard library only: this process stays small, because what it
 uses when it forks counts as the least its children can have used.
 """
