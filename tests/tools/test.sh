@@ -1,6 +1,6 @@
 #!/bin/sh
-# test.sh [ARGUMENT]…: all tests, or `cargo test ARGUMENT…`, with what the tests compare with: Python with dlt, and Memberstack's own client.
-# Where one cannot be had, its tests are left out, and that is said here and by the tests.
+# test.sh [ARGUMENT]…: all tests, or `cargo test ARGUMENT…`, with what the tests compare with: Python with dlt, and
+# Memberstack's own client. Where one cannot be had, its tests are left out; that is said here and by the tests.
 set -eu
 
 tools=$(cd "$(dirname "$0")" && pwd)
