@@ -1,0 +1,54 @@
+# All that a new machine needs is Rust, make and git; the rest is fetched at first use and kept in the user's cache.
+# Builds go through tests/tools/cargo.sh, which takes the prebuilt libduckdb instead of compiling DuckDB for half an hour.
+
+CARGO := tests/tools/cargo.sh
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/forebay
+ROWS ?= 100000
+
+# CI clones anew each time: the dependencies it compiled last time are outside the clone.
+ifeq ($(CI),true)
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help build release demo test lint deny advisories generate check-generated bench ci clean-cache
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Debug build
+	$(CARGO) build
+
+release: ## Optimised build against the prebuilt libduckdb (for one file to copy: cargo build --release)
+	$(CARGO) build --release --bin forebay
+
+demo: ## Load 500 members from a stand-in for Memberstack's API and query them
+	@tests/tools/demo.sh
+
+test: ## All tests
+	@tests/tools/test.sh
+
+lint: ## Formatting and clippy, warnings denied
+	cargo fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+
+deny: ## Licences, bans and sources of the dependencies
+	@tests/tools/deny.sh licenses bans sources
+
+advisories: ## Known faults of the dependencies (needs the advisory database on GitHub)
+	@tests/tools/deny.sh advisories
+
+generate: ## Write the files that are made from the code
+	@tests/tools/generated.sh write
+
+check-generated: ## Are the files that are made from the code current?
+	@tests/tools/generated.sh check
+
+bench: ## forebay and dlt side by side (ROWS=1000000 for ten times as much, ARGS="--json FILE")
+	@tests/tools/bench.sh --rows $(ROWS) $(ARGS)
+
+ci: ## What CI runs
+	@.ci/run
+
+clean-cache: ## Remove what was fetched and built into the user's cache
+	rm -rf "$(CACHE)"
