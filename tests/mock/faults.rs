@@ -6,7 +6,8 @@ use std::time::Duration;
 /// Where a fault strikes. Requests and pages count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// The N-th API request since the start of the mock, whatever it asks for.
+    /// The N-th API request since the start of the mock, whatever it asks for. When the quota refuses that request,
+    /// the fault does not strike.
     Request(u64),
     /// A request for the N-th page of a list, however often it is asked for.
     Page(u64),

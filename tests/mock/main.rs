@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum};
 use mock::{ApiKind, DeletedCursor, Dialect, EmptyCursor, Fault, Key, Mock, MockConfig, RefusalBody, Window};
 
 const FAULTS: &str = "\
-Faults, as KIND@N (the N-th request), KIND@pN (a request for the N-th page of members), with xTIMES to repeat:
+Faults: KIND@N (the N-th request) or KIND@pN (the N-th page of members); KIND@NxTIMES repeats it:
   429  500  502            refused; failed; failed with a gateway's HTML
   slow[:MS]  cut  reset    second half of the body late; only half of it; no answer at all
   html  no-data            200 with HTML; 200 without `data`
@@ -22,7 +22,8 @@ Faults, as KIND@N (the N-th request), KIND@pN (a request for the N-th page of me
   redirect:ORIGIN          302 to the same path at ORIGIN
   huge[:BYTES]             that much white space before the page (64 MiB)
   create                   a member is created just before the page is read
-  delete-cursor|-seen|-ahead   the member that `after` names, the first, or the next one is deleted before it
+  delete-cursor            the member that `after` names is deleted just before the page is read
+  delete-seen delete-ahead the same with the very first member, and with the next one
   hold                     no answer as long as the mock runs
 
 Routes of its own: GET /_mock/log (all requests so far), GET /_mock/members (ids, oldest first).

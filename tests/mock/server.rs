@@ -107,7 +107,7 @@ impl Server {
             status: None,
         });
         self.arrived.notify_all();
-        let verdict = inner.limiter.arrive(at);
+        let mut verdict = inner.limiter.arrive(at);
         let refused = verdict.filter(|verdict| !verdict.allowed);
         let mut outcome = match refused {
             Some(verdict) => Outcome { reply: inner.api.too_many(&verdict), flow: Flow::Open },
@@ -119,7 +119,13 @@ impl Server {
                         inner.log.answered(index, None);
                         return Decision::Hold { index, releases: *self.releases.borrow(), verdict };
                     }
-                    Some(kind) => disturbed(inner.api.as_mut(), call, kind, verdict),
+                    Some(kind) => {
+                        if kind == FaultKind::TooManyRequests {
+                            verdict =
+                                verdict.map(|verdict| Verdict { allowed: false, remaining: 0, ..verdict });
+                        }
+                        disturbed(inner.api.as_mut(), call, kind, verdict)
+                    }
                 }
             }
         };
