@@ -1,1 +1,12 @@
-fn main() {}
+//! The integration tests: one binary, one module per subject.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that meets an unexpected error should stop there and show it"
+)]
+
+#[path = "../mock/mod.rs"]
+mod mock;
+
+mod mock_behaviour;

@@ -1,0 +1,13 @@
+//! The Memberstack Admin REST API: the keys, the members and the Data Tables.
+//!
+//! Not here, as the real API has nothing of the kind: plans, teams, prices and webhooks; every route that is not
+//! listed in `routes` answers 404. Not mocked: writing records of Data Tables, `select` and `include`.
+
+mod errors;
+mod generate;
+mod members;
+mod routes;
+mod tables;
+
+pub(super) use generate::{Draw, iso_ms};
+pub(super) use routes::Memberstack;
