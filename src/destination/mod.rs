@@ -1,6 +1,8 @@
 //! Databases. They know tables, batches and dispositions; they know no API and no config file.
 
+mod chain;
 pub mod duckdb;
+mod evolution;
 
 use std::time::Duration;
 

@@ -1,1 +1,109 @@
 //! DuckDB files.
+//!
+//! The file is opened for reading at the start of a run, for writing during the load, and by nobody between: a
+//! writer keeps every other process out, a reader keeps writers out.
+
+mod column_type;
+mod connection;
+mod ddl;
+#[cfg(test)]
+mod failpoint;
+mod ledger;
+mod load;
+mod merge;
+mod migrate;
+mod query;
+mod rows;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use self::connection::{Access, Database, LockWait};
+use super::{Committed, Destination, DestinationError, LoadPackage, Receipt};
+
+pub use connection::OnWait;
+pub use migrate::StoredRun;
+pub use query::QueryResult;
+
+/// How long another process may keep the file before a run gives up.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A dataset in a DuckDB file.
+pub struct DuckDb {
+    path: PathBuf,
+    dataset: String,
+    lock_timeout: Duration,
+    on_wait: OnWait,
+}
+
+impl DuckDb {
+    /// A dataset in the file at `path`, neither of which needs to exist. Nothing is opened yet.
+    ///
+    /// `on_wait` is told who has the file, once each time that has to be waited for, at most `lock_timeout`.
+    pub fn new(
+        path: PathBuf,
+        dataset: String,
+        lock_timeout: Duration,
+        on_wait: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        Self { path, dataset, lock_timeout, on_wait: Box::new(on_wait) }
+    }
+
+    /// Runs SQL that only reads and returns at most `limit` rows. Tables of the dataset need no prefix.
+    ///
+    /// # Errors
+    /// There is no such file, another process writes to it, or the statement is wrong or would write.
+    pub fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError> {
+        let database = self.open(Access::Read)?;
+        ddl::use_dataset(&database);
+        query::query(&database, sql, limit)
+    }
+
+    /// The newest `limit` rows of `_forebay_runs`, newest first. A file or table that is not there has none.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {
+        let Some(database) = self.open_existing()? else {
+            return Ok(Vec::new());
+        };
+        migrate::read_runs(&database, &ddl::existing_tables(&database)?, limit)
+    }
+
+    fn open(&self, access: Access) -> Result<Database, DestinationError> {
+        let wait = LockWait { timeout: self.lock_timeout, on_wait: &self.on_wait };
+        Database::open(&self.path, &self.dataset, access, &wait)
+    }
+
+    fn open_existing(&self) -> Result<Option<Database>, DestinationError> {
+        let is_there = self.path.try_exists().map_err(|error| DestinationError::Open {
+            file: self.path.display().to_string(),
+            reason: error.to_string(),
+        })?;
+        is_there.then(|| self.open(Access::Read)).transpose()
+    }
+}
+
+impl Destination for DuckDb {
+    fn dlt_type(&self) -> &'static str {
+        "dlt.destinations.duckdb"
+    }
+
+    fn max_identifier_length(&self) -> usize {
+        65_536
+    }
+
+    fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError> {
+        let Some(database) = self.open_existing()? else {
+            return Ok(Committed::default());
+        };
+        ledger::read(&database, &ddl::existing_tables(&database)?, pipeline, source)
+    }
+
+    fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
+        load::load(&self.open(Access::Write)?, package)
+    }
+}

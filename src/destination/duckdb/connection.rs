@@ -1,0 +1,331 @@
+//! One opened database file: lock, settings, statements, and what the engine's errors mean.
+
+use std::fmt::Display;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use duckdb::{AccessMode, Config, Connection, Params, Row};
+
+use super::super::DestinationError;
+
+/// DuckDB's own budget. Rows of a transaction beyond it go to the database file and to `FILE.tmp` beside it, so
+/// it bounds memory, not the size of a load.
+const MEMORY_LIMIT: &str = "256MB";
+
+/// Each thread has buffers of its own, and appending uses one thread anyway; the second one helps merges.
+const THREADS: i64 = 2;
+
+/// First pause between two tries to get the lock; doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Longest pause between two tries: a waiting run starts at most this late.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Told once per wait who has the file, as `/usr/bin/python3.11 (PID 1234)`.
+pub type OnWait = Box<dyn Fn(&str) + Send + Sync>;
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Others may read at the same time.
+    Read,
+    /// Nobody else may have the file open.
+    Write,
+}
+
+/// How long to wait for others, and whom to tell.
+pub(super) struct LockWait<'a> {
+    pub(super) timeout: Duration,
+    pub(super) on_wait: &'a OnWait,
+}
+
+/// An open database file. Dropping it discards what was not committed, checkpoints the rest and gives the file
+/// free.
+pub(super) struct Database {
+    connection: Connection,
+    catalog: String,
+    dataset: String,
+}
+
+impl Database {
+    /// Opens `path`, waiting for others to close it. [`Access::Write`] creates a missing file.
+    pub(super) fn open(
+        path: &Path,
+        dataset: &str,
+        access: Access,
+        wait: &LockWait<'_>,
+    ) -> Result<Self, DestinationError> {
+        if access == Access::Write {
+            create_if_missing(path)?;
+        }
+        let connection = wait.until_free(path, || open_file(path, access))?;
+        // `TimeZone` belongs to the extension `icu`, which is not in every build. Without it, there is only UTC.
+        let _ = connection.execute_batch("SET TimeZone = 'UTC'");
+        let catalog = connection
+            .query_row("SELECT current_database()", [], |row| row.get(0))
+            .map_err(|error| DestinationError::Open { file: label(path), reason: reason(&error) })?;
+        Ok(Self { connection, catalog, dataset: dataset.to_owned() })
+    }
+
+    /// Runs one statement. Returns how many rows it changed.
+    pub(super) fn execute<P: Params>(
+        &self,
+        action: impl Display,
+        sql: &str,
+        params: P,
+    ) -> Result<u64, DestinationError> {
+        #[cfg(test)]
+        super::failpoint::pass();
+        let count = self.connection.execute(sql, params).map_err(|error| failed(action, &error))?;
+        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+
+    /// Runs statements without parameters.
+    pub(super) fn execute_batch(&self, action: impl Display, sql: &str) -> Result<(), DestinationError> {
+        #[cfg(test)]
+        super::failpoint::pass();
+        self.connection.execute_batch(sql).map_err(|error| failed(action, &error))
+    }
+
+    /// All rows of a query.
+    pub(super) fn rows<T, P: Params>(
+        &self,
+        action: impl Display,
+        sql: &str,
+        params: P,
+        read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
+    ) -> Result<Vec<T>, DestinationError> {
+        self.connection
+            .prepare(sql)
+            .and_then(|mut statement| statement.query_map(params, read)?.collect())
+            .map_err(|error| failed(action, &error))
+    }
+
+    /// The first row of a query, if there is one.
+    pub(super) fn first<T, P: Params>(
+        &self,
+        action: impl Display,
+        sql: &str,
+        params: P,
+        read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
+    ) -> Result<Option<T>, DestinationError> {
+        Ok(self.rows(action, sql, params, read)?.into_iter().next())
+    }
+
+    /// The connection, for what has no statement: appenders and Arrow results.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Name of the catalog, which is the stem of the file name.
+    pub(super) fn catalog(&self) -> &str {
+        &self.catalog
+    }
+
+    /// Name of the dataset.
+    pub(super) fn dataset_name(&self) -> &str {
+        &self.dataset
+    }
+
+    /// The dataset for SQL. With the catalog: `ds.t` is ambiguous in a file named `ds.duckdb`.
+    pub(super) fn dataset(&self) -> String {
+        format!("{}.{}", quote(&self.catalog), quote(&self.dataset))
+    }
+
+    /// A table of the dataset for SQL.
+    pub(super) fn table(&self, name: &str) -> String {
+        format!("{}.{}", self.dataset(), quote(name))
+    }
+}
+
+impl LockWait<'_> {
+    /// Tries until nobody else has the file.
+    fn until_free(
+        &self,
+        path: &Path,
+        open: impl Fn() -> duckdb::Result<Connection>,
+    ) -> Result<Connection, DestinationError> {
+        let start = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut was_told = false;
+        loop {
+            let error = match open() {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            let Some(holder) = lock_holder(&message(&error)) else {
+                return Err(DestinationError::Open {
+                    file: label(path),
+                    reason: open_reason(&message(&error)),
+                });
+            };
+            let waited = start.elapsed();
+            if waited >= self.timeout {
+                return Err(DestinationError::Locked { file: label(path), holder, waited });
+            }
+            if !was_told {
+                (self.on_wait)(&holder);
+                was_told = true;
+            }
+            thread::sleep(pause.min(self.timeout.saturating_sub(waited)));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Quotes an identifier.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A failed statement, for [`DestinationError`].
+pub(super) fn failed(action: impl Display, error: &duckdb::Error) -> DestinationError {
+    DestinationError::Statement { action: action.to_string(), reason: reason(error) }
+}
+
+/// The engine's words without its own noise: kind of error, stack trace.
+pub(super) fn reason(error: &duckdb::Error) -> String {
+    let text = message(error);
+    let mut text = text.split("\n\nStack Trace").next().unwrap_or_default().trim();
+    while let Some((kind, rest)) = text.split_once(": ")
+        && kind.ends_with(" Error")
+        && !kind.contains('\n')
+    {
+        text = rest.trim_start();
+    }
+    text.to_owned()
+}
+
+fn message(error: &duckdb::Error) -> String {
+    match error {
+        duckdb::Error::DuckDBFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn label(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn open_file(path: &Path, access: Access) -> duckdb::Result<Connection> {
+    let mode = match access {
+        Access::Read => AccessMode::ReadOnly,
+        Access::Write => AccessMode::ReadWrite,
+    };
+    let config = Config::default()
+        .access_mode(mode)?
+        .threads(THREADS)?
+        .max_memory(MEMORY_LIMIT)?
+        // Extensions are those of the build: a run downloads none.
+        .enable_autoload_extension(false)?;
+    Connection::open_with_flags(path, config)
+}
+
+/// Creates an empty database under another name and links it into place: a file that was cut while DuckDB wrote
+/// its first blocks is no database, and would stop all later runs.
+fn create_if_missing(path: &Path) -> Result<(), DestinationError> {
+    let failed = |reason: String| DestinationError::Open { file: label(path), reason };
+    let is_there = path.try_exists().map_err(|error| failed(error.to_string()))?;
+    if is_there {
+        return Ok(());
+    }
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.new", std::process::id()));
+    let draft = PathBuf::from(draft);
+    let created = open_file(&draft, Access::Write)
+        .map(drop)
+        .map_err(|error| failed(open_reason(&message(&error))))
+        .and_then(|()| match fs::hard_link(&draft, path) {
+            Ok(()) => Ok(()),
+            // Somebody else was faster: theirs counts.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            // Not every file system has links.
+            Err(_) => fs::rename(&draft, path).map_err(|error| failed(error.to_string())),
+        });
+    let _ = fs::remove_file(&draft);
+    created
+}
+
+/// Who has the file, if that is what a message is about.
+fn lock_holder(message: &str) -> Option<String> {
+    if !message.contains("Could not set lock on file") {
+        return None;
+    }
+    let holder = message.split_once("Conflicting lock is held in ").map_or("another process", |(_, rest)| {
+        let end = [". However, ", ". See also "].iter().filter_map(|mark| rest.find(mark)).min();
+        rest[..end.unwrap_or(rest.len())].trim_end_matches('.')
+    });
+    Some(holder.to_owned())
+}
+
+/// Why a file could not be opened, in a few words.
+fn open_reason(message: &str) -> String {
+    if message.contains("not a valid DuckDB database file") {
+        return "it is not a DuckDB database".to_owned();
+    }
+    if message.contains("database does not exist") {
+        return "there is no such file".to_owned();
+    }
+    let first =
+        message.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = first.split_once(" Error: ").map_or(first.as_str(), |(_, rest)| rest);
+    // `Cannot open file "…": Permission denied`: the file is named already.
+    let text = match text.rsplit_once("\": ") {
+        Some((start, cause)) if start.starts_with("C") => cause,
+        _ => text,
+    };
+    text.trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_lock_is_named() {
+        let check = |message: &str, holder: Option<&str>| {
+            assert_eq!(lock_holder(message).as_deref(), holder, "{message}");
+        };
+        let start = "IO Error: Could not set lock on file \"/d/a.duckdb\": Conflicting lock is held in ";
+        let end = " See also https://duckdb.org/docs/stable/connect/concurrency";
+        check(&format!("{start}/usr/bin/python3.11 (PID 12).{end}"), Some("/usr/bin/python3.11 (PID 12)"));
+        let reader = "However, you would be able to open this database in read-only mode, e.g. by";
+        check(&format!("{start}/a b/x (PID 7). {reader}.{end}"), Some("/a b/x (PID 7)"));
+        check("IO Error: Could not set lock on file \"a\": unknown", Some("another process"));
+        check("IO Error: Cannot open file \"a\": Permission denied", None);
+    }
+
+    #[test]
+    fn reasons_are_short() {
+        let check = |message: &str, expected: &str| assert_eq!(open_reason(message), expected);
+        check("IO Error: Cannot open file \"/d/x\": Permission denied", "Permission denied");
+        check(
+            "IO Error: The file \"/d/x\" exists, but it is not a valid DuckDB database file!",
+            "it is not a DuckDB database",
+        );
+        check(
+            "IO Error: Trying to read a database file with version number 99, but we can only read versions \
+             between 64 and 67.\nThe database file was created with a newer version of DuckDB.\n\nThe storage \
+             of DuckDB is not yet stable",
+            "Trying to read a database file with version number 99, but we can only read versions between 64 \
+             and 67. The database file was created with a newer version of DuckDB",
+        );
+        let check = |message: &str, expected: &str| {
+            let error = duckdb::Error::DuckDBFailure(duckdb::ffi::Error::new(1), Some(message.to_owned()));
+            assert_eq!(reason(&error), expected);
+        };
+        check(
+            "TransactionContext Error: Failed to commit: No space left on device",
+            "Failed to commit: No space left on device",
+        );
+        check(
+            "Binder Error: no column x\n\nLINE 1: SELECT x\n               ^",
+            "no column x\n\nLINE 1: SELECT x\n               ^",
+        );
+        check("INTERNAL Error: odd\n\nStack Trace:\n\n1 a", "odd");
+    }
+}

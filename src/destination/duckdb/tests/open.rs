@@ -1,0 +1,81 @@
+use std::fs;
+
+use super::{Fixture, open, roots};
+use crate::destination::{Destination, DestinationError};
+use crate::schema::WriteDisposition;
+
+fn loaded() -> Fixture {
+    let mut fixture = Fixture::new(WriteDisposition::Append);
+    fixture.load("1.1", &[("t", roots("1.1", &[(1, "a", "r1"), (2, "b", "r2")]))]);
+    fixture
+}
+
+#[test]
+fn a_query_reads_and_cannot_write() {
+    let fixture = loaded();
+    let database = fixture.database();
+    for table in ["t", "ds.ds.t"] {
+        let result =
+            database.query(&format!("SELECT id AS key, name FROM {table} ORDER BY id"), Some(1)).unwrap();
+        let names: Vec<_> = result.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!(names, ["key", "name"]);
+        assert_eq!(result.batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), 1);
+        assert!(result.is_cut);
+    }
+    assert!(!database.query("FROM t", Some(2)).unwrap().is_cut);
+    let empty = database.query("SELECT id FROM t WHERE false", None).unwrap();
+    assert_eq!(empty.schema.fields().len(), 1);
+    for sql in ["DELETE FROM t", "DROP TABLE t", "INSERT INTO t VALUES (1)", "CREATE TABLE u (x INT)"] {
+        let error = database.query(sql, None).unwrap_err().to_string();
+        assert!(error.contains("read-only") || error.contains("columns"), "{sql}: {error}");
+    }
+    let error = database.query("SELECT nothing FROM t", None).unwrap_err().to_string();
+    assert!(error.starts_with("could not run the query: ") && error.contains("nothing"), "{error}");
+    let error = database.query("SELECT CAST(name AS INT) FROM t", None).unwrap_err().to_string();
+    assert!(error.contains("Could not convert"), "{error}");
+    fixture.check("SELECT count(*) FROM t", &["2"]);
+}
+
+#[test]
+fn files_that_are_no_database_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &str, content: &[u8], expected: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        let error = open(&path).committed("p", "src").unwrap_err();
+        assert!(matches!(error, DestinationError::Open { .. }));
+        assert_eq!(error.to_string(), format!("could not open `{}`: {expected}", path.display()));
+    };
+    check("text", "name,id\n".repeat(4096).as_bytes(), "it is not a DuckDB database");
+    check("empty", b"", "it is not a DuckDB database");
+    let error = open(&folder.path().join("missing")).query("SELECT 1", None).unwrap_err().to_string();
+    assert!(error.ends_with("there is no such file"), "{error}");
+    let mut fixture = Fixture::new(WriteDisposition::Append);
+    fs::create_dir(fixture.path()).unwrap();
+    let error = fixture.try_load("1.1", &[], &[]).unwrap_err().to_string();
+    assert!(error.ends_with("Is a directory"), "{error}");
+}
+
+#[test]
+fn a_file_of_a_newer_engine_is_told_apart() {
+    let fixture = loaded();
+    // The first block: checksum of 8 bytes, magic of 4, version of 8. The checksum covers the rest of it, so
+    // the engine may stop there already; either way it must not be taken for a lock or a missing file.
+    let mut bytes = fs::read(fixture.path()).unwrap();
+    bytes[12] = 99;
+    fs::write(fixture.path(), bytes).unwrap();
+    let error = fixture.database().committed("p", "src").unwrap_err();
+    assert!(matches!(error, DestinationError::Open { .. }), "{error}");
+}
+
+#[test]
+fn nothing_but_the_database_is_left_in_the_folder() {
+    let fixture = loaded();
+    let mut names: Vec<_> = fs::read_dir(fixture.path().parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.ends_with(".arrow"))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["ds.duckdb"]);
+}
