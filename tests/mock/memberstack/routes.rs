@@ -202,7 +202,7 @@ impl Api for Memberstack {
         ]
     }
 
-    fn too_many(&self, verdict: &Verdict) -> Reply {
+    fn too_many(&mut self, verdict: &Verdict) -> Reply {
         let text = "Too many requests, please try again later.";
         let reply = match self.config.refusal_body {
             RefusalBody::Text => Reply::text(429, text),
@@ -215,7 +215,7 @@ impl Api for Memberstack {
         }
     }
 
-    fn server_error(&self) -> Reply {
+    fn server_error(&mut self) -> Reply {
         errors::generic(500, "Something went wrong.")
     }
 
