@@ -287,6 +287,30 @@ async fn the_quota_holds_by_the_log() {
 }
 
 #[tokio::test]
+async fn every_verdict_follows_from_the_logged_times() {
+    let mock = Mock::start(MockConfig { members: 1, ..MockConfig::default() });
+    let client = client();
+    let mut burst = tokio::task::JoinSet::new();
+    for _ in 0..80 {
+        let url = format!("{}/members", mock.url());
+        burst.spawn(client.get(url).header("X-API-KEY", KEY).send());
+    }
+    while let Some(response) = burst.join_next().await {
+        response.unwrap().unwrap();
+    }
+    let log = mock.requests();
+    assert_eq!(log.len(), 80);
+    for (index, entry) in log.iter().enumerate() {
+        let within = log[..=index].iter().filter(|earlier| earlier.at + SECOND > entry.at).count();
+        assert_eq!(
+            entry.status,
+            Some(if within > 25 { 429 } else { 200 }),
+            "request {index}, {within} in its second"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_a_429_looks_like_is_a_switch() {
     for (refusal_body, retry_after) in [(RefusalBody::Text, true), (RefusalBody::Json, false)] {
         let faults = vec![Fault::at_request(1, FaultKind::TooManyRequests).times(2)];

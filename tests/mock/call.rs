@@ -112,10 +112,10 @@ pub(crate) trait Api: Send {
     fn rate_headers(&self, verdict: &Verdict) -> Vec<(&'static str, String)>;
 
     /// The answer over the quota.
-    fn too_many(&self, verdict: &Verdict) -> Reply;
+    fn too_many(&mut self, verdict: &Verdict) -> Reply;
 
     /// The answer when the API itself fails.
-    fn server_error(&self) -> Reply;
+    fn server_error(&mut self) -> Reply;
 
     /// The page as it is when it names again the cursor it was asked with.
     fn repeat_cursor(&self, call: &Call, page: &mut Value);

@@ -4,7 +4,7 @@
 //
 // `ids` and `members` are in the order of the walk (oldest first, pages of 100), `newest_first` are the ids of a walk
 // the other way in pages of the default size, `checks` name what else was tried and found to be as documented.
-// Anything else ends with a message on stderr and exit code 1. It attaches a plan and creates and deletes a member, so
+// Anything else ends with a message on stderr and exit code 1. It creates, changes and deletes a member and a record, so
 // it is for a mock or a sandbox only; what it created is gone again afterwards.
 //
 //   npm ci --prefix tests/sdk && node tests/sdk/page_through.mjs http://127.0.0.1:PORT sk_sb_demo
@@ -151,6 +151,23 @@ await check("data tables: list, get, records by cursor, misses", async () => {
     (await refusal(() => client.dataTables.queryRecords(tooMany))).message,
     "take must be between 1 and 100",
   );
+});
+
+await check("data tables: create, update and delete a record", async () => {
+  const { data: created } = await client.dataTables.createRecord({ table: "orders", data: { total: 9.5, paid: false } });
+  assert.equal(created.data.total, "9.5");
+  const place = { table: "orders", recordId: created.id };
+  await pause();
+  const { data: updated } = await client.dataTables.updateRecord({ ...place, data: { paid: true } });
+  assert.deepEqual(updated.data, { total: "9.5", paid: true });
+  await pause();
+  const { data: read } = await client.dataTables.getRecord(place);
+  assert.deepEqual(read.record.data, { total: 9.5, paid: true });
+  await pause();
+  assert.deepEqual((await client.dataTables.deleteRecord(place)).data, updated);
+  assert.equal((await refusal(() => client.dataTables.deleteRecord(place))).message, "Data record not found");
+  const empty = await refusal(() => client.dataTables.createRecord({ table: "orders", data: {} }));
+  assert.equal(empty.message, "data cannot be empty");
 });
 
 // The client never asks the API about tokens, so this route is called without it.

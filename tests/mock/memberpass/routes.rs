@@ -71,6 +71,12 @@ impl MemberPass {
             .ok_or(Refusal::new(401, "AUTHENTICATION_REQUIRED", "Unauthenticated."))
     }
 
+    /// Every failure has a request id of its own.
+    fn refuse(&mut self, refusal: Refusal) -> Reply {
+        self.failures += 1;
+        refusal.envelope(self.failures)
+    }
+
     fn visible(&self, key: &Key) -> impl Iterator<Item = &Project> {
         self.projects.iter().filter(|project| key.project.as_deref().is_none_or(|only| only == project.id()))
     }
@@ -174,10 +180,7 @@ impl Api for MemberPass {
     fn answer(&mut self, call: &Call) -> Reply {
         match self.read(call) {
             Ok(body) => Reply::json(200, &body),
-            Err(refusal) => {
-                self.failures += 1;
-                refusal.envelope(self.failures)
-            }
+            Err(refusal) => self.refuse(refusal),
         }
     }
 
@@ -193,17 +196,16 @@ impl Api for MemberPass {
         ]
     }
 
-    fn too_many(&self, verdict: &Verdict) -> Reply {
+    fn too_many(&mut self, verdict: &Verdict) -> Reply {
         let seconds = verdict.reset.as_millis().div_ceil(1000) as u64;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        Refusal::new(429, "RATE_LIMITED", "Too many requests.")
-            .envelope(self.failures)
+        self.refuse(Refusal::new(429, "RATE_LIMITED", "Too many requests."))
             .with_header("retry-after", seconds.to_string())
             .with_header("x-ratelimit-reset", (now + seconds).to_string())
     }
 
-    fn server_error(&self) -> Reply {
-        Refusal::new(500, "INTERNAL_ERROR", "Something went wrong.").envelope(self.failures)
+    fn server_error(&mut self) -> Reply {
+        self.refuse(Refusal::new(500, "INTERNAL_ERROR", "Something went wrong."))
     }
 
     fn repeat_cursor(&self, call: &Call, page: &mut Value) {

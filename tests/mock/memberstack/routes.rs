@@ -10,7 +10,7 @@ use super::super::limiter::Verdict;
 use super::errors;
 use super::generate::{self, Draw, PLANS};
 use super::members::{Members, Row};
-use super::tables;
+use super::{records, tables};
 
 /// A token that `verify-token` accepts is this and a member's id.
 const TOKEN_PREFIX: &str = "token-of-";
@@ -176,6 +176,13 @@ impl Api for Memberstack {
             ("POST", ["members", id, "remove-plan"]) => self.change_plan(id, &body, false),
             ("PATCH", ["members", id]) => self.update(id, &body),
             ("DELETE", ["members", id]) => self.delete(id),
+            ("POST", ["v2", "data-tables", key, "records"]) => records::create(&mut self.tables, key, &body),
+            ("PUT", ["v2", "data-tables", key, "records", id]) => {
+                records::update(&mut self.tables, key, id, &body)
+            }
+            ("DELETE", ["v2", "data-tables", key, "records", id]) => {
+                records::delete(&mut self.tables, key, id)
+            }
             ("POST", ["v2", "data-tables", key, "records", "query"]) => {
                 tables::query(&self.tables, key, &body)
             }
@@ -195,7 +202,7 @@ impl Api for Memberstack {
         ]
     }
 
-    fn too_many(&self, verdict: &Verdict) -> Reply {
+    fn too_many(&mut self, verdict: &Verdict) -> Reply {
         let text = "Too many requests, please try again later.";
         let reply = match self.config.refusal_body {
             RefusalBody::Text => Reply::text(429, text),
@@ -208,7 +215,7 @@ impl Api for Memberstack {
         }
     }
 
-    fn server_error(&self) -> Reply {
+    fn server_error(&mut self) -> Reply {
         errors::generic(500, "Something went wrong.")
     }
 

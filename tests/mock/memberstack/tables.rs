@@ -1,4 +1,4 @@
-//! Data Tables: two tables with records, read by a query in the body of a POST.
+//! Data Tables: two tables with records, read by a query in the body of a POST. `records` writes them.
 
 use std::cmp::Ordering;
 
@@ -9,15 +9,15 @@ use super::errors;
 use super::generate::{Draw, iso_ms};
 
 /// 2026-01-15T10:30:00Z in milliseconds, when the tables were made.
-const CREATED_MS: i64 = 1_768_473_000_000;
+pub(super) const CREATED_MS: i64 = 1_768_473_000_000;
 const MAX_TAKE: u64 = 100;
 const ORDERS: usize = 130;
 const CUSTOMERS: usize = 12;
 
 /// A table: its description and its records, by `internalOrder`.
 pub(super) struct Table {
-    description: Value,
-    records: Vec<Value>,
+    pub(super) description: Value,
+    pub(super) records: Vec<Value>,
 }
 
 /// The tables `orders` and `customers`; an order refers to a customer.
@@ -108,8 +108,18 @@ pub(super) fn retrieve(tables: &[Table], key_or_id: &str) -> Reply {
     }
 }
 
+impl Table {
+    fn is(&self, key_or_id: &str) -> bool {
+        self.description["key"] == key_or_id || self.description["id"] == key_or_id
+    }
+}
+
 fn find<'a>(tables: &'a [Table], key_or_id: &str) -> Option<&'a Table> {
-    tables.iter().find(|table| table.description["key"] == key_or_id || table.description["id"] == key_or_id)
+    tables.iter().find(|table| table.is(key_or_id))
+}
+
+pub(super) fn find_mut<'a>(tables: &'a mut [Table], key_or_id: &str) -> Option<&'a mut Table> {
+    tables.iter_mut().find(|table| table.is(key_or_id))
 }
 
 /// The only way to read records: `{"query": {"findMany": …}}` or `{"query": {"findUnique": …}}`.
