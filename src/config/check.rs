@@ -126,7 +126,7 @@ impl<'a> Checker<'a, '_> {
 
     fn refuse_word(&mut self, text: &str, allowed: &[&str], later: &[&str], path: &str) {
         let known = format!("known {} {}", if allowed.len() == 1 { "is" } else { "are" }, listed(allowed));
-        let (message, hint) = if !self.report.may_show(path) && !path.ends_with(".type") {
+        let (message, hint) = if !self.report.may_show(path) {
             (format!("unknown value; {known}"), None)
         } else if later.contains(&text) {
             (format!("`{text}` is not in this version; {known}"), None)
@@ -138,7 +138,10 @@ impl<'a> Checker<'a, '_> {
 
     fn number(&mut self, given: f64, forms: &[&'a Value], path: &str) -> bool {
         let bound = |key: &str| forms.iter().find_map(|form| form.get(key)?.as_f64());
-        let message = match (bound("minimum"), bound("maximum")) {
+        // schemars writes the width of a type as its format.
+        let narrow = forms.iter().any(|form| form.get("format").is_some_and(|format| format == "uint32"));
+        let most = bound("maximum").or(narrow.then_some(f64::from(u32::MAX)));
+        let message = match (bound("minimum"), most) {
             (Some(least), _) if given < least => format!("must be at least {least}"),
             (_, Some(most)) if given > most => format!("must be at most {most}"),
             _ => return true,
@@ -155,7 +158,8 @@ impl<'a> Checker<'a, '_> {
         later: &[&str],
         path: &str,
     ) -> Option<&'a Value> {
-        let tags: Vec<(&'a str, &'a Value)> = forms.iter().filter_map(|form| Some((tag(form)?, *form))).collect();
+        let tags: Vec<(&'a str, &'a Value)> =
+            forms.iter().filter_map(|form| Some((tag(form)?, *form))).collect();
         if tags.is_empty() {
             return forms.first().copied();
         }
@@ -174,10 +178,15 @@ impl<'a> Checker<'a, '_> {
                 None
             }
             None => {
-                let default = tags.iter().find(|(_, form)| !texts(form.get("required")).any(|key| key == "type"));
+                let default =
+                    tags.iter().find(|(_, form)| !texts(form.get("required")).any(|key| key == "type"));
                 match default {
                     Some((name, _)) => drop(fields.insert("type".to_owned(), (*name).into())),
-                    None => self.report.add(&place, format!("missing key `type`; known are {}", listed(&names)), None),
+                    None => self.report.add(
+                        &place,
+                        format!("missing key `type`; known are {}", listed(&names)),
+                        None,
+                    ),
                 }
                 default
             }

@@ -77,7 +77,9 @@ impl<'a> Sources<'a> {
         if !is_variable_name(name) {
             return Err(Failure {
                 message: "has a `${…}` that is no variable".to_owned(),
-                hint: "write `${NAME}`, `${NAME:-default}` or `${file:path}`; a literal `${` is written `$${`".to_owned(),
+                hint:
+                    "write `${NAME}`, `${NAME:-default}` or `${file:path}`; a literal `${` is written `$${`"
+                        .to_owned(),
             });
         }
         self.variable(name).or_else(|| default.map(str::to_owned)).ok_or_else(|| Failure {
@@ -174,7 +176,11 @@ fn fill_template(text: &str, sources: &Sources<'_>) -> Result<String, Failure> {
         let end = if escaped { at + 2 } else { rest[at..].find('}').map_or(rest.len(), |end| at + end + 1) };
         filled.push_str(&rest[..if escaped { at - 1 } else { at }]);
         // A literal `${` opens no placeholder either.
-        filled.push_str(&if escaped { "${{".to_owned() } else { template::escape(&sources.fill(&rest[at..end])?) });
+        filled.push_str(&if escaped {
+            "${{".to_owned()
+        } else {
+            template::escape(&sources.fill(&rest[at..end])?)
+        });
         rest = &rest[end..];
     }
     filled.push_str(rest);
@@ -249,8 +255,16 @@ mod tests {
 
     #[test]
     fn values_open_no_placeholders() {
-        for path in ["resources[0].endpoint", "resources[1].endpoint.params.a", "resource_defaults.endpoint.json.a[0].b"] {
-            assert_eq!(fill(path, "${BRACES}{resources.a.b}$${").as_deref(), Ok("x{{y}}{resources.a.b}${{"), "{path}");
+        for path in [
+            "resources[0].endpoint",
+            "resources[1].endpoint.params.a",
+            "resource_defaults.endpoint.json.a[0].b",
+        ] {
+            assert_eq!(
+                fill(path, "${BRACES}{resources.a.b}$${").as_deref(),
+                Ok("x{{y}}{resources.a.b}${{"),
+                "{path}"
+            );
         }
         assert_eq!(fill("resources[0].endpoint.data_selector", "${BRACES}").as_deref(), Ok("x{y}"));
     }

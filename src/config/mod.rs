@@ -4,22 +4,31 @@
 //! types, then the sense, and reports everything that is wrong at once. It reads files (`.env`, `${file:…}`) and
 //! asks for variables, and does no other I/O.
 
+mod build;
 mod check;
+mod client;
+mod endpoint;
+mod graph;
 mod interpolate;
+mod load;
 mod overrides;
+mod paginator;
 mod plan;
 mod problem;
 mod raw;
+mod resource;
 mod schema;
 mod secret;
 mod template;
 mod units;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
+
+pub use load::{Overrides, load};
 pub use plan::*;
 pub use problem::{ConfigError, Problem, SyntaxError};
 pub use schema::json_schema;
 pub use secret::Secret;
 pub use template::{JsonTemplate, Placeholder, RenderError, Template, TemplateError, placeholders};
-
-#[cfg(test)]
-mod dump { #[test] fn dump() { std::fs::write("/tmp/wt/scratch-config/schema.json", serde_json::to_string_pretty(&super::json_schema()).unwrap()).unwrap(); } }

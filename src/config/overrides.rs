@@ -9,7 +9,11 @@ use super::problem::{Report, did_you_mean};
 pub(super) fn apply(document: &mut Value, setting: &str, report: &mut Report) {
     let Some((key, value)) = setting.split_once('=') else {
         // The text may be a value whose key was forgotten: not quoted.
-        report.add("--set", "has a setting without `=`", Some("write --set client.base_url=http://…".to_owned()));
+        report.add(
+            "--set",
+            "has a setting without `=`",
+            Some("write --set client.base_url=http://…".to_owned()),
+        );
         return;
     };
     let place = format!("--set {}", key.trim());
@@ -35,9 +39,7 @@ fn set(mut node: &mut Value, parts: &[String], value: Value) -> Result<(), Refus
             *node = Value::Object(Map::from_iter([("path".to_owned(), Value::String(std::mem::take(path)))]));
         }
         node = match node {
-            Value::Object(fields) => {
-                fields.entry(part.as_str()).or_insert_with(|| Value::Object(Map::new()))
-            }
+            Value::Object(fields) => fields.entry(part.as_str()).or_insert_with(|| Value::Object(Map::new())),
             Value::Array(elements) => element(elements, part)?,
             _ => return Err((format!("cannot go into `{part}`: what is above it is no table"), None)),
         };
@@ -52,7 +54,8 @@ fn element<'a>(elements: &'a mut [Value], part: &str) -> Result<&'a mut Value, R
     let by_name = names.iter().position(|name| name.as_deref() == Some(part));
     let index = by_name.or_else(|| part.parse().ok().filter(|index| *index < names.len()));
     let hint = || did_you_mean(part, names.iter().flatten().map(String::as_str));
-    let index = index.ok_or_else(|| (format!("`{part}` is neither a name nor an index in this list"), hint()))?;
+    let index =
+        index.ok_or_else(|| (format!("`{part}` is neither a name nor an index in this list"), hint()))?;
     Ok(&mut elements[index])
 }
 
@@ -116,7 +119,11 @@ mod tests {
     #[test]
     fn settings_land_where_they_say() {
         for (setting, pointer, expected) in [
-            ("client.base_url=http://127.0.0.1:8080/?a=b", "/client/base_url", json!("http://127.0.0.1:8080/?a=b")),
+            (
+                "client.base_url=http://127.0.0.1:8080/?a=b",
+                "/client/base_url",
+                json!("http://127.0.0.1:8080/?a=b"),
+            ),
             ("client.rate_limits=[]", "/client/rate_limits", json!([])),
             ("client.retry.max_attempts = 2", "/client/retry/max_attempts", json!(2)),
             ("client.headers.\"x.y\"='7'", "/client/headers/x.y", json!("7")),
@@ -142,7 +149,10 @@ mod tests {
             ("SECRET", "--set: has a setting without `=`"),
             ("a..b=1", "--set a..b: is not a key"),
             ("\"a=1", "--set \"a: is not a key"),
-            ("client.base_url.x=SECRET", "--set client.base_url.x: cannot go into `x`: what is above it is no table"),
+            (
+                "client.base_url.x=SECRET",
+                "--set client.base_url.x: cannot go into `x`: what is above it is no table",
+            ),
             ("resources.c.x=1", "--set resources.c.x: `c` is neither a name nor an index in this list"),
             ("resources.2.x=1", "--set resources.2.x: `2` is neither a name nor an index in this list"),
         ] {

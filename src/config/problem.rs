@@ -101,7 +101,8 @@ impl SyntaxError {
                 return line.to_owned();
             }
             let (key, value) = code.split_once('=').unwrap_or(("", code));
-            let mask: String = value.chars().map(|char| if char.is_whitespace() { char } else { '*' }).collect();
+            let mask: String =
+                value.chars().map(|char| if char.is_whitespace() { char } else { '*' }).collect();
             let equals = if key.is_empty() { "" } else { "=" };
             format!("{gutter} | {key}{equals}{mask}")
         });
@@ -154,7 +155,8 @@ impl Report {
     /// Whether the value at `path` is surely no secret: written in the file, and not where credentials go.
     pub(super) fn may_show(&self, path: &str) -> bool {
         let secret_place = path.split(['.', '[']).any(|key| matches!(key, "auth" | "headers"));
-        !secret_place && !self.interpolated.contains(path)
+        let kind_of_auth = [".auth.type", ".auth.location"].iter().any(|end| path.ends_with(end));
+        (!secret_place || kind_of_auth) && !self.interpolated.contains(path)
     }
 
     /// Whether nothing was added.
@@ -184,7 +186,8 @@ fn is_at_or_below(path: &str, above: &str) -> bool {
 
 /// Path of a key below `path`; a key that is no bare TOML key is quoted.
 pub(super) fn at_key(path: &str, key: &str) -> String {
-    let bare = !key.is_empty() && key.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-'));
+    let bare =
+        !key.is_empty() && key.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-'));
     let key = if bare { key.to_owned() } else { format!("{key:?}") };
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
@@ -199,8 +202,9 @@ pub(super) fn did_you_mean<'a>(text: &str, options: impl IntoIterator<Item = &'a
     // Two slips in a word of six letters are still that word; in one of three they are another.
     let near = (text.chars().count().max(3) / 3).min(3);
     let folded = text.to_lowercase();
-    let distances =
-        options.into_iter().map(|option| (strsim::damerau_levenshtein(&folded, &option.to_lowercase()), option));
+    let distances = options
+        .into_iter()
+        .map(|option| (strsim::damerau_levenshtein(&folded, &option.to_lowercase()), option));
     let (distance, option) = distances.min_by_key(|(distance, _)| *distance)?;
     (distance <= near).then(|| format!("did you mean `{option}`?"))
 }
@@ -214,11 +218,13 @@ mod tests {
     fn what_follows_from_a_known_problem_is_not_reported() {
         let mut report = Report::default();
         report.add_final("a.b", "first", None);
-        for (path, message) in [("a.b", "x"), ("a.b.c", "x"), ("a.b[0]", "x"), ("a.bc", "second"), ("a.bc", "second")]
+        for (path, message) in
+            [("a.b", "x"), ("a.b.c", "x"), ("a.b[0]", "x"), ("a.bc", "second"), ("a.bc", "second")]
         {
             report.add(path, message, None);
         }
-        let messages: Vec<_> = report.into_problems(|_| None).into_iter().map(|problem| problem.message).collect();
+        let messages: Vec<_> =
+            report.into_problems(|_| None).into_iter().map(|problem| problem.message).collect();
         assert_eq!(messages, ["first", "second"]);
     }
 

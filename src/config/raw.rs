@@ -90,7 +90,7 @@ pub(super) struct RawRetry {
 }
 
 /// Credentials. Without a `type`: `bearer`.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Clone)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(
     transform = bearer_by_default,
@@ -259,6 +259,7 @@ macro_rules! resource_keys {
 
 resource_keys! {
     /// Keys that every resource gets unless it has its own.
+    #[derive(Default)]
     struct RawDefaults {}
 }
 

@@ -193,9 +193,7 @@ impl JsonTemplate {
                     Err(parts) => Self::Text(Template { parts }),
                 }
             }
-            Value::Array(elements) => {
-                Self::List(elements.iter().map(Self::parse).collect::<Result<_, _>>()?)
-            }
+            Value::Array(elements) => Self::List(elements.iter().map(Self::parse).collect::<Result<_, _>>()?),
             Value::Object(fields) => {
                 let fields = fields.iter().map(|(key, value)| Ok((key.clone(), Self::parse(value)?)));
                 Self::Object(fields.collect::<Result<_, _>>()?)
@@ -309,15 +307,27 @@ mod tests {
     fn path_values_cannot_leave_their_segment() {
         let path = |text: &str| Template::parse(text).unwrap().render_path(row);
         assert_eq!(path("a b/{resources.m.email}").unwrap(), "a b/a%20b%2F%C3%B8%40x.no");
-        for text in ["{resources.m.dots}", "{resources.m.none}", "{resources.m.tags}", "{resources.m.nothing}"] {
+        for text in
+            ["{resources.m.dots}", "{resources.m.none}", "{resources.m.tags}", "{resources.m.nothing}"]
+        {
             assert!(path(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn what_names_nothing_is_refused() {
-        for text in ["{", "}", "a{b", "{}", "{id}", "{resources.x}", "{resources..id}", "{resources.x.a[*]}", "{incremental.last_value}", "{resources.x.}"]
-        {
+        for text in [
+            "{",
+            "}",
+            "a{b",
+            "{}",
+            "{id}",
+            "{resources.x}",
+            "{resources..id}",
+            "{resources.x.a[*]}",
+            "{incremental.last_value}",
+            "{resources.x.}",
+        ] {
             assert!(Template::parse(text).is_err(), "{text}");
         }
     }

@@ -73,12 +73,19 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, millis) in
-            [("30s", 30_000), ("500ms", 500), ("1.5s", 1_500), ("5 min", 300_000), ("1h", 3_600_000), ("2D", 172_800_000)]
-        {
+        for (text, millis) in [
+            ("30s", 30_000),
+            ("500ms", 500),
+            ("1.5s", 1_500),
+            ("5 min", 300_000),
+            ("1h", 3_600_000),
+            ("2D", 172_800_000),
+        ] {
             assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "30", "s", "-1s", "0s", "1e3s", "1..5s", "1h30m", "9999999999999999999999d", "1 fortnight"] {
+        for text in
+            ["", "30", "s", "-1s", "0s", "1e3s", "1..5s", "1h30m", "9999999999999999999999d", "1 fortnight"]
+        {
             assert_eq!(duration(text), None, "{text}");
         }
     }
@@ -95,9 +102,13 @@ mod tests {
 
     #[test]
     fn rate_limits() {
-        for (text, requests, seconds) in
-            [("25/s", 25, 1), ("300/min", 300, 60), ("10000/h", 10_000, 3600), ("100/10s", 100, 10), ("5 / day", 5, 86_400)]
-        {
+        for (text, requests, seconds) in [
+            ("25/s", 25, 1),
+            ("300/min", 300, 60),
+            ("10000/h", 10_000, 3600),
+            ("100/10s", 100, 10),
+            ("5 / day", 5, 86_400),
+        ] {
             let limit = rate_limit(text).unwrap_or_else(|| panic!("{text} is refused"));
             assert_eq!((limit.requests.get(), limit.per), (requests, Duration::from_secs(seconds)), "{text}");
         }
