@@ -1,7 +1,34 @@
-//! The TOML file: text → [`raw`] types that mirror it → [`Plan`], checked whole before any I/O to the API.
+//! The TOML file: text → `raw` types that mirror it → [`Plan`], checked whole before any request.
+//!
+//! [`load`] reads the file, applies overrides, fills in variables, checks the form against the JSON Schema of the raw
+//! types, then the sense, and reports everything that is wrong at once. It reads files (`.env`, `${file:…}`) and
+//! asks for variables, and does no other I/O.
 
+mod build;
+mod check;
+mod client;
+mod endpoint;
+mod graph;
+mod interpolate;
+mod load;
+mod overrides;
+mod paginator;
 mod plan;
+mod problem;
+mod raw;
+mod resource;
+mod schema;
 mod secret;
+mod template;
+mod units;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
+
+pub use load::{Overrides, load};
 pub use plan::*;
+pub use problem::{ConfigError, Problem, SyntaxError};
+pub use schema::json_schema;
 pub use secret::Secret;
+pub use template::{JsonTemplate, Placeholder, RenderError, Template, TemplateError, placeholders};

@@ -20,7 +20,7 @@ pub struct Plan {
     pub file: PathBuf,
     /// dlt: `pipeline_name`.
     pub pipeline: String,
-    /// dlt: `dataset_name`, already normalized to an identifier.
+    /// dlt: `dataset_name`, as written; its identifier is made by the naming convention.
     pub dataset: String,
     /// dlt: source name, which is the name of the schema.
     pub source: String,
@@ -54,8 +54,9 @@ impl fmt::Display for DestinationPlan {
     }
 }
 
-/// Base URL, credentials and limits that all requests share.
-#[derive(Debug, Clone)]
+/// Base URL, credentials and limits that all requests share. Its `Debug` shows the origin of the base URL alone:
+/// some APIs carry a token in the path.
+#[derive(Clone)]
 pub struct ClientPlan {
     /// Ends in `/`. The one origin that credentials are sent to.
     pub base_url: Url,
@@ -71,6 +72,20 @@ pub struct ClientPlan {
     pub timeout: Duration,
     /// Largest accepted body, in bytes after decompression.
     pub max_body_bytes: u64,
+}
+
+impl fmt::Debug for ClientPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientPlan")
+            .field("origin", &self.base_url.origin().ascii_serialization())
+            .field("headers", &self.headers)
+            .field("auth", &self.auth)
+            .field("rate_limits", &self.rate_limits)
+            .field("retry", &self.retry)
+            .field("timeout", &self.timeout)
+            .field("max_body_bytes", &self.max_body_bytes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Credentials.
@@ -137,7 +152,7 @@ pub enum Method {
 pub struct ResourcePlan {
     /// Name as written.
     pub name: String,
-    /// Normalized name of its root table.
+    /// Name of its root table as written; its identifier is made by the naming convention.
     pub table: String,
     /// Whether its rows are loaded.
     pub selected: bool,
@@ -159,12 +174,14 @@ pub struct ResourcePlan {
     pub incremental: Option<IncrementalPlan>,
 }
 
-/// A request before the paginator and the parent have filled it in.
-#[derive(Debug, Clone)]
+/// A request before the paginator and the parent have filled it in. Its `Debug` leaves out what a user may have put
+/// a key into: path, body and the values of parameters.
+#[derive(Clone)]
 pub struct EndpointPlan {
     /// `GET` or `POST`.
     pub method: Method,
-    /// Relative to the base URL, or absolute; may hold `{resources.x.field}`.
+    /// Relative to the base URL, or absolute; without a query. A [`Template`](super::Template), as are `params`,
+    /// `json` and `headers`: it may hold `{resources.x.field}`, and literal braces are doubled.
     pub path: String,
     /// Query parameters in order; values may hold placeholders.
     pub params: Vec<(String, String)>,
@@ -178,6 +195,20 @@ pub struct EndpointPlan {
     pub data_selector: Option<JsonPath>,
     /// Rule for the next request.
     pub paginator: PaginatorPlan,
+}
+
+impl fmt::Debug for EndpointPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let params: Vec<&str> = self.params.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("EndpointPlan")
+            .field("method", &self.method)
+            .field("params", &params)
+            .field("headers", &self.headers)
+            .field("auth", &self.auth)
+            .field("data_selector", &self.data_selector)
+            .field("paginator", &self.paginator)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the next run starts from.

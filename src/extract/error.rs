@@ -1,5 +1,6 @@
 //! Why a resource could not be extracted.
 
+use crate::config::{RenderError, TemplateError};
 use crate::http::HttpError;
 use crate::package::PackageError;
 use crate::paginate::PaginateError;
@@ -57,6 +58,15 @@ pub enum ExtractError {
         /// The missing field.
         field: String,
     },
+    /// The request's placeholders cannot be filled in.
+    #[error("cannot build the request for row {row} of the parent")]
+    Template {
+        /// Number of the row, from 1.
+        row: u64,
+        /// Why.
+        #[source]
+        source: TemplateFault,
+    },
     /// The parent has no rows to go through.
     #[error("parent `{parent}` was not extracted")]
     Parent {
@@ -77,6 +87,18 @@ pub enum ExtractError {
     Package(#[from] PackageError),
 }
 
+/// Why placeholders cannot be filled in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplateFault {
+    /// The text is no template: the plan was not checked.
+    #[error(transparent)]
+    Parse(#[from] TemplateError),
+    /// The parent's row has no fitting value.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+}
+
 impl ExtractError {
     /// Whether a later run may get further: then the pages so far are worth keeping.
     pub fn is_transient(&self) -> bool {
@@ -87,6 +109,7 @@ impl ExtractError {
             | Self::NoData { .. }
             | Self::Paginate { .. }
             | Self::ParentField { .. }
+            | Self::Template { .. }
             | Self::Url { .. } => false,
         }
     }
@@ -101,10 +124,8 @@ impl ExtractError {
             Self::NoData { .. } => {
                 Some("set `data_selector` to the path of the rows; `$` means the whole page".to_owned())
             }
-            Self::Paginate { .. } => {
-                Some("check the resource's `paginator` against the API's documentation".to_owned())
-            }
-            Self::ParentField { .. } | Self::Parent { .. } | Self::Url { .. } => None,
+            Self::Paginate { source, .. } => source.hint().map(str::to_owned),
+            Self::ParentField { .. } | Self::Template { .. } | Self::Parent { .. } | Self::Url { .. } => None,
             Self::Package(_) => {
                 Some("free space below the work directory; the next run goes on where this one stopped".to_owned())
             }

@@ -1,11 +1,13 @@
-//! A child resource has one pagination for each row of its parent.
+//! A child resource has one pagination for each row of its parent, which the package has already.
+
+use std::collections::VecDeque;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::error::ExtractError;
-use crate::config::{ResourcePlan, parent_fields};
-use crate::package::{Package, PackageError, Record};
+use crate::config::{Placeholder, ResourcePlan};
+use crate::package::{Package, PackageError, Record, Records};
 use crate::page::{self, JsonPath};
 
 /// One pagination of a resource: the only one, or that of one row of the parent.
@@ -13,56 +15,83 @@ use crate::page::{self, JsonPath};
 pub(super) struct Series {
     /// Its place, from 0.
     pub(super) number: u64,
-    /// Fields of the parent's row that the request needs, by their path.
-    pub(super) fields: Map<String, Value>,
+    /// The parent's row.
+    row: Option<Box<RawValue>>,
     /// What each row gets from the parent's, named `_<parent>_<field>` as in dlt.
     pub(super) from_parent: Map<String, Value>,
 }
 
-/// The paginations of a child, in the order of the parent's rows, which the package has already.
-pub(super) fn parent_series(
-    package: &Package,
-    resource: &ResourcePlan,
-    parent: &str,
-) -> Result<Vec<Series>, ExtractError> {
-    let wanted = parent_fields(resource);
-    let mut all = Vec::new();
-    for record in package.records()? {
-        let Record::Page(page, body) = record.map_err(PackageError::from)? else { continue };
-        if page.resource != parent {
-            continue;
-        }
-        // The bytes were checked when they came and have a checksum since.
-        let selected: &RawValue = serde_json::from_slice(&body).unwrap_or(RawValue::NULL);
-        for row in page::rows(selected).unwrap_or_default() {
-            all.push(one(all.len() as u64, row, resource, parent, &wanted)?);
-        }
+impl Series {
+    /// The value of a placeholder.
+    pub(super) fn lookup(&self, placeholder: &Placeholder) -> Option<Value> {
+        find(self.row.as_deref()?, &placeholder.field)
     }
-    Ok(all)
 }
 
-fn one(
-    number: u64,
-    row: &RawValue,
-    resource: &ResourcePlan,
-    parent: &str,
-    wanted: &[String],
-) -> Result<Series, ExtractError> {
-    let find = |field: &str| {
-        let value = field.parse::<JsonPath>().ok().and_then(|path| path.find(row));
-        let value = value.and_then(|value| serde_json::from_str(value.get()).ok());
-        value.ok_or_else(|| ExtractError::ParentField {
-            parent: parent.to_owned(),
-            row: number + 1,
-            field: field.to_owned(),
+fn find(row: &RawValue, path: &JsonPath) -> Option<Value> {
+    serde_json::from_str(path.find(row)?.get()).ok()
+}
+
+/// The paginations of a resource, in the order of the parent's rows; one page of these is in memory at a time.
+pub(super) enum AllSeries<'a> {
+    /// A resource without a parent has one.
+    One(Option<Series>),
+    /// A child has one for each row.
+    OfParent {
+        resource: &'a ResourcePlan,
+        parent: &'a str,
+        records: Records,
+        rows: VecDeque<Box<RawValue>>,
+        next_number: u64,
+    },
+}
+
+impl<'a> AllSeries<'a> {
+    pub(super) fn of(package: &Package, resource: &'a ResourcePlan) -> Result<Self, PackageError> {
+        Ok(match &resource.parent {
+            None => Self::One(Some(Series::default())),
+            Some(parent) => Self::OfParent {
+                resource,
+                parent,
+                records: package.records()?,
+                rows: VecDeque::new(),
+                next_number: 0,
+            },
         })
-    };
-    let mut series = Series { number, ..Series::default() };
-    for field in wanted {
-        series.fields.insert(field.clone(), find(field)?);
     }
-    for field in &resource.include_from_parent {
-        series.from_parent.insert(format!("_{parent}_{field}"), find(field)?);
+
+    /// The next pagination, or `None` after the last.
+    pub(super) fn next(&mut self) -> Result<Option<Series>, ExtractError> {
+        let (resource, parent, records, rows, next_number) = match self {
+            Self::One(series) => return Ok(series.take()),
+            Self::OfParent { resource, parent, records, rows, next_number } => {
+                (resource, parent, records, rows, next_number)
+            }
+        };
+        while rows.is_empty() {
+            let Some(record) = records.next() else { return Ok(None) };
+            if let Record::Page(page, body) = record.map_err(PackageError::from)?
+                && page.resource == *parent
+            {
+                // The bytes were checked when they came and have a checksum since.
+                let selected: &RawValue = serde_json::from_slice(&body).unwrap_or(RawValue::NULL);
+                rows.extend(page::rows(selected).unwrap_or_default().into_iter().map(ToOwned::to_owned));
+            }
+        }
+        let row = rows.pop_front();
+        let number = *next_number;
+        *next_number += 1;
+        let mut from_parent = Map::new();
+        for field in &resource.include_from_parent {
+            let path = field.parse::<JsonPath>().ok();
+            let value = path.zip(row.as_deref()).and_then(|(path, row)| find(row, &path));
+            let value = value.ok_or_else(|| ExtractError::ParentField {
+                parent: (*parent).to_owned(),
+                row: number + 1,
+                field: field.clone(),
+            })?;
+            from_parent.insert(format!("_{parent}_{field}"), value);
+        }
+        Ok(Some(Series { number, row, from_parent }))
     }
-    Ok(series)
 }

@@ -3,8 +3,9 @@
 use serde_json::Value;
 use url::Url;
 
-use super::error::ExtractError;
-use crate::config::{EndpointPlan, IncrementalPlan, Plan, ResourcePlan, Template};
+use super::error::{ExtractError, TemplateFault};
+use super::parent::Series;
+use crate::config::{IncrementalPlan, JsonTemplate, Plan, ResourcePlan, Secret, Template};
 use crate::http::Request;
 use crate::package::Start;
 
@@ -13,27 +14,29 @@ pub(super) fn first_request(
     plan: &Plan,
     resource: &ResourcePlan,
     start: Option<&Start>,
-    lookup: &dyn Fn(&str) -> Option<Value>,
+    series: &Series,
 ) -> Result<Request, ExtractError> {
     let endpoint = &resource.endpoint;
-    let missing = |field: String| ExtractError::ParentField {
-        parent: resource.parent.clone().unwrap_or_default(),
-        row: 0,
-        field,
-    };
-    let text = |text: &str| Template::parse(text).render(lookup).map_err(missing);
-    let path = Template::parse(&endpoint.path).render_path(lookup).map_err(missing)?;
+    let fault = |source| ExtractError::Template { row: series.number + 1, source };
+    let lookup = |placeholder: &_| series.lookup(placeholder);
+    let text = |text: &str| -> Result<String, TemplateFault> { Ok(Template::parse(text)?.render(lookup)?) };
+    let path = || -> Result<String, TemplateFault> { Ok(Template::parse(&endpoint.path)?.render_path(lookup)?) };
+    let body = |json: &Value| -> Result<Value, TemplateFault> { Ok(JsonTemplate::parse(json)?.render(&lookup)?) };
     let mut params = Vec::with_capacity(endpoint.params.len() + 1);
     for (name, value) in &endpoint.params {
-        params.push((name.clone(), text(value)?));
+        params.push((name.clone(), text(value).map_err(fault)?));
+    }
+    let mut headers = Vec::with_capacity(endpoint.headers.len());
+    for (name, value) in &endpoint.headers {
+        headers.push((name.clone(), Secret::new(text(value.expose()).map_err(fault)?)));
     }
     params.extend(start_param(resource, start));
     Ok(Request {
         method: endpoint.method,
-        url: join(&plan.client.base_url, &path)?,
+        url: join(&plan.client.base_url, &path().map_err(fault)?)?,
         params,
-        json: json_body(endpoint, lookup).map_err(missing)?,
-        headers: endpoint.headers.clone(),
+        json: endpoint.json.as_ref().map(body).transpose().map_err(fault)?,
+        headers,
         auth: endpoint.auth.clone(),
     })
 }
@@ -71,13 +74,6 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn json_body(
-    endpoint: &EndpointPlan,
-    lookup: &dyn Fn(&str) -> Option<Value>,
-) -> Result<Option<Value>, String> {
-    endpoint.json.as_ref().map(|body| Template::render_json(body, lookup)).transpose()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -86,7 +82,7 @@ mod tests {
     #[test]
     fn paths_join_as_in_dlt() {
         let check = |base: &str, path: &str, joined: &str| {
-            assert_eq!(super::join(&base.parse().unwrap(), path).unwrap().as_str(), joined);
+            assert_eq!(join(&base.parse().unwrap(), path).unwrap().as_str(), joined);
         };
         check("https://a.test/v1/", "members", "https://a.test/v1/members");
         check("https://a.test/v1", "/members", "https://a.test/v1/members");

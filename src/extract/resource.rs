@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::error::ExtractError;
-use super::parent::{Series, parent_series};
+use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
 use super::request::first_request;
 use super::rows::RowSelector;
@@ -66,7 +66,9 @@ impl ResourceRun<'_> {
     /// Goes through all paginations; `None` if a signal stopped it.
     async fn all_series(&mut self, earlier: &[ResourceEnd]) -> Result<Option<Outcome>, ExtractError> {
         let mut capped = false;
-        for series in self.series(earlier)? {
+        self.needs_parent(earlier)?;
+        let mut all = AllSeries::of(self.extraction.package, self.resource)?;
+        while let Some(series) = all.next()? {
             match self.paginate(&series).await? {
                 SeriesEnd::Done => {}
                 SeriesEnd::Capped => capped = true,
@@ -109,24 +111,18 @@ impl ResourceRun<'_> {
         from_start && self.resource.parent.is_none()
     }
 
-    /// The paginations of this resource, in the order of the parent's rows.
-    fn series(&self, earlier: &[ResourceEnd]) -> Result<Vec<Series>, ExtractError> {
-        let Some(parent) = &self.resource.parent else {
-            return Ok(vec![Series::default()]);
-        };
+    /// A child has nothing to go through if its parent failed.
+    fn needs_parent(&self, earlier: &[ResourceEnd]) -> Result<(), ExtractError> {
+        let Some(parent) = &self.resource.parent else { return Ok(()) };
         let extracted = |end: &ResourceEnd| {
             &end.resource == parent && matches!(end.outcome, Some(Outcome::Complete | Outcome::Partial(_)))
         };
-        if !earlier.iter().any(extracted) {
-            return Err(ExtractError::Parent { parent: parent.clone() });
-        }
-        parent_series(self.extraction.package, self.resource, parent)
+        if earlier.iter().any(extracted) { Ok(()) } else { Err(ExtractError::Parent { parent: parent.clone() }) }
     }
 
     /// Reads one pagination from where it stands to its end.
     async fn paginate(&mut self, series: &Series) -> Result<SeriesEnd, ExtractError> {
-        let lookup = |field: &str| series.fields.get(field).cloned();
-        let first = first_request(self.extraction.plan, self.resource, self.start(), &lookup)?;
+        let first = first_request(self.extraction.plan, self.resource, self.start(), series)?;
         let mut rows = RowSelector::new(self.resource.endpoint.data_selector.as_ref());
         loop {
             let cursor = match self.next(series) {
@@ -188,14 +184,14 @@ impl ResourceRun<'_> {
         if let (Next::Page(next), Some(done)) = (&next, done)
             && done.seen.contains(next)
         {
-            return Err(cannot_go_on(PaginateError::repeated(next)));
+            return Err(cannot_go_on(PaginateError::circle(next)));
         }
         let record = PageRecord {
             resource: self.resource.name.clone(),
             series: series.number,
             cursor,
             next,
-            token: paginator.token(&page),
+            token: paginator.token(&page).map_err(cannot_go_on)?,
             row_count: row_count as u64,
             total_rows: paginator.total_rows(&page),
             from_parent: series.from_parent.clone(),

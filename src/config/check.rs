@@ -1,0 +1,307 @@
+//! The form of the file: one walk over the value and the JSON Schema of [`super::raw`], collecting every deviation.
+//!
+//! serde would stop at the first. What is wrong is replaced by something neutral and marked, so that the rest of the
+//! file can be read and checked for sense in the same run.
+//!
+//! Not a validator for any schema: it knows what schemars makes of those types.
+
+use serde_json::{Map, Value};
+
+use super::problem::{Report, at_index, at_key, did_you_mean};
+
+/// Checks `value` against the schema; afterwards it has the form that the types ask for.
+pub(super) fn check(schema: &Value, value: &mut Value, report: &mut Report) {
+    Checker { schema: Schema { root: schema }, report }.node(schema, value, "");
+}
+
+/// The schema as a whole, where references lead.
+#[derive(Clone, Copy)]
+struct Schema<'a> {
+    root: &'a Value,
+}
+
+/// The plain forms that a value may have, alternatives and references resolved.
+#[derive(Default)]
+struct Forms<'a> {
+    plain: Vec<&'a Value>,
+    /// Words of dlt that this version does not know.
+    later: Vec<&'a str>,
+    hint: Option<&'a str>,
+}
+
+impl<'a> Schema<'a> {
+    fn forms(self, schema: &'a Value) -> Forms<'a> {
+        let mut found = Forms::default();
+        self.collect(schema, &mut found);
+        found
+    }
+
+    fn collect(self, schema: &'a Value, found: &mut Forms<'a>) {
+        found.later.extend(texts(schema.get("x-later")));
+        found.hint = found.hint.or(schema.get("x-hint").and_then(Value::as_str));
+        let reference = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'));
+        if let Some(target) = reference.and_then(|pointer| self.root.pointer(pointer)) {
+            return self.collect(target, found);
+        }
+        let alternatives = ["oneOf", "anyOf", "allOf"].iter().find_map(|key| schema.get(key)?.as_array());
+        match alternatives {
+            Some(alternatives) => alternatives.iter().for_each(|schema| self.collect(schema, found)),
+            None => found.plain.push(schema),
+        }
+    }
+
+    /// Something of the right form, in place of what was wrong.
+    fn neutral(self, schema: &'a Value) -> Value {
+        let Some(form) = self.forms(schema).plain.first().copied() else { return Value::Null };
+        if let Some(word) = words(form).first() {
+            return Value::String((*word).to_owned());
+        }
+        match type_of(form) {
+            Some("string") => Value::String(String::new()),
+            Some("integer" | "number") => form.get("minimum").cloned().unwrap_or_else(|| 0.into()),
+            Some("boolean") => Value::Bool(false),
+            Some("array") => Value::Array(Vec::new()),
+            Some("object") => {
+                let required = texts(form.get("required"));
+                let fields = required.filter_map(|key| {
+                    let schema = form.get("properties")?.get(key)?;
+                    Some((key.to_owned(), self.neutral(schema)))
+                });
+                Value::Object(fields.collect())
+            }
+            _ => Value::Null,
+        }
+    }
+}
+
+struct Checker<'a, 'r> {
+    schema: Schema<'a>,
+    report: &'r mut Report,
+}
+
+impl<'a> Checker<'a, '_> {
+    fn node(&mut self, schema: &'a Value, value: &mut Value, path: &str) {
+        let forms = self.schema.forms(schema);
+        let fitting: Vec<&'a Value> = forms.plain.iter().copied().filter(|form| fits(form, value)).collect();
+        let sound = match value {
+            _ if fitting.is_empty() => {
+                let message = format!("expected {}, found {}", kinds(&forms.plain), kind_of(value));
+                self.report.add_final(path, message, forms.hint.map(str::to_owned));
+                false
+            }
+            Value::String(text) => self.text(text, &fitting, &forms.later, path),
+            Value::Number(number) => self.number(number.as_f64().unwrap_or(0.0), &fitting, path),
+            Value::Object(fields) => match self.pick(&fitting, fields, &forms.later, path) {
+                Some(form) => {
+                    self.table(form, fields, &forms.later, path);
+                    true
+                }
+                None => false,
+            },
+            Value::Array(elements) => {
+                let items = fitting.iter().find_map(|form| form.get("items"));
+                for (index, element) in elements.iter_mut().enumerate() {
+                    if let Some(items) = items {
+                        self.node(items, element, &at_index(path, index));
+                    }
+                }
+                true
+            }
+            Value::Null | Value::Bool(_) => true,
+        };
+        if !sound {
+            *value = self.schema.neutral(schema);
+        }
+    }
+
+    /// Whether a text is one of the words that are allowed, if only some are.
+    fn text(&mut self, text: &str, forms: &[&'a Value], later: &[&str], path: &str) -> bool {
+        let allowed: Vec<&str> = forms.iter().flat_map(|form| words(form)).collect();
+        if allowed.contains(&text) || forms.iter().any(|form| words(form).is_empty()) {
+            return true;
+        }
+        self.refuse_word(text, &allowed, later, path);
+        false
+    }
+
+    fn refuse_word(&mut self, text: &str, allowed: &[&str], later: &[&str], path: &str) {
+        let known = format!("known {} {}", if allowed.len() == 1 { "is" } else { "are" }, listed(allowed));
+        let (message, hint) = if !self.report.may_show(path) {
+            (format!("unknown value; {known}"), None)
+        } else if later.contains(&text) {
+            (format!("`{text}` is not in this version; {known}"), None)
+        } else {
+            (format!("unknown value `{text}`; {known}"), did_you_mean(text, allowed.iter().copied()))
+        };
+        self.report.add_final(path, message, hint);
+    }
+
+    fn number(&mut self, given: f64, forms: &[&'a Value], path: &str) -> bool {
+        let bound = |key: &str| forms.iter().find_map(|form| form.get(key)?.as_f64());
+        // schemars writes the width of a type as its format.
+        let narrow = forms.iter().any(|form| form.get("format").is_some_and(|format| format == "uint32"));
+        let most = bound("maximum").or(narrow.then_some(f64::from(u32::MAX)));
+        let message = match (bound("minimum"), most) {
+            (Some(least), _) if given < least => format!("must be at least {least}"),
+            (_, Some(most)) if given > most => format!("must be at most {most}"),
+            _ => return true,
+        };
+        self.report.add_final(path, message, None);
+        false
+    }
+
+    /// The form of a table: the only one, or the one that its `type` names.
+    fn pick(
+        &mut self,
+        forms: &[&'a Value],
+        fields: &mut Map<String, Value>,
+        later: &[&str],
+        path: &str,
+    ) -> Option<&'a Value> {
+        let tags: Vec<(&'a str, &'a Value)> =
+            forms.iter().filter_map(|form| Some((tag(form)?, *form))).collect();
+        if tags.is_empty() {
+            return forms.first().copied();
+        }
+        let names: Vec<&str> = tags.iter().map(|(name, _)| *name).collect();
+        let place = at_key(path, "type");
+        let picked = match fields.get("type") {
+            Some(Value::String(given)) => {
+                let picked = tags.iter().find(|(name, _)| name == given);
+                if picked.is_none() {
+                    self.refuse_word(given, &names, later, &place);
+                }
+                picked
+            }
+            Some(other) => {
+                self.report.add(&place, format!("expected text, found {}", kind_of(other)), None);
+                None
+            }
+            None => {
+                let default =
+                    tags.iter().find(|(_, form)| !texts(form.get("required")).any(|key| key == "type"));
+                match default {
+                    Some((name, _)) => drop(fields.insert("type".to_owned(), (*name).into())),
+                    None => self.report.add(
+                        &place,
+                        format!("missing key `type`; known are {}", listed(&names)),
+                        None,
+                    ),
+                }
+                default
+            }
+        };
+        if picked.is_none() {
+            self.report.mark_broken(path);
+        }
+        picked.map(|(_, form)| *form)
+    }
+
+    fn table(&mut self, form: &'a Value, fields: &mut Map<String, Value>, later: &[&str], path: &str) {
+        let known = form.get("properties").and_then(Value::as_object);
+        let other = form.get("additionalProperties");
+        let mut unknown = Vec::new();
+        for (key, field) in fields.iter_mut() {
+            let place = at_key(path, key);
+            if let Some(schema) = known.and_then(|known| known.get(key)) {
+                self.node(schema, field, &place);
+            } else if other == Some(&Value::Bool(false)) {
+                unknown.push(key.clone());
+            } else if let Some(schema) = other.filter(|schema| schema.is_object()) {
+                self.node(schema, field, &place);
+            }
+        }
+        for key in unknown {
+            fields.shift_remove(&key);
+            let place = at_key(path, &key);
+            if later.contains(&key.as_str()) {
+                self.report.add(&place, format!("dlt's `{key}` is not in this version"), None);
+                continue;
+            }
+            let free = known.into_iter().flat_map(Map::keys).map(String::as_str);
+            let hint = did_you_mean(&key, free.filter(|name| !fields.contains_key(*name)));
+            self.report.add(&place, format!("unknown key `{key}`"), hint);
+        }
+        for key in texts(form.get("required")) {
+            if fields.contains_key(key) {
+                continue;
+            }
+            self.report.add_final(&at_key(path, key), format!("missing key `{key}`"), None);
+            let schema = known.and_then(|known| known.get(key));
+            fields.insert(key.to_owned(), schema.map_or(Value::Null, |schema| self.schema.neutral(schema)));
+        }
+    }
+}
+
+fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn type_of(form: &Value) -> Option<&str> {
+    form.get("type").and_then(Value::as_str)
+}
+
+/// The words that a text is limited to; empty: any text.
+fn words(form: &Value) -> Vec<&str> {
+    match form.get("const").and_then(Value::as_str) {
+        Some(word) => vec![word],
+        None => texts(form.get("enum")).collect(),
+    }
+}
+
+/// The word under `type` that picks this form among others.
+fn tag(form: &Value) -> Option<&str> {
+    words(form.get("properties")?.get("type")?).first().copied()
+}
+
+fn fits(form: &Value, value: &Value) -> bool {
+    match (type_of(form), value) {
+        (None, _)
+        | (Some("string"), Value::String(_))
+        | (Some("number"), Value::Number(_))
+        | (Some("boolean"), Value::Bool(_))
+        | (Some("array"), Value::Array(_))
+        | (Some("object"), Value::Object(_)) => true,
+        (Some("integer"), Value::Number(number)) => number.is_i64() || number.is_u64(),
+        _ => false,
+    }
+}
+
+/// What forms are called in messages: `text or a table`.
+fn kinds(forms: &[&Value]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for form in forms {
+        let name = match type_of(form) {
+            Some("string") => "text",
+            Some("integer") => "a whole number",
+            Some("number") => "a number",
+            Some("boolean") => "true or false",
+            Some("array") => "a list",
+            _ => "a table",
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => "nothing".to_owned(),
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(number) if number.is_f64() => "a number with a fraction",
+        Value::Number(_) => "a whole number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a table",
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,338 @@
+//! Raw → plan: the request of a resource, over the defaults as dlt merges them: `params` and `json` key by key, all
+//! else as a whole.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::problem::{Report, at_index, at_key};
+use super::raw::{
+    RawEndpoint, RawEndpointSettings, RawIncremental, RawMethod, RawOnMissing, RawPaginator, RawParam,
+};
+use super::template::{Template, TemplateError, escape};
+use super::{EndpointPlan, IncrementalPlan, Method, OnCursorMissing, client, paginator};
+use crate::paginate::PaginatorKind;
+use crate::schema::WriteDisposition;
+
+/// One `endpoint` of the file, and where it stands.
+pub(super) struct Layer {
+    settings: RawEndpointSettings,
+    /// `resources[0].endpoint`.
+    path: String,
+    /// Whether it is just the path: then that stands where the table would.
+    shorthand: bool,
+}
+
+impl Layer {
+    /// The endpoint of what stands at `owner`; nothing if there is none.
+    pub(super) fn new(raw: Option<RawEndpoint>, owner: &str) -> Self {
+        let path = at_key(owner, "endpoint");
+        match raw {
+            Some(RawEndpoint::Path(text)) => {
+                let settings = RawEndpointSettings { path: Some(text), ..Default::default() };
+                Self { settings, path, shorthand: true }
+            }
+            Some(RawEndpoint::Settings(settings)) => Self { settings: *settings, path, shorthand: false },
+            None => Self { settings: RawEndpointSettings::default(), path, shorthand: false },
+        }
+    }
+
+    fn place(&self, key: &str) -> String {
+        if self.shorthand { self.path.clone() } else { at_key(&self.path, key) }
+    }
+}
+
+/// The endpoint of a resource over what it falls back to.
+pub(super) struct Layers<'a> {
+    /// The resource's own.
+    pub own: &'a Layer,
+    /// That of `resource_defaults`.
+    pub defaults: &'a Layer,
+    /// The last resort for a paginator.
+    pub client_paginator: Option<&'a RawPaginator>,
+    /// Name of the resource, which is its path if none is given.
+    pub resource: &'a str,
+}
+
+impl Layers<'_> {
+    /// The value of a key and the place it was written at.
+    fn pick<'b, T>(
+        &'b self,
+        key: &str,
+        get: impl Fn(&'b RawEndpointSettings) -> Option<&'b T>,
+    ) -> Option<(&'b T, String)> {
+        [self.own, self.defaults]
+            .into_iter()
+            .find_map(|layer| get(&layer.settings).map(|value| (value, layer.place(key))))
+    }
+
+    /// Entries of both layers, the resource's own over those of the defaults, each with its place.
+    fn merged<'b, T: 'b, I: IntoIterator<Item = (&'b String, &'b T)>>(
+        &'b self,
+        key: &str,
+        get: impl Fn(&'b RawEndpointSettings) -> Option<I>,
+    ) -> Vec<(&'b str, &'b T, String)> {
+        let mut merged: Vec<(&str, &T, String)> = Vec::new();
+        for layer in [self.defaults, self.own] {
+            for (name, value) in get(&layer.settings).into_iter().flatten() {
+                let entry = (name.as_str(), value, at_key(&layer.place(key), name));
+                match merged.iter_mut().find(|(known, ..)| known == name) {
+                    Some(known) => *known = entry,
+                    None => merged.push(entry),
+                }
+            }
+        }
+        merged
+    }
+
+    /// The path and its place.
+    fn path(&self) -> (String, String) {
+        match self.pick("path", |settings| settings.path.as_ref()) {
+            Some((path, place)) => (path.clone(), place),
+            None => (escape(self.resource), self.own.place("path")),
+        }
+    }
+
+    fn params(&self) -> Vec<(&str, String, String)> {
+        let mut params = Vec::new();
+        for (name, param, place) in self.merged("params", |settings| settings.params.as_ref()) {
+            match param {
+                RawParam::One(value) => params.push((name, value.to_text(), place)),
+                RawParam::Several(values) => params.extend(
+                    values
+                        .iter()
+                        .enumerate()
+                        .map(|(index, value)| (name, value.to_text(), at_index(&place, index))),
+                ),
+            }
+        }
+        params
+    }
+
+    fn json(&self) -> Vec<(&str, &Value, String)> {
+        self.merged("json", |settings| settings.json.as_ref())
+    }
+
+    fn method(&self) -> Method {
+        match self.pick("method", |settings| settings.method.as_ref()) {
+            Some((RawMethod::Post, _)) => Method::Post,
+            Some((RawMethod::Get, _)) | None => Method::Get,
+        }
+    }
+
+    /// The resources that placeholders name, each with the place of the first. Bad placeholders are reported.
+    pub(super) fn parents(&self, report: &mut Report) -> Vec<(String, String)> {
+        let mut texts = vec![self.path()];
+        texts.extend(self.params().into_iter().map(|(_, text, place)| (text, place)));
+        for (_, value, place) in self.json() {
+            collect_texts(value, &place, &mut texts);
+        }
+        if let Some((headers, place)) = self.pick("headers", |settings| settings.headers.as_ref()) {
+            texts.extend(headers.iter().map(|(name, value)| (value.to_text(), at_key(&place, name))));
+        }
+        let mut parents: Vec<(String, String)> = Vec::new();
+        for (text, place) in texts {
+            match Template::parse(&text) {
+                Ok(template) => {
+                    for placeholder in template.placeholders() {
+                        if parents.iter().all(|(name, _)| *name != placeholder.resource) {
+                            parents.push((placeholder.resource.clone(), place.clone()));
+                        }
+                    }
+                }
+                Err(error) => report_template(&error, &place, report),
+            }
+        }
+        parents
+    }
+}
+
+fn collect_texts(value: &Value, place: &str, texts: &mut Vec<(String, String)>) {
+    match value {
+        Value::String(text) => texts.push((text.clone(), place.to_owned())),
+        Value::Array(elements) => {
+            for (index, element) in elements.iter().enumerate() {
+                collect_texts(element, &at_index(place, index), texts);
+            }
+        }
+        Value::Object(fields) => {
+            fields.iter().for_each(|(key, field)| collect_texts(field, &at_key(place, key), texts));
+        }
+        _ => {}
+    }
+}
+
+fn report_template(error: &TemplateError, place: &str, report: &mut Report) {
+    if report.may_show(place) {
+        report.add(place, error.to_string(), None);
+    } else {
+        report.add(place, "has a placeholder or a brace that names nothing", None);
+    }
+}
+
+/// The request. Placeholders are checked by [`Layers::parents`].
+pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<EndpointPlan> {
+    let method = layers.method();
+    let (path, place) = layers.path();
+    check_path(&path, &place, report);
+    let single_entity = is_single_entity(&path);
+    let paginator = paginator(layers, single_entity, method, report);
+    let data_selector = match layers.pick("data_selector", |settings| settings.data_selector.as_ref()) {
+        Some((text, place)) => paginator::json_path(text, &place, report).map(Some),
+        None if single_entity => "$".parse().ok().map(Some),
+        None => Some(None),
+    };
+    let headers = layers
+        .pick("headers", |settings| settings.headers.as_ref())
+        .map_or_else(Vec::new, |(headers, place)| client::headers(Some(headers), &place, report));
+    let auth = layers
+        .pick("auth", |settings| settings.auth.as_ref())
+        .map(|(auth, place)| client::auth(auth.clone(), &place, report));
+    Some(EndpointPlan {
+        method,
+        path,
+        params: layers.params().into_iter().map(|(name, text, _)| (name.to_owned(), text)).collect(),
+        json: json(layers, method, report),
+        headers,
+        auth,
+        data_selector: data_selector?,
+        paginator: paginator?,
+    })
+}
+
+fn check_path(path: &str, place: &str, report: &mut Report) {
+    if path.contains(['?', '#']) {
+        let hint = "query parameters go into `params`";
+        report.add(place, "holds a query or a fragment", Some(hint.to_owned()));
+    }
+    if path.contains("://") && !path.starts_with('/') {
+        // Placeholders are no characters of a URL; what they stand for is escaped and cannot break it.
+        let sample =
+            Template::parse(path).ok().and_then(|template| template.render(|_| Some("x".into())).ok());
+        let url = sample.and_then(|sample| Url::parse(&sample).ok());
+        let sound = url.is_some_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
+        });
+        if !sound {
+            let hint = "write a path below base_url, or a URL like `https://api.example.com/members`";
+            report.add(place, "is not an http or https URL without credentials", Some(hint.to_owned()));
+        }
+    }
+}
+
+/// dlt's rule: a placeholder in the last segment asks for one thing.
+fn is_single_entity(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    Template::parse(last).is_ok_and(|template| template.placeholders().next().is_some())
+}
+
+fn paginator(
+    layers: &Layers<'_>,
+    single_entity: bool,
+    method: Method,
+    report: &mut Report,
+) -> Option<crate::paginate::PaginatorPlan> {
+    if let Some((raw, place)) = layers.pick("paginator", |settings| settings.paginator.as_ref()) {
+        return paginator::paginator(raw, &place, method, report);
+    }
+    match layers.client_paginator {
+        _ if single_entity => Some(paginator::single_page()),
+        Some(raw) => paginator::paginator(raw, "client.paginator", method, report),
+        None => {
+            let hint = "set it here, in resource_defaults.endpoint or in client; \"single_page\" if all comes at once \
+                        (finding it out from the response is not in this version)";
+            report.add(&layers.own.path, "has no paginator", Some(hint.to_owned()));
+            None
+        }
+    }
+}
+
+fn json(layers: &Layers<'_>, method: Method, report: &mut Report) -> Option<Value> {
+    let given = layers.pick("json", |settings| settings.json.as_ref());
+    let (_, place) = given?;
+    if method != Method::Post {
+        report.add(&place, "is sent with `POST` only", Some("set method = \"POST\"".to_owned()));
+    }
+    let fields = layers.json().into_iter().map(|(name, value, _)| (name.to_owned(), value.clone()));
+    Some(Value::Object(fields.collect::<Map<_, _>>()))
+}
+
+/// What the next run starts from. The outer `None` is a problem.
+pub(super) fn incremental(
+    layers: &Layers<'_>,
+    has_parent: bool,
+    write_disposition: WriteDisposition,
+    report: &mut Report,
+) -> Option<Option<IncrementalPlan>> {
+    let Some((raw, place)) = layers.pick("incremental", |settings| settings.incremental.as_ref()) else {
+        return Some(None);
+    };
+    match (&raw.cursor_path, raw.page_cursor.unwrap_or(false)) {
+        (Some(_), true) => {
+            report.add(&place, "has both `cursor_path` and `page_cursor`; give one of the two", None);
+            None
+        }
+        (Some(cursor_path), false) => cursor_field(raw, cursor_path, layers, &place, report).map(Some),
+        (None, true) => {
+            check_page_cursor(raw, layers, has_parent, write_disposition, &place, report);
+            Some(Some(IncrementalPlan::PageCursor))
+        }
+        (None, false) => {
+            report.add(&place, "needs `cursor_path` or `page_cursor = true`", None);
+            None
+        }
+    }
+}
+
+fn cursor_field(
+    raw: &RawIncremental,
+    cursor_path: &str,
+    layers: &Layers<'_>,
+    place: &str,
+    report: &mut Report,
+) -> Option<IncrementalPlan> {
+    if let Some(param) = &raw.start_param
+        && layers.params().iter().any(|(name, ..)| name == param)
+    {
+        let hint = "drop it from params; where the first run starts is initial_value";
+        report.add(&at_key(place, "start_param"), "is also in `params`", Some(hint.to_owned()));
+    }
+    Some(IncrementalPlan::CursorField {
+        cursor_path: paginator::json_path(cursor_path, &at_key(place, "cursor_path"), report)?,
+        initial_value: raw.initial_value.as_ref().map(super::raw::RawScalar::to_json),
+        start_param: raw.start_param.clone(),
+        on_missing: match raw.on_cursor_value_missing {
+            None | Some(RawOnMissing::Raise) => OnCursorMissing::Raise,
+            Some(RawOnMissing::Include) => OnCursorMissing::Include,
+            Some(RawOnMissing::Exclude) => OnCursorMissing::Exclude,
+        },
+    })
+}
+
+fn check_page_cursor(
+    raw: &RawIncremental,
+    layers: &Layers<'_>,
+    has_parent: bool,
+    write_disposition: WriteDisposition,
+    place: &str,
+    report: &mut Report,
+) {
+    let only_field =
+        raw.initial_value.is_some() || raw.start_param.is_some() || raw.on_cursor_value_missing.is_some();
+    let place = at_key(place, "page_cursor");
+    if only_field {
+        report.add(&place, "goes without `initial_value`, `start_param` and `on_cursor_value_missing`", None);
+    }
+    if has_parent {
+        report.add(&place, "needs one reading; a resource with a parent has one per row of the parent", None);
+    }
+    if write_disposition == WriteDisposition::Replace {
+        let hint = "set write_disposition to \"append\" or \"merge\"";
+        report.add(&place, "reads new rows only, and `replace` would drop all others", Some(hint.to_owned()));
+    }
+    // Problems of the paginator itself are reported elsewhere.
+    let mut unheard = Report::default();
+    let paginator = paginator(layers, false, layers.method(), &mut unheard);
+    if paginator.is_some_and(|paginator| !matches!(paginator.kind, PaginatorKind::Cursor { .. })) {
+        report.add(&place, "needs a paginator of type `cursor`", None);
+    }
+}

@@ -1,0 +1,165 @@
+//! `--set KEY=VALUE`: changes to a parsed file, before interpolation.
+
+use serde_json::{Map, Value};
+
+use super::problem::{Report, did_you_mean};
+
+/// Applies one `KEY=VALUE`. Keys are dotted, a part with dots in it is quoted; resources are addressed by name or
+/// index. A value that TOML reads is taken as that, any other as text.
+pub(super) fn apply(document: &mut Value, setting: &str, report: &mut Report) {
+    let Some((key, value)) = setting.split_once('=') else {
+        // The text may be a value whose key was forgotten: not quoted.
+        report.add(
+            "--set",
+            "has a setting without `=`",
+            Some("write --set client.base_url=http://…".to_owned()),
+        );
+        return;
+    };
+    let place = format!("--set {}", key.trim());
+    let Some(parts) = split_key(key.trim()) else {
+        report.add(&place, "is not a key", Some("join names by dots: client.base_url".to_owned()));
+        return;
+    };
+    if let Err(problem) = set(document, &parts, parse_value(value.trim())) {
+        report.add(&place, problem.0, problem.1);
+    }
+}
+
+/// What is wrong, and a hint.
+type Refusal = (String, Option<String>);
+
+fn set(mut node: &mut Value, parts: &[String], value: Value) -> Result<(), Refusal> {
+    for (depth, part) in parts.iter().enumerate() {
+        // A shorthand gives way to the table it stands for.
+        if let Value::String(path) = node
+            && depth > 0
+            && parts[depth - 1] == "endpoint"
+        {
+            *node = Value::Object(Map::from_iter([("path".to_owned(), Value::String(std::mem::take(path)))]));
+        }
+        node = match node {
+            Value::Object(fields) => fields.entry(part.as_str()).or_insert_with(|| Value::Object(Map::new())),
+            Value::Array(elements) => element(elements, part)?,
+            _ => return Err((format!("cannot go into `{part}`: what is above it is no table"), None)),
+        };
+    }
+    *node = value;
+    Ok(())
+}
+
+fn element<'a>(elements: &'a mut [Value], part: &str) -> Result<&'a mut Value, Refusal> {
+    let name_of = |element: &Value| element.get("name").and_then(Value::as_str).map(str::to_owned);
+    let names: Vec<Option<String>> = elements.iter().map(name_of).collect();
+    let by_name = names.iter().position(|name| name.as_deref() == Some(part));
+    let index = by_name.or_else(|| part.parse().ok().filter(|index| *index < names.len()));
+    let hint = || did_you_mean(part, names.iter().flatten().map(String::as_str));
+    let index =
+        index.ok_or_else(|| (format!("`{part}` is neither a name nor an index in this list"), hint()))?;
+    Ok(&mut elements[index])
+}
+
+/// `a."b.c".d` → a, b.c, d.
+fn split_key(key: &str) -> Option<Vec<String>> {
+    let mut parts = Vec::new();
+    let mut rest = key;
+    loop {
+        let (part, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => rest.split_at(rest.find('.').unwrap_or(rest.len())),
+        };
+        if part.is_empty() {
+            return None;
+        }
+        parts.push(part.to_owned());
+        if after.is_empty() {
+            return Some(parts);
+        }
+        rest = after.strip_prefix('.')?;
+    }
+}
+
+fn parse_value(text: &str) -> Value {
+    let parsed = format!("value = {text}").parse::<toml::Table>();
+    match parsed {
+        Ok(mut table) if table.len() == 1 => {
+            table.remove("value").map_or_else(|| Value::String(text.to_owned()), to_json)
+        }
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+/// TOML as JSON. Dates become text; what JSON has no number for, too.
+pub(super) fn to_json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) if number.is_finite() => number.into(),
+        toml::Value::Float(number) => Value::String(number.to_string()),
+        toml::Value::Boolean(flag) => Value::Bool(flag),
+        toml::Value::Datetime(moment) => Value::String(moment.to_string()),
+        toml::Value::Array(elements) => Value::Array(elements.into_iter().map(to_json).collect()),
+        toml::Value::Table(fields) => {
+            Value::Object(fields.into_iter().map(|(key, value)| (key, to_json(value))).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn document() -> Value {
+        json!({"client": {"base_url": "x"}, "resources": [{"name": "a", "endpoint": "path/a"}, {"name": "b"}]})
+    }
+
+    #[test]
+    fn settings_land_where_they_say() {
+        for (setting, pointer, expected) in [
+            (
+                "client.base_url=http://127.0.0.1:8080/?a=b",
+                "/client/base_url",
+                json!("http://127.0.0.1:8080/?a=b"),
+            ),
+            ("client.rate_limits=[]", "/client/rate_limits", json!([])),
+            ("client.retry.max_attempts = 2", "/client/retry/max_attempts", json!(2)),
+            ("client.headers.\"x.y\"='7'", "/client/headers/x.y", json!("7")),
+            ("resources.b.selected=false", "/resources/1/selected", json!(false)),
+            ("resources.1.selected=false", "/resources/1/selected", json!(false)),
+            ("resources.a.endpoint.params.limit=50", "/resources/0/endpoint/params/limit", json!(50)),
+            ("resources.a.endpoint.method=POST", "/resources/0/endpoint/path", json!("path/a")),
+            ("resources.a.endpoint=1979-05-27", "/resources/0/endpoint", json!("1979-05-27")),
+            ("client.base_url=1\nb=2", "/client/base_url", json!("1\nb=2")),
+            ("client.base_url=", "/client/base_url", json!("")),
+            ("client.auth={type=\"bearer\"}", "/client/auth/type", json!("bearer")),
+        ] {
+            let (mut document, mut report) = (document(), Report::default());
+            apply(&mut document, setting, &mut report);
+            assert!(report.is_empty(), "{setting}");
+            assert_eq!(document.pointer(pointer), Some(&expected), "{setting}");
+        }
+    }
+
+    #[test]
+    fn settings_that_lead_nowhere_are_refused() {
+        for (setting, message) in [
+            ("SECRET", "--set: has a setting without `=`"),
+            ("a..b=1", "--set a..b: is not a key"),
+            ("\"a=1", "--set \"a: is not a key"),
+            (
+                "client.base_url.x=SECRET",
+                "--set client.base_url.x: cannot go into `x`: what is above it is no table",
+            ),
+            ("resources.c.x=1", "--set resources.c.x: `c` is neither a name nor an index in this list"),
+            ("resources.2.x=1", "--set resources.2.x: `2` is neither a name nor an index in this list"),
+        ] {
+            let (mut document, mut report) = (document(), Report::default());
+            apply(&mut document, setting, &mut report);
+            let problems = report.into_problems(|_| None);
+            assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [message]);
+        }
+    }
+}

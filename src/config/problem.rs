@@ -1,0 +1,248 @@
+//! What is wrong with a config file: all of it, each problem with its place.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Write};
+use std::io;
+use std::path::PathBuf;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `resources[2].endpoint.paginator.type`. Empty: the file as a whole.
+    pub path: String,
+    /// The rule that is broken. Never holds a value that may be a secret.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Why a config file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file is not there, or not readable.
+    #[error("cannot read config file `{}`", file.display())]
+    Unreadable {
+        /// The file as given.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("config file `{}` is not valid TOML", file.display())]
+    Syntax {
+        /// The file as given.
+        file: PathBuf,
+        /// The place, with line and caret.
+        source: SyntaxError,
+    },
+    /// The file is TOML, but not a pipeline.
+    #[error("config file `{}` has {} {}", file.display(), problems.len(), if problems.len() == 1 { "problem" } else { "problems" })]
+    Invalid {
+        /// The file as given.
+        file: PathBuf,
+        /// Everything that is wrong.
+        problems: Vec<Problem>,
+    },
+}
+
+impl ConfigError {
+    /// Everything that is wrong; empty if the file could not be read at all.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Invalid { problems, .. } => problems,
+            Self::Unreadable { .. } | Self::Syntax { .. } => &[],
+        }
+    }
+
+    /// The whole story on several lines, for a terminal or a mail: error, cause, problems, hints.
+    pub fn report(&self) -> String {
+        let mut text = format!("error: {self}");
+        // Writing to a `String` cannot fail.
+        let _ = match self {
+            Self::Unreadable { source, .. } => write!(text, "\n  caused by: {source}"),
+            Self::Syntax { source, .. } => write!(text, "\n{source}"),
+            Self::Invalid { problems, .. } => problems.iter().try_for_each(|problem| {
+                write!(text, "\n  {problem}")?;
+                problem.hint.iter().try_for_each(|hint| write!(text, "\n    hint: {hint}"))
+            }),
+        };
+        text
+    }
+}
+
+/// The place of a TOML syntax error, with line and caret.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SyntaxError(String);
+
+/// Words in a line that announce a secret.
+const SECRET_WORDS: [&str; 6] = ["auth", "header", "key", "pass", "secret", "token"];
+
+impl SyntaxError {
+    /// Takes over toml's message. Values in the quoted line are masked where the line looks like a credential: a
+    /// missing quote is no reason to mail a key around.
+    pub(super) fn new(error: &toml::de::Error) -> Self {
+        let text = error.to_string();
+        let lines = text.trim_end().lines().map(|line| {
+            let (gutter, code) = line.split_once(" | ").unwrap_or(("", line));
+            let lower = code.to_lowercase();
+            let quotes_source = !gutter.is_empty() && gutter.trim().bytes().all(|byte| byte.is_ascii_digit());
+            if !quotes_source || !SECRET_WORDS.iter().any(|word| lower.contains(word)) {
+                return line.to_owned();
+            }
+            let (key, value) = code.split_once('=').unwrap_or(("", code));
+            let mask: String =
+                value.chars().map(|char| if char.is_whitespace() { char } else { '*' }).collect();
+            let equals = if key.is_empty() { "" } else { "=" };
+            format!("{gutter} | {key}{equals}{mask}")
+        });
+        Self(lines.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// Collects problems while a file is checked.
+#[derive(Default)]
+pub(super) struct Report {
+    problems: Vec<Problem>,
+    /// Paths that have a problem already; whatever else is wrong there follows from it.
+    broken: Vec<String>,
+    /// Paths of values that came through interpolation.
+    interpolated: BTreeSet<String>,
+}
+
+impl Report {
+    /// Adds a problem, unless one is known at this place, above it, or the very same one elsewhere.
+    pub(super) fn add(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+        let problem = Problem { path: path.to_owned(), message: message.into(), hint };
+        let known = self.broken.iter().any(|broken| is_at_or_below(path, broken));
+        if !known && !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Adds a problem that makes everything at and below `path` meaningless.
+    pub(super) fn add_final(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+        self.add(path, message, hint);
+        self.mark_broken(path);
+    }
+
+    /// Makes everything at and below `path` meaningless.
+    pub(super) fn mark_broken(&mut self, path: &str) {
+        self.broken.push(path.to_owned());
+    }
+
+    /// Adds that a text breaks a rule; quotes it if it may be seen. `rule` goes on from there: `is not a duration`.
+    pub(super) fn add_text(&mut self, path: &str, text: &str, rule: impl fmt::Display) {
+        let subject = if self.may_show(path) { format!("`{text}`") } else { "the value".to_owned() };
+        self.add(path, format!("{subject} {rule}"), None);
+    }
+
+    /// Marks a value as made by interpolation.
+    pub(super) fn mark_interpolated(&mut self, path: &str) {
+        self.interpolated.insert(path.to_owned());
+    }
+
+    /// Whether the value at `path` is surely no secret: written in the file, and not where credentials go.
+    pub(super) fn may_show(&self, path: &str) -> bool {
+        let secret_place = path.split(['.', '[']).any(|key| matches!(key, "auth" | "headers"));
+        let kind_of_auth = [".auth.type", ".auth.location"].iter().any(|end| path.ends_with(end));
+        (!secret_place || kind_of_auth) && !self.interpolated.contains(path)
+    }
+
+    /// Whether nothing was added.
+    pub(super) fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// The problems. Those of a resource say its name, which `name_of` gives by index.
+    pub(super) fn into_problems(self, name_of: impl Fn(usize) -> Option<String>) -> Vec<Problem> {
+        let interpolated = self.interpolated;
+        let named = self.problems.into_iter().map(|mut problem| {
+            let index = problem.path.strip_prefix("resources[").and_then(|rest| rest.split_once(']'));
+            let index = index.and_then(|(index, _)| index.parse().ok());
+            let shown = index.filter(|index| !interpolated.contains(&format!("resources[{index}].name")));
+            if let Some(name) = shown.and_then(&name_of).filter(|name| !name.is_empty()) {
+                problem.message = format!("resource `{name}`: {}", problem.message);
+            }
+            problem
+        });
+        named.collect()
+    }
+}
+
+fn is_at_or_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Path of a key below `path`; a key that is no bare TOML key is quoted.
+pub(super) fn at_key(path: &str, key: &str) -> String {
+    let bare =
+        !key.is_empty() && key.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-'));
+    let key = if bare { key.to_owned() } else { format!("{key:?}") };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
+}
+
+/// Path of an element below `path`.
+pub(super) fn at_index(path: &str, index: usize) -> String {
+    format!("{path}[{index}]")
+}
+
+/// ``did you mean `x`?`` for the option that is nearest to `text`, if one is near.
+pub(super) fn did_you_mean<'a>(text: &str, options: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    // Two slips in a word of six letters are still that word; in one of three they are another.
+    let near = (text.chars().count().max(3) / 3).min(3);
+    let folded = text.to_lowercase();
+    let distances = options
+        .into_iter()
+        .map(|option| (strsim::damerau_levenshtein(&folded, &option.to_lowercase()), option));
+    let (distance, option) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= near).then(|| format!("did you mean `{option}`?"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_from_a_known_problem_is_not_reported() {
+        let mut report = Report::default();
+        report.add_final("a.b", "first", None);
+        for (path, message) in
+            [("a.b", "x"), ("a.b.c", "x"), ("a.b[0]", "x"), ("a.bc", "second"), ("a.bc", "second")]
+        {
+            report.add(path, message, None);
+        }
+        let messages: Vec<_> =
+            report.into_problems(|_| None).into_iter().map(|problem| problem.message).collect();
+        assert_eq!(messages, ["first", "second"]);
+    }
+
+    #[test]
+    fn only_near_options_are_suggested() {
+        let options = ["append", "replace", "merge"];
+        assert_eq!(did_you_mean("mergge", options).as_deref(), Some("did you mean `merge`?"));
+        assert_eq!(did_you_mean("MERGE", options).as_deref(), Some("did you mean `merge`?"));
+        assert_eq!(did_you_mean("upsert", options), None);
+        assert_eq!(did_you_mean("x", []), None);
+    }
+
+    #[test]
+    fn a_syntax_error_in_a_credential_line_shows_no_value() {
+        let error = toml::from_str::<toml::Table>("a = 1\ntoken = \"sk_live_abc\n").unwrap_err();
+        let text = SyntaxError::new(&error).to_string();
+        assert!(text.contains("2 | token = ***") && !text.contains("sk_live"), "{text}");
+        let error = toml::from_str::<toml::Table>("name = \"abc\n").unwrap_err();
+        assert!(SyntaxError::new(&error).to_string().contains("name = \"abc"));
+    }
+}
