@@ -57,8 +57,7 @@ pub(super) fn token(
     path: &JsonPath,
     target: &Target,
 ) -> Result<Option<PageCursor>, PaginateError> {
-    let not_a_cursor =
-        || PaginateError::NotACursor { path: path.to_string(), found: found(page, path) };
+    let not_a_cursor = || PaginateError::NotACursor { path: path.to_string(), found: found(page, path) };
     let Some(raw) = page.get(path) else { return Ok(None) };
     let value = match page.value(path).ok_or_else(not_a_cursor)? {
         Value::Null | Value::Bool(false) => return Ok(None),

@@ -74,7 +74,9 @@ impl PaginateError {
                 "check that `cursor_param` is the parameter the API reads; if it repeats the cursor on its last, empty page, set `stop_after_empty_page = true`",
             ),
             Self::MoreWithoutCursor { .. } => Some("check `cursor_path` and `has_more_path`"),
-            Self::ForeignCursor { .. } => Some("the paginator was changed since; start anew with `--restart`"),
+            Self::ForeignCursor { .. } => {
+                Some("the paginator was changed since; start anew with `--restart`")
+            }
         }
     }
 }

@@ -79,11 +79,7 @@ pub(super) mod tests {
         check_param(&[], json!("a b"), &[("after", "a b")]);
         check_param(&[("limit", "100")], json!(2458433), &[("limit", "100"), ("after", "2458433")]);
         check_param(&[("after", "1"), ("limit", "100")], json!("x"), &[("after", "x"), ("limit", "100")]);
-        check_param(
-            &[("after", "1"), ("a", "b"), ("after", "2")],
-            json!("x"),
-            &[("after", "x"), ("a", "b")],
-        );
+        check_param(&[("after", "1"), ("a", "b"), ("after", "2")], json!("x"), &[("after", "x"), ("a", "b")]);
         check_param(&[], json!(u64::MAX), &[("after", "18446744073709551615")]);
     }
 
