@@ -57,8 +57,9 @@ impl Window {
 
     /// Counts a request of an earlier run, sent `age` ago. To be called in the order of sending, before all else.
     pub(super) fn restore(&mut self, age: Duration, now: Instant) {
-        let Some(left) = self.held().checked_sub(age) else { return };
-        self.push(Place { free_at: now + left, latency: None });
+        // How long its answer took is not known: the most is assumed.
+        let Some(left) = (self.held() + MAX_SLACK).checked_sub(age) else { return };
+        self.push(Place { free_at: now + left, latency: Some(Duration::ZERO) });
     }
 
     /// When the next request may be sent: a time that is not after `now` means now.
