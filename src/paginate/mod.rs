@@ -1,9 +1,19 @@
 //! Rules for the next request. Pure: a paginator sees a request and a page, and holds no client.
 
+mod cursor;
+mod error;
+mod page_number;
+mod plan;
+mod seen;
+mod signal;
+mod target;
+
 use serde_json::Value;
 
-use crate::http::Request;
-use crate::page::{JsonPath, Page};
+use crate::page::JsonPath;
+
+pub use error::PaginateError;
+pub use seen::CursorsSeen;
 
 /// Where in a pagination a request stands: what makes its page, and what a cut run goes on from.
 /// Kept in packages and in state, so its JSON form is stable.

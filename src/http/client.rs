@@ -1,0 +1,337 @@
+//! The client: one request under quota, with its redirects, its retries and its whole body.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::redirect::Policy;
+use tokio::time::{Instant, sleep};
+
+use super::advice::Advice;
+use super::auth::{Dressed, check_headers};
+use super::error::{Failure, HttpError};
+use super::event::{HttpCounts, HttpEvent};
+use super::quota::{Events, Quota};
+use super::redact::Redactor;
+use super::request::{Request, Response};
+use super::retry::{Retries, Verdict};
+use super::{server_message, transport};
+use crate::config::{ClientPlan, Method};
+
+const USER_AGENT: &str = concat!("forebay/", env!("CARGO_PKG_VERSION"));
+
+/// Redirects followed for one attempt; each counts as a request under quota.
+const MAX_REDIRECTS: usize = 5;
+
+/// Part of an error answer that is read for its message.
+const MAX_ERROR_BYTES: u64 = 64 * 1024;
+
+/// Sends the requests of one pipeline. Clones share connections, quota and counts.
+#[derive(Clone)]
+pub struct HttpClient(Arc<Inner>);
+
+struct Inner {
+    plan: ClientPlan,
+    http: reqwest::Client,
+    quota: Quota,
+    redactor: Redactor,
+    events: Events,
+    requests: AtomicU64,
+    throttled: AtomicU64,
+    retries: AtomicU64,
+}
+
+/// One request, ready to be sent as often as it takes.
+struct Prepared {
+    request: Request,
+    body: Option<Bytes>,
+    redactor: Redactor,
+    /// Method and URL without secrets.
+    shown: String,
+}
+
+/// A complete answer of any status but a redirect.
+struct Answer {
+    status: u16,
+    body: Bytes,
+    content_type: Option<String>,
+}
+
+/// A failed attempt.
+struct Failed {
+    failure: Failure,
+    advice: Advice,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, advice: Advice::default() }
+    }
+}
+
+impl HttpClient {
+    /// Sets up the client. What earlier runs used of the quota is read from `quota_dir` and counts.
+    ///
+    /// # Errors
+    /// A header cannot be sent, `quota_dir` cannot be written, or TLS cannot start.
+    pub fn new(
+        plan: &ClientPlan,
+        quota_dir: Option<&Path>,
+        events: Arc<dyn Fn(HttpEvent) + Send + Sync>,
+    ) -> Result<Self, HttpError> {
+        check_headers(plan)?;
+        let http = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(transport::CONNECT_TIMEOUT)
+            .timeout(plan.timeout)
+            // Redirects and repetitions are requests too: all of them have to pass the quota.
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(|source| HttpError::Client { source })?;
+        let quota = match quota_dir {
+            None => Quota::new(&plan.rate_limits, Arc::clone(&events)),
+            Some(dir) => Quota::with_ledger(&plan.rate_limits, dir, &plan.base_url, Arc::clone(&events))
+                .map_err(|source| HttpError::Ledger { dir: dir.to_owned(), source })?,
+        };
+        Ok(Self(Arc::new(Inner {
+            plan: plan.clone(),
+            http,
+            quota,
+            redactor: Redactor::new(plan),
+            events,
+            requests: AtomicU64::new(0),
+            throttled: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+        })))
+    }
+
+    /// Sends a request until it succeeds, as often and as fast as plan and quota allow. Dropping the future gives up
+    /// the request; what was sent stays counted.
+    ///
+    /// # Errors
+    /// The request failed, after its retries if it was worth any.
+    pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
+        let prepared = self.0.prepare(request)?;
+        let started = Instant::now();
+        let mut retries = Retries::new(self.0.plan.retry);
+        loop {
+            let attempt = retries.attempt();
+            let Failed { failure, advice } = match self.0.attempt(&prepared).await {
+                Ok(answer) => return Ok(answer.into_response(attempt, started)),
+                Err(failed) => failed,
+            };
+            let reason = failure.to_string();
+            match retries.decide(failure, &advice) {
+                Verdict::GiveUp(failure) => {
+                    return Err(HttpError::Request {
+                        request: prepared.shown,
+                        attempts: attempt,
+                        elapsed: started.elapsed(),
+                        source: Box::new(failure),
+                    });
+                }
+                Verdict::Retry { delay, holds_all } => {
+                    self.0.retries.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(request = %prepared.shown, attempt, ?delay, %reason, "retrying request");
+                    (self.0.events)(HttpEvent::Retrying {
+                        request: prepared.shown.clone(),
+                        attempt,
+                        max_attempts: self.0.plan.retry.max_attempts,
+                        delay,
+                        reason,
+                    });
+                    if holds_all {
+                        self.0.quota.pause(delay);
+                    } else {
+                        sleep(delay).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> HttpCounts {
+        HttpCounts {
+            requests: self.0.requests.load(Ordering::Relaxed),
+            throttled: self.0.throttled.load(Ordering::Relaxed),
+            retries: self.0.retries.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Method and URL of a request for messages, without secrets.
+    pub fn describe(&self, request: &Request) -> String {
+        describe(request, &self.0.redactor.with(request))
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HttpClient").field(&self.0.redactor.url(&self.0.plan.base_url)).finish()
+    }
+}
+
+fn describe(request: &Request, redactor: &Redactor) -> String {
+    let mut url = request.url.clone();
+    if !request.params.is_empty() {
+        url.query_pairs_mut().extend_pairs(&request.params);
+    }
+    format!("{} {}", method(request.method), redactor.url(&url))
+}
+
+fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+    }
+}
+
+impl Inner {
+    fn prepare(&self, request: &Request) -> Result<Prepared, HttpError> {
+        Dressed::new(&self.plan, request)?;
+        let redactor = self.redactor.with(request);
+        let body = request.json.as_ref().map(|json| Bytes::from(json.to_string()));
+        Ok(Prepared { shown: describe(request, &redactor), request: request.clone(), body, redactor })
+    }
+
+    /// One attempt: the request, and those that redirects ask for.
+    async fn attempt(&self, prepared: &Prepared) -> Result<Answer, Failed> {
+        let mut dressed = Dressed::new(&self.plan, &prepared.request)
+            .map_err(|error| Failure::Invalid { detail: error.to_string() })?;
+        let mut method = method(prepared.request.method);
+        let mut body = prepared.body.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request =
+                self.http.request(method.clone(), dressed.url.clone()).headers(dressed.headers.clone());
+            if let Some(body) = body.clone() {
+                request = request.body(body);
+            }
+            let response = self.exchange(request, &dressed, prepared).await?;
+            let status = response.status();
+            if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+                return self.finish(response, &dressed, prepared).await;
+            }
+            dressed.redirect(redirect_target(&response)?);
+            // As browsers and every HTTP library do it.
+            if matches!(status.as_u16(), 301..=303) {
+                method = reqwest::Method::GET;
+                body = None;
+                dressed.headers.remove(CONTENT_TYPE);
+            }
+        }
+        Err(Failure::Redirect { detail: "more than 5 times" }.into())
+    }
+
+    /// Sends under quota and waits for the headers.
+    async fn exchange(
+        &self,
+        request: reqwest::RequestBuilder,
+        dressed: &Dressed,
+        prepared: &Prepared,
+    ) -> Result<reqwest::Response, Failed> {
+        let turn = self.quota.acquire().await;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let result = request.send().await;
+        let response = result.map_err(|error| self.failure(&error, dressed, prepared))?;
+        self.quota.answered(&turn);
+        Ok(response)
+    }
+
+    /// Reads the body; a status that is no success becomes a failure with the API's message.
+    async fn finish(
+        &self,
+        response: reqwest::Response,
+        dressed: &Dressed,
+        prepared: &Prepared,
+    ) -> Result<Answer, Failed> {
+        let status = response.status();
+        let advice = Advice::read(response.headers(), SystemTime::now());
+        if status.is_success() {
+            self.heed(&advice);
+            return self.read_answer(response, dressed, prepared).await;
+        }
+        if status.as_u16() == 429 {
+            self.throttled.fetch_add(1, Ordering::Relaxed);
+        }
+        let body = read_some(response, MAX_ERROR_BYTES).await;
+        let failure = Failure::Status(server_message::read(status.as_u16(), &body, &prepared.redactor));
+        Err(Failed { failure, advice })
+    }
+
+    /// Pauses if others have used the quota up. A pause longer than the config allows is left to the 429 that will
+    /// come: its message says who asked for it.
+    fn heed(&self, advice: &Advice) {
+        if let Some(reset) = advice.reset
+            && reset <= self.plan.retry.max_server_delay
+            && self.quota.is_used_by_others(advice)
+        {
+            self.quota.pause(reset);
+        }
+    }
+
+    async fn read_answer(
+        &self,
+        mut response: reqwest::Response,
+        dressed: &Dressed,
+        prepared: &Prepared,
+    ) -> Result<Answer, Failed> {
+        let status = response.status().as_u16();
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let limit = self.plan.max_body_bytes;
+        let mut body = BytesMut::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| self.failure(&error, dressed, prepared))?
+        {
+            if (body.len() + chunk.len()) as u64 > limit {
+                return Err(Failure::TooLarge { limit }.into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body: body.freeze(), content_type })
+    }
+
+    fn failure(&self, error: &reqwest::Error, dressed: &Dressed, prepared: &Prepared) -> Failure {
+        transport::failure(error, &dressed.url, self.plan.timeout, &prepared.redactor)
+    }
+}
+
+/// The start of a body, as far as it comes: a message is worth having, but not worth failing for.
+async fn read_some(mut response: reqwest::Response, limit: u64) -> BytesMut {
+    let mut body = BytesMut::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() as u64 >= limit {
+            break;
+        }
+    }
+    body
+}
+
+/// Where a redirect leads; never to another origin.
+fn redirect_target(response: &reqwest::Response) -> Result<url::Url, Failure> {
+    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    let location = location.ok_or(Failure::Redirect { detail: "without saying where to" })?;
+    let target = response.url().join(location);
+    let target = target.map_err(|_| Failure::Redirect { detail: "to a place that is no URL" })?;
+    if target.origin() != response.url().origin() {
+        return Err(Failure::ForeignRedirect { origin: target.origin().ascii_serialization() });
+    }
+    Ok(target)
+}
+
+impl Answer {
+    fn into_response(self, attempts: u32, started: Instant) -> Response {
+        let Self { status, body, content_type } = self;
+        Response { status, body, content_type, attempts, elapsed: started.elapsed() }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+pub(super) mod tests;

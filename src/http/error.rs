@@ -1,0 +1,335 @@
+//! What can go wrong with a request. No text in here ever holds a secret.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+/// A client that cannot be set up, or a request that failed for good.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// A configured header or credential has characters that HTTP cannot carry, a line break most likely.
+    #[error("the name or value of header `{name}` has characters that HTTP cannot carry")]
+    Header {
+        /// Name of the header.
+        name: String,
+    },
+    /// The record of used quota cannot be read or written.
+    #[error("could not open the record of used quota in `{}`", dir.display())]
+    Ledger {
+        /// Its directory.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The HTTP library could not start, for want of certificates for example.
+    #[error("could not set up the HTTP client")]
+    Client {
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// A request failed, and its retries too.
+    #[error("{request} failed after {} in {}", Attempts(*attempts), Elapsed(*elapsed))]
+    Request {
+        /// Method and URL without secrets.
+        request: String,
+        /// Attempts made.
+        attempts: u32,
+        /// From the first attempt's start, pauses included.
+        elapsed: Duration,
+        /// The last failure.
+        source: Box<Failure>,
+    },
+}
+
+/// Why one attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// An answer with a status that is no success.
+    #[error("{0}")]
+    Status(StatusFailure),
+    /// The server wants a longer pause than the config allows.
+    #[error("{status}; the server asks for a pause of {}, the longest allowed is {}", Elapsed(*delay), Elapsed(*limit))]
+    ServerDelay {
+        /// The answer that asked for it.
+        status: StatusFailure,
+        /// What it asked for.
+        delay: Duration,
+        /// `max_server_delay`.
+        limit: Duration,
+    },
+    /// The attempt took too long.
+    #[error("no complete answer within {}", Elapsed(*limit))]
+    Timeout {
+        /// The limit for one attempt.
+        limit: Duration,
+    },
+    /// The host's name has no address, or no name server answers.
+    #[error("could not find host `{host}`: {detail}")]
+    Dns {
+        /// The host.
+        host: String,
+        /// What the resolver says.
+        detail: String,
+    },
+    /// No connection.
+    #[error("could not connect to `{host}`: {detail}")]
+    Connect {
+        /// Host and port.
+        host: String,
+        /// What the system says.
+        detail: String,
+    },
+    /// The certificate is not valid, or both sides have no protocol in common.
+    #[error("cannot connect to `{host}` securely: {detail}")]
+    Tls {
+        /// Host and port.
+        host: String,
+        /// What the TLS library says.
+        detail: String,
+    },
+    /// The connection broke, or the answer is cut or garbled.
+    #[error("the connection broke before the answer was complete: {detail}")]
+    Interrupted {
+        /// What the HTTP library says.
+        detail: String,
+    },
+    /// The body is over the limit.
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit, after decompression.
+        limit: u64,
+    },
+    /// A redirect that would carry credentials to somebody else.
+    #[error("the server redirects to another origin, {origin}, which is not followed")]
+    ForeignRedirect {
+        /// Where to: scheme, host and port.
+        origin: String,
+    },
+    /// A redirect that leads nowhere, or in a circle.
+    #[error("the server redirects {detail}")]
+    Redirect {
+        /// What is wrong.
+        detail: &'static str,
+    },
+    /// The request cannot be made at all.
+    #[error("the request cannot be sent: {detail}")]
+    Invalid {
+        /// Why.
+        detail: String,
+    },
+}
+
+/// An error answer: status, and what the API says in its body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StatusFailure {
+    /// HTTP status.
+    pub status: u16,
+    /// The API's own code for the error.
+    pub code: Option<String>,
+    /// The API's message: one line, at most 300 characters.
+    pub message: Option<String>,
+    /// What the API advises to do.
+    pub remediation: Option<String>,
+    /// What the API's support asks for.
+    pub request_id: Option<String>,
+}
+
+impl fmt::Display for StatusFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HTTP {}", self.status)?;
+        let status = StatusCode::from_u16(self.status).ok();
+        if let Some(reason) = status.and_then(|status| status.canonical_reason()) {
+            write!(f, " {reason}")?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")?;
+        }
+        match (&self.code, &self.request_id) {
+            (Some(code), Some(id)) => write!(f, " (code `{code}`, request id `{id}`)"),
+            (Some(code), None) => write!(f, " (code `{code}`)"),
+            (None, Some(id)) => write!(f, " (request id `{id}`)"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Words by which an API says that it is about the credentials. `key` alone would take in `Table key is required`.
+const ABOUT_CREDENTIALS: [&str; 10] = [
+    "secret-key",
+    "secret key",
+    "api key",
+    "api-key",
+    "api_key",
+    "apikey",
+    "token",
+    "authenti",
+    "authoriz",
+    "credential",
+];
+
+impl StatusFailure {
+    fn is_about_credentials(&self) -> bool {
+        let says = |text: &Option<String>| {
+            let text = text.as_deref().unwrap_or_default().to_lowercase();
+            ABOUT_CREDENTIALS.iter().any(|word| text.contains(word))
+        };
+        matches!(self.status, 401 | 403) || self.status == 400 && (says(&self.code) || says(&self.message))
+    }
+}
+
+impl Failure {
+    /// Whether the same request may work later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Status(failure) => matches!(failure.status, 408 | 429 | 500..=599),
+            Self::ServerDelay { .. }
+            | Self::Timeout { .. }
+            | Self::Dns { .. }
+            | Self::Connect { .. }
+            | Self::Interrupted { .. } => true,
+            Self::Tls { .. }
+            | Self::TooLarge { .. }
+            | Self::ForeignRedirect { .. }
+            | Self::Redirect { .. }
+            | Self::Invalid { .. } => false,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Status(failure) if failure.is_about_credentials() => {
+                "check the key in `auth` and what it may read; the API did not accept it"
+            }
+            Self::Status(StatusFailure { remediation: Some(remediation), .. }) => remediation,
+            Self::Status(StatusFailure { status: 404, .. }) => "check `base_url` and `path`",
+            Self::Status(StatusFailure { status: 429, .. }) => {
+                "check `rate_limits`: the API allows less, or somebody else uses the same key"
+            }
+            Self::Status(_) | Self::Interrupted { .. } | Self::Redirect { .. } | Self::Invalid { .. } => {
+                return None;
+            }
+            Self::ServerDelay { .. } => "run again later, or allow longer pauses with `max_server_delay`",
+            Self::Timeout { .. } => "ask for smaller pages, or allow more time with `timeout`",
+            Self::Dns { .. } => "check `base_url` and the network of this machine",
+            Self::Connect { .. } => "check `base_url`, and whether a firewall or proxy is in between",
+            Self::Tls { .. } => "check `base_url`, the server's certificate and the clock of this machine",
+            Self::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
+            Self::ForeignRedirect { .. } => {
+                "if that is where the API lives now, make it the `base_url`; the key was not sent there"
+            }
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl HttpError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Request { source, .. } => source.hint(),
+            Self::Header { .. } => Some("look for a line break at the end of a key".to_owned()),
+            Self::Ledger { .. } => Some("check the permissions of the work directory".to_owned()),
+            Self::Client { .. } => None,
+        }
+    }
+
+    /// Whether the same request may work later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Request { source, .. } => source.is_transient(),
+            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => false,
+        }
+    }
+
+    /// Status of the last answer, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Request { source, .. } => match source.as_ref() {
+                Failure::Status(status) | Failure::ServerDelay { status, .. } => Some(status.status),
+                _ => None,
+            },
+            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => None,
+        }
+    }
+}
+
+struct Attempts(u32);
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} attempt{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// `0.4 s`, `61 s`.
+struct Elapsed(Duration);
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        if seconds < 9.95 && self.0.subsec_nanos() > 0 {
+            write!(f, "{seconds:.1} s")
+        } else {
+            write!(f, "{seconds:.0} s")
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    fn status(status: u16, code: &str, message: &str) -> StatusFailure {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        StatusFailure { status, code: some(code), message: some(message), ..StatusFailure::default() }
+    }
+
+    #[test]
+    fn messages_read_as_one_level_each() {
+        let error = HttpError::Request {
+            request: "GET https://api.example.com/v1/invoices?page=42".to_owned(),
+            attempts: 5,
+            elapsed: Duration::from_millis(61_200),
+            source: Box::new(Failure::Status(status(503, "", "try later"))),
+        };
+        assert_eq!(
+            error.to_string(),
+            "GET https://api.example.com/v1/invoices?page=42 failed after 5 attempts in 61 s"
+        );
+        assert_eq!(error.source().unwrap().to_string(), "HTTP 503 Service Unavailable: try later");
+        assert!(error.is_transient());
+    }
+
+    #[test]
+    fn statuses_show_what_the_api_says() {
+        let check = |failure: StatusFailure, expected: &str| assert_eq!(failure.to_string(), expected);
+        check(status(404, "", ""), "HTTP 404 Not Found");
+        check(status(400, "x/y", "no"), "HTTP 400 Bad Request: no (code `x/y`)");
+        check(status(799, "", "odd"), "HTTP 799: odd");
+        let with_id = StatusFailure { request_id: Some("req_1".to_owned()), ..status(500, "E", "") };
+        check(with_id, "HTTP 500 Internal Server Error (code `E`, request id `req_1`)");
+    }
+
+    #[test]
+    fn the_hint_to_the_key_comes_only_where_it_is_about_the_key() {
+        let check = |failure: StatusFailure, expected: bool| {
+            let hint = Failure::Status(failure.clone()).hint().unwrap_or_default();
+            assert_eq!(hint.contains("key in `auth`"), expected, "{failure}");
+        };
+        check(status(401, "", ""), true);
+        check(status(403, "", ""), true);
+        check(status(400, "validation/invalid-secret-key", ""), true);
+        check(status(400, "", "Missing API key"), true);
+        check(status(400, "generic-message", "Table key is required"), false);
+        check(status(404, "", "token"), false);
+        check(status(500, "", ""), false);
+    }
+}

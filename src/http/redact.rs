@@ -1,0 +1,198 @@
+//! Keeps secrets out of whatever a person may read: URLs, messages of servers, errors.
+
+use url::Url;
+use url::form_urlencoded::byte_serialize;
+
+use super::request::Request;
+use crate::config::{Auth, ClientPlan, KeyLocation, Secret};
+
+/// Query parameters whose values are never shown; dlt's list.
+const SECRET_PARAMS: [&str; 11] = [
+    "api_key",
+    "token",
+    "key",
+    "access_token",
+    "apikey",
+    "api-key",
+    "access-token",
+    "secret",
+    "password",
+    "pwd",
+    "client_secret",
+];
+
+/// Headers whose values are no secrets, though they come as such: they may well occur in a message.
+const PLAIN_HEADERS: [&str; 5] = ["accept", "accept-language", "content-type", "user-agent", "prefer"];
+
+/// Header values shorter than this are settings rather than secrets.
+const SHORTEST_SECRET: usize = 8;
+
+/// Knows the secrets of a client, or of one request.
+#[derive(Clone, Default)]
+pub(super) struct Redactor {
+    /// Lower-case names beyond [`SECRET_PARAMS`].
+    params: Vec<String>,
+    /// As they may occur in a text, longest first.
+    secrets: Vec<String>,
+}
+
+impl Redactor {
+    /// For what all requests of a client share.
+    pub(super) fn new(plan: &ClientPlan) -> Self {
+        let mut redactor = Self::default();
+        redactor.add_headers(&plan.headers);
+        redactor.add_auth(plan.auth.as_ref());
+        if let Some(password) = plan.base_url.password() {
+            redactor.add(password);
+        }
+        redactor
+    }
+
+    /// The same, and what `request` brings of its own.
+    pub(super) fn with(&self, request: &Request) -> Self {
+        let mut redactor = self.clone();
+        redactor.add_headers(&request.headers);
+        redactor.add_auth(request.auth.as_ref());
+        for (name, value) in &request.params {
+            if redactor.is_secret_param(name) && value.len() >= SHORTEST_SECRET {
+                redactor.add(value);
+            }
+        }
+        redactor
+    }
+
+    fn add_headers(&mut self, headers: &[(String, Secret)]) {
+        for (name, value) in headers {
+            let is_plain = PLAIN_HEADERS.iter().any(|plain| name.eq_ignore_ascii_case(plain));
+            if !is_plain && value.expose().len() >= SHORTEST_SECRET {
+                self.add(value.expose());
+                // `Bearer TOKEN`: a server may repeat the token alone.
+                if let Some((_, credentials)) = value.expose().split_once(' ')
+                    && credentials.len() >= SHORTEST_SECRET
+                {
+                    self.add(credentials);
+                }
+            }
+        }
+    }
+
+    fn add_auth(&mut self, auth: Option<&Auth>) {
+        match auth {
+            None => {}
+            Some(Auth::Bearer { token }) => self.add(token.expose()),
+            Some(Auth::ApiKey { name, api_key, location }) => {
+                self.add(api_key.expose());
+                if *location == KeyLocation::Query {
+                    self.params.push(name.to_ascii_lowercase());
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, secret: &str) {
+        if secret.is_empty() {
+            return;
+        }
+        let in_url: String = byte_serialize(secret.as_bytes()).collect();
+        let in_json = serde_json::Value::from(secret).to_string();
+        let in_json = in_json.trim_matches('"').to_owned();
+        for form in [secret.to_owned(), in_url, in_json] {
+            if !self.secrets.contains(&form) {
+                self.secrets.push(form);
+            }
+        }
+        self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+
+    fn is_secret_param(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        SECRET_PARAMS.contains(&name.as_str()) || self.params.contains(&name)
+    }
+
+    /// `text` with `***` for each secret in it.
+    pub(super) fn text(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+    }
+
+    /// `url` without credentials, with `***` for the values of secret parameters.
+    pub(super) fn url(&self, url: &Url) -> String {
+        let mut shown = url.clone();
+        // Both fail for URLs that cannot have credentials, which is as good.
+        let _ = shown.set_username("");
+        let _ = shown.set_password(None);
+        shown.set_fragment(None);
+        let query = url.query().map(|query| {
+            let pairs =
+                query.split('&').map(|pair| match url::form_urlencoded::parse(pair.as_bytes()).next() {
+                    Some((name, _)) if self.is_secret_param(&name) => {
+                        format!("{}=***", pair.split('=').next().unwrap_or_default())
+                    }
+                    _ => pair.to_owned(),
+                });
+            pairs.collect::<Vec<_>>().join("&")
+        });
+        shown.set_query(query.as_deref());
+        self.text(shown.as_str())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::config::Method;
+
+    fn redactor() -> Redactor {
+        let mut redactor = Redactor::default();
+        redactor.add_auth(Some(&Auth::ApiKey {
+            name: "X-Secret-Id".to_owned(),
+            api_key: Secret::new("sk+live/1"),
+            location: KeyLocation::Query,
+        }));
+        let header = |name: &str, value: &str| (name.to_owned(), Secret::new(value));
+        redactor.add_headers(&[
+            header("Authorization", "Basic dXNlcjpwYXNz"),
+            header("Accept", "application/json"),
+            header("X-Version", "2"),
+        ]);
+        redactor
+    }
+
+    #[test]
+    fn urls_show_no_secrets() {
+        let check = |url: &str, expected: &str| {
+            assert_eq!(redactor().url(&url.parse().unwrap()), format!("https://api.example.com{expected}"));
+        };
+        check("https://api.example.com/v1/invoices?page=42", "/v1/invoices?page=42");
+        check("https://api.example.com/v1?Api_Key=abc&page=1&token=x", "/v1?Api_Key=***&page=1&token=***");
+        check("https://api.example.com/v1?x-secret-id=whatever&a=b", "/v1?x-secret-id=***&a=b");
+        check("https://api.example.com/v1?api%5Fkey=abc", "/v1?api%5Fkey=***");
+        check("https://api.example.com/v1?q=sk%2Blive%2F1", "/v1?q=***");
+        check("https://user:pass@api.example.com/a#b", "/a");
+    }
+
+    #[test]
+    fn texts_show_no_secrets() {
+        let check = |text: &str, expected: &str| assert_eq!(redactor().text(text), expected);
+        check("key sk+live/1 is unknown", "key *** is unknown");
+        check(
+            "bad dXNlcjpwYXNz, send application/json in version 2",
+            "bad ***, send application/json in version 2",
+        );
+        check("Basic dXNlcjpwYXNz", "***");
+    }
+
+    #[test]
+    fn a_request_brings_its_own() {
+        let request = Request {
+            method: Method::Get,
+            url: "https://api.example.com/".parse().unwrap(),
+            params: vec![("token".to_owned(), "tok-12345".to_owned())],
+            json: None,
+            headers: vec![("X-Other".to_owned(), Secret::new("a \"quoted\" one"))],
+            auth: Some(Auth::Bearer { token: Secret::new("tiny") }),
+        };
+        let redactor = redactor().with(&request);
+        assert_eq!(redactor.text(r#"tok-12345 {"a \"quoted\" one"} tiny"#), r#"*** {"***"} ***"#);
+    }
+}

@@ -1,0 +1,184 @@
+//! Whether and when a failed attempt is made again. Waiting and telling are the client's.
+
+use std::time::Duration;
+
+use backoff::SystemClock;
+use backoff::backoff::Backoff;
+use backoff::exponential::{ExponentialBackoff, ExponentialBackoffBuilder};
+
+use super::advice::Advice;
+use super::error::Failure;
+use crate::config::RetryPlan;
+
+/// Delays are drawn from this much around the exponential ones, so that many clients do not come back at once.
+const JITTER: f64 = 0.5;
+
+/// What follows a failed attempt.
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// The request failed.
+    GiveUp(Failure),
+    /// One more attempt.
+    Retry {
+        /// Until it may start.
+        delay: Duration,
+        /// Whether all requests wait that long: the server turned the client away, not the request.
+        holds_all: bool,
+    },
+}
+
+/// The policy for the attempts of one request.
+pub(super) struct Retries {
+    plan: RetryPlan,
+    attempt: u32,
+    delays: ExponentialBackoff<SystemClock>,
+}
+
+impl Retries {
+    pub(super) fn new(plan: RetryPlan) -> Self {
+        let delays = ExponentialBackoffBuilder::new()
+            .with_initial_interval(plan.initial_delay)
+            .with_max_interval(plan.max_delay)
+            .with_multiplier(2.0)
+            .with_randomization_factor(JITTER)
+            .with_max_elapsed_time(None)
+            .build();
+        Self { plan, attempt: 1, delays }
+    }
+
+    /// The attempt that is under way, counted from 1.
+    pub(super) fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Decides after a failed attempt; each call counts one. A 429 counts like any other failure.
+    pub(super) fn decide(&mut self, failure: Failure, advice: &Advice) -> Verdict {
+        if !failure.is_transient() || self.attempt >= self.plan.max_attempts {
+            return Verdict::GiveUp(failure);
+        }
+        let asked = server_delay(&failure, advice);
+        if let (Some(delay), Failure::Status(status)) = (asked, &failure)
+            && delay > self.plan.max_server_delay
+        {
+            let limit = self.plan.max_server_delay;
+            return Verdict::GiveUp(Failure::ServerDelay { status: status.clone(), delay, limit });
+        }
+        self.attempt += 1;
+        let is_throttled = matches!(&failure, Failure::Status(status) if status.status == 429);
+        let holds_all = is_throttled || asked.is_some();
+        Verdict::Retry { delay: asked.unwrap_or_else(|| self.own_delay()), holds_all }
+    }
+
+    fn own_delay(&mut self) -> Duration {
+        let delay = self.delays.next_backoff().unwrap_or(self.plan.max_delay);
+        delay.min(self.plan.max_delay)
+    }
+}
+
+/// What the server asks for. The window's end counts only when the window is why it refused.
+pub(super) fn server_delay(failure: &Failure, advice: &Advice) -> Option<Duration> {
+    match failure {
+        Failure::Status(status) if status.status == 429 => advice.retry_after.or(advice.reset),
+        Failure::Status(status) if status.status == 503 => advice.retry_after,
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::super::error::StatusFailure;
+    use super::*;
+
+    fn retries(max_attempts: u32) -> Retries {
+        Retries::new(RetryPlan {
+            max_attempts,
+            initial_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(5),
+            max_server_delay: Duration::from_secs(60),
+        })
+    }
+
+    fn status(status: u16) -> Failure {
+        Failure::Status(StatusFailure { status, ..StatusFailure::default() })
+    }
+
+    #[test]
+    fn what_may_work_later_is_tried_again() {
+        for code in [408, 429, 500, 502, 503, 504, 599] {
+            assert!(
+                matches!(retries(2).decide(status(code), &Advice::default()), Verdict::Retry { .. }),
+                "{code}"
+            );
+        }
+        for code in [304, 400, 401, 403, 404, 422, 600] {
+            assert!(
+                matches!(retries(2).decide(status(code), &Advice::default()), Verdict::GiveUp(_)),
+                "{code}"
+            );
+        }
+        let tls = Failure::Tls { host: "h".to_owned(), detail: "d".to_owned() };
+        assert!(matches!(retries(2).decide(tls, &Advice::default()), Verdict::GiveUp(_)));
+    }
+
+    #[test]
+    fn attempts_are_counted_in_all() {
+        let mut retries = retries(3);
+        for code in [500, 429] {
+            assert!(matches!(retries.decide(status(code), &Advice::default()), Verdict::Retry { .. }));
+        }
+        assert_eq!(retries.attempt(), 3);
+        assert_eq!(retries.decide(status(503), &Advice::default()), Verdict::GiveUp(status(503)));
+    }
+
+    #[test]
+    fn our_own_delays_double_with_jitter_up_to_the_longest() {
+        for _ in 0..50 {
+            let mut retries = retries(9);
+            for middle in [1.0, 2.0, 4.0, 5.0, 5.0] {
+                let Verdict::Retry { delay, holds_all: false } =
+                    retries.decide(status(500), &Advice::default())
+                else {
+                    panic!("no retry");
+                };
+                let seconds = delay.as_secs_f64();
+                assert!(
+                    (middle * 0.5..=(middle * 1.5_f64).min(5.0)).contains(&seconds),
+                    "{middle}: {seconds}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn servers_are_heard() {
+        let seconds = |seconds: u64| Some(Duration::from_secs(seconds));
+        let check = |code: u16, retry_after: Option<u64>, reset: Option<u64>, expected: Option<u64>| {
+            let advice = Advice {
+                retry_after: retry_after.and_then(seconds),
+                reset: reset.and_then(seconds),
+                ..Advice::default()
+            };
+            let asked = server_delay(&status(code), &advice);
+            assert_eq!(asked, expected.and_then(seconds), "{code} {advice:?}");
+        };
+        check(429, Some(7), Some(1), Some(7));
+        check(429, None, Some(1), Some(1));
+        check(429, None, None, None);
+        check(503, Some(7), Some(1), Some(7));
+        check(503, None, Some(1), None);
+        check(500, Some(7), Some(1), None);
+    }
+
+    #[test]
+    fn a_429_holds_all_and_too_long_a_pause_ends_it() {
+        let verdict = |seconds: u64| {
+            let advice = Advice { retry_after: Some(Duration::from_secs(seconds)), ..Advice::default() };
+            retries(5).decide(status(429), &advice)
+        };
+        assert_eq!(verdict(60), Verdict::Retry { delay: Duration::from_secs(60), holds_all: true });
+        assert!(matches!(verdict(61), Verdict::GiveUp(Failure::ServerDelay { .. })));
+        let unspoken = retries(5).decide(status(429), &Advice::default());
+        assert!(matches!(unspoken, Verdict::Retry { holds_all: true, .. }));
+    }
+}

@@ -1,0 +1,215 @@
+//! A token in each page leads to the next.
+
+use serde_json::Value;
+
+use super::error::shorten;
+use super::{Next, PageCursor, PaginateError, Target, signal};
+use crate::page::{JsonPath, Page};
+
+/// The parts of a cursor paginator that decide what follows a page.
+pub(super) struct CursorRule<'a> {
+    pub(super) cursor_path: &'a JsonPath,
+    pub(super) target: &'a Target,
+    pub(super) has_more_path: Option<&'a JsonPath>,
+    pub(super) stop_after_empty_page: bool,
+}
+
+impl CursorRule<'_> {
+    /// Order as in dlt: empty page, flag, token. In dlt the flag can only stop; here it must also be kept when it
+    /// promises more, or a broken token would end a load short of rows without a word.
+    pub(super) fn next(
+        &self,
+        asked: &PageCursor,
+        page: &Page<'_>,
+        row_count: usize,
+    ) -> Result<Next, PaginateError> {
+        if self.stop_after_empty_page && row_count == 0 {
+            return Ok(Next::Done);
+        }
+        if let Some(path) = self.has_more_path
+            && !signal::has_more(page, path)?
+        {
+            return Ok(Next::Done);
+        }
+        match (token(page, self.cursor_path, self.target)?, self.has_more_path) {
+            (Some(next), _) if next == *asked => Err(PaginateError::Repeated {
+                path: self.cursor_path.to_string(),
+                found: found(page, self.cursor_path),
+            }),
+            (Some(next), _) => Ok(Next::Page(next)),
+            (None, None) => Ok(Next::Done),
+            (None, Some(has_more_path)) => Err(PaginateError::MoreWithoutCursor {
+                has_more_path: has_more_path.to_string(),
+                cursor_path: self.cursor_path.to_string(),
+                found: found(page, self.cursor_path),
+            }),
+        }
+    }
+}
+
+fn found(page: &Page<'_>, path: &JsonPath) -> String {
+    page.get(path).map_or_else(|| "missing".to_owned(), |value| shorten(value.get()))
+}
+
+/// The token at `path`. What Python takes for false is none: null, `""`, 0, `false`, empty lists and objects.
+pub(super) fn token(
+    page: &Page<'_>,
+    path: &JsonPath,
+    target: &Target,
+) -> Result<Option<PageCursor>, PaginateError> {
+    let not_a_cursor = || PaginateError::NotACursor { path: path.to_string(), found: found(page, path) };
+    let Some(raw) = page.get(path) else { return Ok(None) };
+    let value = match page.value(path).ok_or_else(not_a_cursor)? {
+        Value::Null | Value::Bool(false) => return Ok(None),
+        Value::String(text) if text.is_empty() => return Ok(None),
+        Value::Array(elements) if elements.is_empty() => return Ok(None),
+        Value::Object(fields) if fields.is_empty() => return Ok(None),
+        Value::Number(number) if number.as_f64() == Some(0.0) => return Ok(None),
+        Value::String(text) => Value::String(text),
+        Value::Number(number) if number.to_string() == raw.get() => Value::Number(number),
+        // Beyond 64 bits, or written like `1e5`: a parameter can carry the digits as they came, a body cannot.
+        Value::Number(_) if matches!(target, Target::Param(_)) => Value::String(raw.get().to_owned()),
+        Value::Number(_) | Value::Bool(true) | Value::Array(_) | Value::Object(_) => {
+            return Err(not_a_cursor());
+        }
+    };
+    Ok(Some(PageCursor::Token(value)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::target::tests::request;
+    use super::super::{PaginatorKind, PaginatorPlan};
+    use super::*;
+
+    fn plan(target: Target, has_more: bool, stop_after_empty_page: bool) -> PaginatorPlan {
+        let kind = PaginatorKind::Cursor {
+            cursor_path: "end".parse().unwrap(),
+            target,
+            has_more_path: has_more.then(|| "more".parse().unwrap()),
+            stop_after_empty_page,
+        };
+        PaginatorPlan { kind, max_pages: u64::MAX, total_rows_path: None }
+    }
+
+    fn after() -> Target {
+        Target::Param("after".to_owned())
+    }
+
+    fn check(has_more: bool, body: &str, expected: &str) {
+        let page = Page::parse(body.as_bytes()).unwrap();
+        let asked = PageCursor::Token(json!("asked"));
+        let shown = match plan(after(), has_more, false).advance(&asked, &page, 1, 1) {
+            Ok(Next::Page(PageCursor::Token(token))) => format!("next {token}"),
+            Ok(next) => format!("{next:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown, expected, "{body}");
+    }
+
+    #[test]
+    fn without_a_flag_the_token_decides() {
+        check(false, r#"{"end": "b"}"#, "next \"b\"");
+        check(false, r#"{"end": "0"}"#, "next \"0\"");
+        check(false, r#"{"end": 2458433}"#, "next 2458433");
+        check(false, r#"{"end": -1}"#, "next -1");
+        check(false, r#"{"end": 123456789012345678901234567890}"#, "next \"123456789012345678901234567890\"");
+        check(false, r#"{"end": 1e5}"#, "next \"1e5\"");
+        for end in ["null", "\"\"", "0", "0.0", "-0", "false", "[]", "{}"] {
+            check(false, &format!("{{\"end\": {end}}}"), "Done");
+        }
+        check(false, "{}", "Done");
+        check(false, r#"{"end": true}"#, "`end` is true, which cannot be sent back as a cursor");
+        check(false, r#"{"end": {"a": 1}}"#, "`end` is {\"a\": 1}, which cannot be sent back as a cursor");
+        check(
+            false,
+            r#"{"end": "asked"}"#,
+            "the API gave the cursor again that the page was asked with (`end` is \"asked\")",
+        );
+    }
+
+    #[test]
+    fn with_a_flag_the_flag_decides() {
+        check(true, r#"{"end": "b", "more": true}"#, "next \"b\"");
+        check(true, r#"{"end": "b", "more": "yes"}"#, "next \"b\"");
+        check(true, r#"{"end": "b", "more": false}"#, "Done");
+        check(true, r#"{"end": "asked", "more": false}"#, "Done");
+        check(true, r#"{"more": false}"#, "Done");
+        let gave_none = |found: &str| {
+            format!("the API says there is more (`more`) but gave no cursor (`end` is {found})")
+        };
+        check(true, r#"{"end": 0, "more": true}"#, &gave_none("0"));
+        check(true, r#"{"end": null, "more": true}"#, &gave_none("null"));
+        check(true, r#"{"more": true}"#, &gave_none("missing"));
+        check(true, r#"{"end": "b"}"#, "`more` is missing from the page, which has `end`");
+    }
+
+    #[test]
+    fn an_empty_page_ends_only_if_asked_to() {
+        let page = Page::parse(br#"{"end": "b"}"#).unwrap();
+        let next = |stop: bool, row_count: usize| {
+            plan(after(), false, stop).advance(&PageCursor::Start, &page, row_count, 1).unwrap()
+        };
+        assert_eq!(next(true, 0), Next::Done);
+        assert_eq!(next(true, 1), Next::Page(PageCursor::Token(json!("b"))));
+        assert_eq!(next(false, 0), Next::Page(PageCursor::Token(json!("b"))));
+    }
+
+    #[test]
+    fn a_body_cannot_carry_a_number_that_json_would_change() {
+        let body = Target::Body(vec!["after".to_owned()]);
+        let page = Page::parse(br#"{"end": 123456789012345678901234567890}"#).unwrap();
+        assert!(matches!(
+            plan(body, false, false).advance(&PageCursor::Start, &page, 1, 1),
+            Err(PaginateError::NotACursor { .. })
+        ));
+    }
+
+    #[test]
+    fn the_last_page_still_gives_its_token() {
+        let page = Page::parse(br#"{"end": 7, "more": false}"#).unwrap();
+        assert_eq!(plan(after(), true, false).token(&page).unwrap(), Some(PageCursor::Token(json!(7))));
+    }
+
+    /// Rows above a number, as an API with a keyset cursor gives them.
+    fn answer(total: usize, page_size: usize, after: usize) -> (Vec<usize>, String) {
+        let rows: Vec<usize> = (after + 1..=total).take(page_size).collect();
+        let end = rows.last().copied().unwrap_or(after);
+        let body = json!({"data": rows, "end": end, "more": end < total});
+        (rows, body.to_string())
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_comes_exactly_once(total in 0_usize..200, page_size in 1_usize..30, in_body: bool) {
+            let target = if in_body { Target::Body(vec!["q".to_owned(), "after".to_owned()]) } else { after() };
+            let plan = plan(target, true, false);
+            let (mut cursor, mut read, mut pages) = (PageCursor::Start, Vec::<usize>::new(), 0);
+            loop {
+                let mut asked = request(&[("limit", "5")], None);
+                plan.apply(&cursor, &mut asked);
+                let sent = match in_body {
+                    true => asked.json.as_ref().and_then(|json| json["q"]["after"].as_u64()).unwrap_or(0),
+                    false => asked.params.get(1).map_or(0, |(_, text)| text.parse().unwrap()),
+                };
+                let (rows, body) = answer(total, page_size, usize::try_from(sent).unwrap());
+                pages += 1;
+                read.extend(&rows);
+                let page = Page::parse(body.as_bytes()).unwrap();
+                match plan.advance(&cursor, &page, rows.len(), pages).unwrap() {
+                    Next::Page(next) => cursor = next,
+                    next => {
+                        prop_assert_eq!(next, Next::Done);
+                        break;
+                    }
+                }
+            }
+            prop_assert_eq!(read, (1..=total).collect::<Vec<_>>());
+            prop_assert_eq!(pages, u64::try_from(total.div_ceil(page_size).max(1)).unwrap());
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Cursors that go round in a longer circle than one page.
+
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
+
+use super::PageCursor;
+
+/// Hashes of the tokens of one pagination, 8 bytes each: enough to notice that an API leads in a circle.
+///
+/// A run that goes on with a cut pagination feeds it the tokens of the pages it has.
+#[derive(Debug, Default)]
+pub struct CursorsSeen(HashSet<u64, FixedState>);
+
+impl CursorsSeen {
+    /// Notes a cursor. Returns false if it was noted before. Only tokens can repeat: page numbers only grow.
+    pub fn insert(&mut self, cursor: &PageCursor) -> bool {
+        match cursor {
+            PageCursor::Token(token) => self.0.insert(FixedState::default().hash_one(token.to_string())),
+            PageCursor::Start | PageCursor::Number(_) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_circle_is_noticed() {
+        let mut seen = CursorsSeen::default();
+        assert!(seen.insert(&PageCursor::Start));
+        assert!(seen.insert(&PageCursor::Token(json!("a"))));
+        assert!(seen.insert(&PageCursor::Token(json!("1"))));
+        assert!(seen.insert(&PageCursor::Token(json!(1))));
+        assert!(!seen.insert(&PageCursor::Token(json!("a"))));
+        assert!(!seen.insert(&PageCursor::Token(json!(1))));
+    }
+}

@@ -1,0 +1,95 @@
+//! Flags and totals as dlt reads them.
+
+use serde_json::Value;
+
+use super::PaginateError;
+use super::error::shorten;
+use crate::page::{JsonPath, Page};
+
+const YES: [&str; 5] = ["yes", "true", "t", "y", "1"];
+const NO: [&str; 5] = ["no", "false", "f", "n", "0"];
+
+/// The flag at `path`: a boolean, or one of the texts dlt takes for one, in any case.
+pub(super) fn has_more(page: &Page<'_>, path: &JsonPath) -> Result<bool, PaginateError> {
+    match page.value(path) {
+        None | Some(Value::Null) => Err(missing(page, path)),
+        Some(Value::Bool(flag)) => Ok(flag),
+        Some(Value::String(text)) if YES.iter().any(|yes| text.eq_ignore_ascii_case(yes)) => Ok(true),
+        Some(Value::String(text)) if NO.iter().any(|no| text.eq_ignore_ascii_case(no)) => Ok(false),
+        Some(other) => {
+            Err(PaginateError::NotAFlag { path: path.to_string(), found: shorten(&other.to_string()) })
+        }
+    }
+}
+
+/// The number of pages at `path`, if there is one: a number (cut to a whole one, as Python's `int` does) or its text.
+pub(super) fn total(page: &Page<'_>, path: &JsonPath) -> Result<Option<i64>, PaginateError> {
+    let value = match page.value(path) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(value) => value,
+    };
+    let total = match &value {
+        #[expect(clippy::cast_possible_truncation, reason = "a float is cut, and saturates")]
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|float| float as i64)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let not_a_total =
+        || PaginateError::NotATotal { path: path.to_string(), found: shorten(&value.to_string()) };
+    total.map(Some).ok_or_else(not_a_total)
+}
+
+/// The error for a value that had to be there.
+pub(super) fn missing(page: &Page<'_>, path: &JsonPath) -> PaginateError {
+    let keys = page.keys();
+    let keys = match keys.as_slice() {
+        [] => "no fields".to_owned(),
+        keys => format!("`{}`", keys.iter().take(12).cloned().collect::<Vec<_>>().join("`, `")),
+    };
+    PaginateError::Missing { path: path.to_string(), keys }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_read_as_dlt_reads_them() {
+        let flag = |value: &str| {
+            let body = format!("{{\"more\": {value}}}");
+            has_more(&Page::parse(body.as_bytes()).unwrap(), &"more".parse().unwrap()).ok()
+        };
+        for value in ["true", "\"yes\"", "\"TRUE\"", "\"t\"", "\"Y\"", "\"1\""] {
+            assert_eq!(flag(value), Some(true), "{value}");
+        }
+        for value in ["false", "\"no\"", "\"False\"", "\"f\"", "\"n\"", "\"0\""] {
+            assert_eq!(flag(value), Some(false), "{value}");
+        }
+        for value in ["null", "1", "0", "\"\"", "\"maybe\"", "[]", "{}"] {
+            assert_eq!(flag(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_missing_flag_is_named_with_what_is_there() {
+        let page = Page::parse(br#"{"data": [], "meta": {}}"#).unwrap();
+        let error = has_more(&page, &"meta.more".parse().unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), "`meta.more` is missing from the page, which has `data`, `meta`");
+    }
+
+    #[test]
+    fn totals_are_numbers_or_their_text() {
+        let read = |value: &str| {
+            let body = format!("{{\"pages\": {value}}}");
+            total(&Page::parse(body.as_bytes()).unwrap(), &"pages".parse().unwrap()).ok()
+        };
+        assert_eq!(read("3"), Some(Some(3)));
+        assert_eq!(read("3.9"), Some(Some(3)));
+        assert_eq!(read("\" 3 \""), Some(Some(3)));
+        assert_eq!(read("0"), Some(Some(0)));
+        assert_eq!(read("null"), Some(None));
+        assert_eq!(read("\"many\""), None);
+        assert_eq!(read("[3]"), None);
+    }
+}
