@@ -115,7 +115,9 @@ impl Error {
             Self::Package(PackageError::Locked { .. }) => {
                 "wait for the other run; if its process is gone, so is the lock"
             }
-            Self::Package(_) => "what was loaded before is unharmed; check space and permissions of the work directory",
+            Self::Package(_) => {
+                "what was loaded before is unharmed; check space and permissions of the work directory"
+            }
             Self::State { source, .. } | Self::Load { source, .. } if source.is_locked() => {
                 "close the program that has the database open; nothing that was received is lost"
             }
@@ -124,7 +126,9 @@ impl Error {
             Self::Load { .. } => {
                 "nothing of the package was committed and nothing is lost: the next run loads it without asking the API again"
             }
-            Self::Worker(_) => "this is a bug in forebay; the package is kept and the next run goes on with it",
+            Self::Worker(_) => {
+                "this is a bug in forebay; the package is kept and the next run goes on with it"
+            }
         };
         Some(hint.to_owned())
     }

@@ -82,7 +82,13 @@ pub(super) struct RunArgs {
     #[arg(required = true, value_name = "CONFIG")]
     pub(super) configs: Vec<PathBuf>,
     /// Run only this resource, selected in the config or not; may be repeated.
-    #[arg(short, long = "resource", value_name = "RESOURCE", env = "FOREBAY_RESOURCE", value_delimiter = ',')]
+    #[arg(
+        short,
+        long = "resource",
+        value_name = "RESOURCE",
+        env = "FOREBAY_RESOURCE",
+        value_delimiter = ','
+    )]
     pub(super) resources: Vec<String>,
     /// Read everything again, whatever was loaded before; rows of `append` tables are replaced.
     #[arg(long, env = "FOREBAY_FULL_REFRESH")]

@@ -21,8 +21,8 @@ use crate::config::{self, ConfigError, DestinationPlan, Overrides, Plan};
 use crate::destination::duckdb::DuckDb;
 use crate::error::Error;
 use crate::report::{Event, Reporter};
-use args::{Cli, Command, Common};
 pub use args::Format;
+use args::{Cli, Command, Common};
 
 /// Runs the command that the arguments name and returns the process's exit code.
 pub fn main() -> ExitCode {
@@ -49,7 +49,8 @@ fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("FOREBAY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // A second call, in a test of this function's callers, changes nothing.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
 }
 
 /// Reads a config file with what the command line overrides.

@@ -79,7 +79,10 @@ impl Progress {
             shown.last_line = Instant::now();
             drop(resources);
             let total = progress.total_rows.map_or_else(String::new, |total| format!(" of {total}"));
-            self.line(&format!("{resource}: {}{total} rows, {} pages", progress.row_count, progress.page_count));
+            self.line(&format!(
+                "{resource}: {}{total} rows, {} pages",
+                progress.row_count, progress.page_count
+            ));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::report::{LoadReport, PendingWork, ResourceReport, RunReport, Status};
 /// An error with what caused it, each level once, and a hint on a line of its own.
 pub(super) fn error(error: &Error) -> String {
     if let Error::Config(config) = error {
-        return config.render();
+        return format!("{}\n", config.report());
     }
     failure(&chain(error), error.hint().as_deref())
 }
@@ -36,7 +36,12 @@ pub(super) fn problems(report: &RunReport) -> String {
             continue;
         }
         if resource.outcome == "partial" {
-            let _ = writeln!(text, "warning: resource `{}` is partial: {}", resource.resource, resource.causes.join(": "));
+            let _ = writeln!(
+                text,
+                "warning: resource `{}` is partial: {}",
+                resource.resource,
+                resource.causes.join(": ")
+            );
             continue;
         }
         let mut causes = vec![format!("could not extract resource `{}`", resource.resource)];
@@ -68,8 +73,12 @@ fn pending_line(pending: &PendingWork) -> String {
         PendingWork::Resumed { load_id, pages } => {
             format!("went on with the unfinished extraction {load_id}: {pages} pages were there already")
         }
-        PendingWork::Loaded { load_id } => format!("loaded package {load_id}, which an earlier run had received"),
-        PendingWork::Dropped { load_id, reason } => format!("dropped the unfinished extraction {load_id}: {reason}"),
+        PendingWork::Loaded { load_id } => {
+            format!("loaded package {load_id}, which an earlier run had received")
+        }
+        PendingWork::Dropped { load_id, reason } => {
+            format!("dropped the unfinished extraction {load_id}: {reason}")
+        }
     }
 }
 
@@ -108,13 +117,16 @@ fn load_line(load: &LoadReport, report: &RunReport) -> String {
 }
 
 fn verdict(report: &RunReport) -> String {
-    let count = |outcome: &str| report.resources.iter().filter(|resource| resource.outcome == outcome).count();
+    let count =
+        |outcome: &str| report.resources.iter().filter(|resource| resource.outcome == outcome).count();
     let total = report.resources.len();
     let code = report.exit_code();
     match report.status {
         Status::Complete if report.loads.is_empty() => "nothing new: nothing was written\n".to_owned(),
         Status::Complete => String::new(),
-        Status::Partial => format!("partial: {} of {total} resources complete (exit code {code})\n", count("complete")),
+        Status::Partial => {
+            format!("partial: {} of {total} resources complete (exit code {code})\n", count("complete"))
+        }
         Status::Failed => format!("failed: nothing of this run was committed (exit code {code})\n"),
         Status::Stopped => {
             "stopped: what was received is kept; the same command goes on from there\n".to_owned()

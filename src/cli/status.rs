@@ -40,7 +40,9 @@ pub(super) fn status(args: &StatusArgs) -> u8 {
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
     let destination = open_destination(&plan, &args.common, &reporter);
     match read(&plan, &destination, args.limit) {
-        Ok(standing) if args.common.format == Format::Json => print_out(&format!("{}\n", json(&plan, &standing))),
+        Ok(standing) if args.common.format == Format::Json => {
+            print_out(&format!("{}\n", json(&plan, &standing)))
+        }
         Ok(standing) => print_out(&text(&plan, &standing)),
         Err(error) => return fail(&error),
     }
@@ -95,7 +97,8 @@ fn cursors<'a>(plan: &'a Plan, committed: &'a Committed) -> impl Iterator<Item =
 fn json(plan: &Plan, standing: &Standing) -> Value {
     let pending = standing.pending.iter().map(|package| {
         let resources = package.resources.iter();
-        let resources = resources.map(|(name, (pages, rows))| (name.clone(), json!({"pages": pages, "rows": rows})));
+        let resources =
+            resources.map(|(name, (pages, rows))| (name.clone(), json!({"pages": pages, "rows": rows})));
         json!({
             "load_id": package.load_id,
             "state": if package.sealed { "extracted" } else { "extracting" },
@@ -128,12 +131,14 @@ fn json(plan: &Plan, standing: &Standing) -> Value {
 }
 
 fn text(plan: &Plan, standing: &Standing) -> String {
-    let mut text = format!("pipeline {} into {}, dataset {}\n", plan.pipeline, plan.destination, plan.dataset);
+    let mut text =
+        format!("pipeline {} into {}, dataset {}\n", plan.pipeline, plan.destination, plan.dataset);
     if standing.running {
         text.push_str("a run is going on\n");
     }
     for package in &standing.pending {
-        let what = if package.sealed { "waits to be loaded" } else { "is unfinished; the next run goes on with it" };
+        let what =
+            if package.sealed { "waits to be loaded" } else { "is unfinished; the next run goes on with it" };
         let _ = writeln!(text, "package {} {what}", package.load_id);
         for (name, (pages, rows)) in &package.resources {
             let _ = writeln!(text, "  {name}: {pages} pages, {rows} rows");
@@ -166,5 +171,6 @@ fn text(plan: &Plan, standing: &Standing) -> String {
 
 /// Unix microseconds as a UTC time to the second.
 fn time(micros: i64) -> String {
-    jiff::Timestamp::from_second(micros / 1_000_000).map_or_else(|_| micros.to_string(), |time| time.to_string())
+    jiff::Timestamp::from_second(micros / 1_000_000)
+        .map_or_else(|_| micros.to_string(), |time| time.to_string())
 }

@@ -126,9 +126,9 @@ impl ExtractError {
             }
             Self::Paginate { source, .. } => source.hint().map(str::to_owned),
             Self::ParentField { .. } | Self::Template { .. } | Self::Parent { .. } | Self::Url { .. } => None,
-            Self::Package(_) => {
-                Some("free space below the work directory; the next run goes on where this one stopped".to_owned())
-            }
+            Self::Package(_) => Some(
+                "free space below the work directory; the next run goes on where this one stopped".to_owned(),
+            ),
         }
     }
 }

@@ -20,8 +20,10 @@ pub(super) fn first_request(
     let fault = |source| ExtractError::Template { row: series.number + 1, source };
     let lookup = |placeholder: &_| series.lookup(placeholder);
     let text = |text: &str| -> Result<String, TemplateFault> { Ok(Template::parse(text)?.render(lookup)?) };
-    let path = || -> Result<String, TemplateFault> { Ok(Template::parse(&endpoint.path)?.render_path(lookup)?) };
-    let body = |json: &Value| -> Result<Value, TemplateFault> { Ok(JsonTemplate::parse(json)?.render(&lookup)?) };
+    let path =
+        || -> Result<String, TemplateFault> { Ok(Template::parse(&endpoint.path)?.render_path(lookup)?) };
+    let body =
+        |json: &Value| -> Result<Value, TemplateFault> { Ok(JsonTemplate::parse(json)?.render(&lookup)?) };
     let mut params = Vec::with_capacity(endpoint.params.len() + 1);
     for (name, value) in &endpoint.params {
         params.push((name.clone(), text(value).map_err(fault)?));
@@ -55,7 +57,8 @@ fn join(base_url: &Url, path: &str) -> Result<Url, ExtractError> {
 
 /// The parameter that asks for rows since the last run's newest.
 fn start_param(resource: &ResourcePlan, start: Option<&Start>) -> Option<(String, String)> {
-    let Some(IncrementalPlan::CursorField { cursor_path, initial_value, start_param, .. }) = &resource.incremental
+    let Some(IncrementalPlan::CursorField { cursor_path, initial_value, start_param, .. }) =
+        &resource.incremental
     else {
         return None;
     };

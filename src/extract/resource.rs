@@ -33,7 +33,12 @@ pub(super) async fn extract(
 ) -> ResourceEnd {
     let mut progress = done;
     if let Some(outcome) = progress.outcome.clone() {
-        return ResourceEnd { resource: resource.name.clone(), progress, outcome: Some(outcome), error: None };
+        return ResourceEnd {
+            resource: resource.name.clone(),
+            progress,
+            outcome: Some(outcome),
+            error: None,
+        };
     }
     if progress.started_at == 0 {
         progress.started_at = now_micros();
@@ -117,7 +122,11 @@ impl ResourceRun<'_> {
         let extracted = |end: &ResourceEnd| {
             &end.resource == parent && matches!(end.outcome, Some(Outcome::Complete | Outcome::Partial(_)))
         };
-        if earlier.iter().any(extracted) { Ok(()) } else { Err(ExtractError::Parent { parent: parent.clone() }) }
+        if earlier.iter().any(extracted) {
+            Ok(())
+        } else {
+            Err(ExtractError::Parent { parent: parent.clone() })
+        }
     }
 
     /// Reads one pagination from where it stands to its end.

@@ -48,7 +48,7 @@ pub struct PageRecord {
     pub next: Next,
     /// The page's own cursor, for resources that go on from it in the next run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<Value>,
+    pub token: Option<PageCursor>,
     /// Rows in it.
     pub row_count: u64,
     /// Rows that the API says there are in all.
@@ -253,7 +253,12 @@ impl Records {
             file: path.to_owned(),
             source,
         })?;
-        Ok(Self { path: path.to_owned(), reader: BufReader::with_capacity(1 << 18, file), whole_bytes: 0, skip_rows: false })
+        Ok(Self {
+            path: path.to_owned(),
+            reader: BufReader::with_capacity(1 << 18, file),
+            whole_bytes: 0,
+            skip_rows: false,
+        })
     }
 
     /// Leaves out the rows of pages, and so cannot check them. For a journal that was checked already.
@@ -276,7 +281,8 @@ impl Records {
         if !(4..=MAX_RECORD).contains(&length) {
             return Ok(None);
         }
-        let content = if self.skip_rows { self.read_header(length)? } else { self.read_exactly(length as usize)? };
+        let content =
+            if self.skip_rows { self.read_header(length)? } else { self.read_exactly(length as usize)? };
         let Some(content) = content else { return Ok(None) };
         if !self.skip_rows && crc32fast::hash(&content) != checksum {
             return Ok(None);

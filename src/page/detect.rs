@@ -6,8 +6,10 @@ use super::object::fields;
 use super::{JsonPath, Page};
 
 /// Names that lists of rows usually have; dlt's list.
-const USUAL_NAMES: [&str; 11] =
-    ["data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects", "values"];
+const USUAL_NAMES: [&str; 11] = [
+    "data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects",
+    "values",
+];
 
 /// How deep lists are looked for, as in dlt.
 const MAX_DEPTH: usize = 3;

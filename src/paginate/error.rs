@@ -1,5 +1,7 @@
 //! What can be wrong with a page's word on what follows it.
 
+use super::PageCursor;
+
 /// A page from which the next one cannot be told. None of these gets better by asking again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -54,6 +56,14 @@ pub enum PaginateError {
         /// The value, shortened.
         found: String,
     },
+    /// The next page would be one that was read before.
+    #[error(
+        "the API leads in a circle: it gave a cursor again that an earlier page was asked with ({found})"
+    )]
+    Circle {
+        /// The cursor, shortened.
+        found: String,
+    },
     /// A pagination stands at a cursor that its paginator cannot have given.
     #[error("the pagination stands at {found}, which is not a page number")]
     ForeignCursor {
@@ -63,6 +73,16 @@ pub enum PaginateError {
 }
 
 impl PaginateError {
+    /// The error for a cursor that an earlier page was asked with.
+    pub fn circle(cursor: &PageCursor) -> Self {
+        let found = match cursor {
+            PageCursor::Token(token) => shorten(&token.to_string()),
+            PageCursor::Start => "the first page".to_owned(),
+            PageCursor::Number(number) => format!("page {number}"),
+        };
+        Self::Circle { found }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -70,7 +90,7 @@ impl PaginateError {
                 Some("check the paginator's paths against a real answer of the API")
             }
             Self::NotACursor { .. } => Some("`cursor_path` must lead to a text or a number"),
-            Self::Repeated { .. } => Some(
+            Self::Repeated { .. } | Self::Circle { .. } => Some(
                 "check that `cursor_param` is the parameter the API reads; if it repeats the cursor on its last, empty page, set `stop_after_empty_page = true`",
             ),
             Self::MoreWithoutCursor { .. } => Some("check `cursor_path` and `has_more_path`"),

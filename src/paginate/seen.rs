@@ -10,16 +10,25 @@ use super::PageCursor;
 /// Hashes of the tokens of one pagination, 8 bytes each: enough to notice that an API leads in a circle.
 ///
 /// A run that goes on with a cut pagination feeds it the tokens of the pages it has.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct CursorsSeen(HashSet<u64, FixedState>);
 
 impl CursorsSeen {
     /// Notes a cursor. Returns false if it was noted before. Only tokens can repeat: page numbers only grow.
     pub fn insert(&mut self, cursor: &PageCursor) -> bool {
-        match cursor {
-            PageCursor::Token(token) => self.0.insert(FixedState::default().hash_one(token.to_string())),
-            PageCursor::Start | PageCursor::Number(_) => true,
-        }
+        hash(cursor).is_none_or(|hash| self.0.insert(hash))
+    }
+
+    /// Whether a cursor was noted.
+    pub fn contains(&self, cursor: &PageCursor) -> bool {
+        hash(cursor).is_some_and(|hash| self.0.contains(&hash))
+    }
+}
+
+fn hash(cursor: &PageCursor) -> Option<u64> {
+    match cursor {
+        PageCursor::Token(token) => Some(FixedState::default().hash_one(token.to_string())),
+        PageCursor::Start | PageCursor::Number(_) => None,
     }
 }
 

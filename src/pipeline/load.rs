@@ -17,7 +17,11 @@ use crate::state::PipelineState;
 const MAX_SCHEMA_MOVES: u32 = 5;
 
 /// Normalizes and loads a package, then removes it. A resource whose rows do not fit is left out and reported.
-pub(super) async fn load_package(run: &Run<'_>, package: Package, report: &mut RunReport) -> Result<(), Error> {
+pub(super) async fn load_package(
+    run: &Run<'_>,
+    package: Package,
+    report: &mut RunReport,
+) -> Result<(), Error> {
     let mut excluded = BTreeSet::new();
     let mut moves = 0;
     let loaded = loop {
@@ -34,7 +38,9 @@ pub(super) async fn load_package(run: &Run<'_>, package: Package, report: &mut R
                 fail_resource(report, &resource, &error);
                 excluded.insert(resource);
             }
-            Err(Error::Load { source: DestinationError::SchemaMoved { .. }, .. }) if moves < MAX_SCHEMA_MOVES => {
+            Err(Error::Load { source: DestinationError::SchemaMoved { .. }, .. })
+                if moves < MAX_SCHEMA_MOVES =>
+            {
                 moves += 1;
             }
             other => break other?,
@@ -138,7 +144,9 @@ impl Attempt {
         resources
             .filter(|resource| loaded(&resource.name) && goes(resource.write_disposition))
             .map(|resource| normalize_path(&resource.table))
-            .filter(|table| tables.normalized.schema.tables.get(table).is_some_and(|table| table.has_seen_data()))
+            .filter(|table| {
+                tables.normalized.schema.tables.get(table).is_some_and(|table| table.has_seen_data())
+            })
             .collect()
     }
 }

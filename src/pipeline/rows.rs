@@ -79,7 +79,8 @@ pub(super) fn normalize(
         match record.map_err(PackageError::from)? {
             Record::Page(page, rows) => {
                 if let Some(lane) = lanes.get_mut(page.resource.as_str()) {
-                    lane.page(&page, &rows, &mut normalizer).map_err(|error| failed(&page.resource, error))?;
+                    lane.page(&page, &rows, &mut normalizer)
+                        .map_err(|error| failed(&page.resource, error))?;
                 }
             }
             Record::End { .. } => {}
@@ -103,7 +104,11 @@ pub(super) fn normalize(
 }
 
 /// Writes the new state of the incremental resources.
-pub(super) fn apply_states(state: &mut PipelineState, source: &str, states: BTreeMap<String, Map<String, Value>>) {
+pub(super) fn apply_states(
+    state: &mut PipelineState,
+    source: &str,
+    states: BTreeMap<String, Map<String, Value>>,
+) {
     for (resource, changes) in states {
         let mut fields = state.resource(source, &resource).cloned().unwrap_or_default();
         fields.extend(changes);
@@ -178,7 +183,7 @@ impl<'a> Lane<'a> {
         // The text was checked when it came and has a checksum since.
         let selected: &RawValue = serde_json::from_slice(rows).unwrap_or(RawValue::NULL);
         let rows = page::rows(selected).unwrap_or_default();
-        if let (false, Some(token)) = (rows.is_empty(), &page.token) {
+        if let (false, Some(PageCursor::Token(token))) = (rows.is_empty(), &page.token) {
             // On an empty page the API may put anything there: the cursor of the last row counts.
             self.page_cursor = Some(token.clone());
         }
@@ -216,9 +221,9 @@ impl<'a> Lane<'a> {
                     Map::from_iter([("incremental".to_owned(), Value::Object(cursors))])
                 })
             }
-            Some(IncrementalPlan::PageCursor) => self.page_cursor.map(|token| {
-                Map::from_iter([("forebay".to_owned(), json!({ "page_cursor": token }))])
-            }),
+            Some(IncrementalPlan::PageCursor) => self
+                .page_cursor
+                .map(|token| Map::from_iter([("forebay".to_owned(), json!({ "page_cursor": token }))])),
             None => None,
         };
         (self.record, state)

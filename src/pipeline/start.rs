@@ -115,6 +115,7 @@ fn start(plan: &Plan, resource: &ResourcePlan, committed: &Committed) -> Start {
 fn plan_hash(plan: &Plan, selected: &[String]) -> String {
     let resources: Vec<_> =
         plan.resources.iter().map(|resource| ResourcePlan { selected: false, ..resource.clone() }).collect();
-    let text = format!("{} {} {} {selected:?} {resources:?}", plan.pipeline, plan.source, plan.client.base_url);
+    let text =
+        format!("{} {} {} {selected:?} {resources:?}", plan.pipeline, plan.source, plan.client.base_url);
     URL_SAFE_NO_PAD.encode(Sha3_256::digest(text))
 }

@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use sha3::digest::{ExtendableOutput, Update, XofReader};
 use sha3::Shake128;
+use sha3::digest::{ExtendableOutput, Update, XofReader};
 
 use super::sorted_json;
 use crate::config::OnCursorMissing;
@@ -67,11 +67,8 @@ impl Incremental {
         let known = stored.as_ref().and_then(|stored| stored.get("last_value")).cloned();
         let start = known.filter(|value| !value.is_null()).unwrap_or_else(|| initial.clone());
         let hashes = stored.as_ref().and_then(|stored| stored.get("unique_hashes")?.as_array());
-        let last_hashes: Vec<String> = hashes
-            .into_iter()
-            .flatten()
-            .filter_map(|hash| hash.as_str().map(str::to_owned))
-            .collect();
+        let last_hashes: Vec<String> =
+            hashes.into_iter().flatten().filter_map(|hash| hash.as_str().map(str::to_owned)).collect();
         Self {
             path: path.clone(),
             key: key.to_vec(),
@@ -96,9 +93,7 @@ impl Incremental {
             return match self.on_missing {
                 OnCursorMissing::Include => Ok(true),
                 OnCursorMissing::Exclude => Ok(false),
-                OnCursorMissing::Raise => {
-                    Err(IncrementalError::Missing { path: self.path.to_string() })
-                }
+                OnCursorMissing::Raise => Err(IncrementalError::Missing { path: self.path.to_string() }),
             };
         };
         if !self.start.is_null() {
@@ -179,9 +174,7 @@ mod tests {
 
     fn incremental(key: &[&str], state: Option<Value>) -> Incremental {
         let key: Vec<String> = key.iter().map(|name| (*name).to_owned()).collect();
-        let state = state.map(|state| {
-            Map::from_iter([("incremental".to_owned(), json!({ "u": state }))])
-        });
+        let state = state.map(|state| Map::from_iter([("incremental".to_owned(), json!({ "u": state }))]));
         Incremental::new(&"u".parse().unwrap(), &key, OnCursorMissing::Raise, None, state.as_ref())
     }
 
