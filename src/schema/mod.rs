@@ -1,14 +1,24 @@
 //! Tables, columns and types, and dlt's rules for them: naming, inference, coercion. No I/O.
 
+mod coerce;
 mod column;
+mod json;
+mod naming;
+mod pytext;
 mod stored;
 mod table;
+mod timestamp;
+mod value;
 
 use indexmap::IndexMap;
 
+pub(crate) use coerce::{Cell, ColumnType, coerce};
 pub use column::{Column, DataType, Hint};
+pub(crate) use json::decode;
+pub use naming::{join, normalize_identifier, normalize_path};
 pub use stored::{ENGINE_VERSION, SchemaError};
 pub use table::{Table, WriteDisposition};
+pub(crate) use value::Value;
 
 /// All tables of one source, as dlt keeps them in `_dlt_version.schema`.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,83 @@
+//! Row ids as dlt makes them: 10 bytes in base64, random for root rows, a hash of place for child rows.
+
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use sha3::Shake128;
+use sha3::digest::{ExtendableOutput, Update, XofReader};
+
+/// Bytes of an id.
+const ID_BYTES: usize = 10;
+/// Characters of an id: base64 without padding.
+const ID_LENGTH: usize = 14;
+
+/// Text of an id of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RowId([u8; ID_LENGTH]);
+
+impl RowId {
+    fn new(bytes: [u8; ID_BYTES]) -> Self {
+        let mut text = [b'A'; ID_LENGTH];
+        // Ten bytes are fourteen characters: there is room.
+        let _ = STANDARD_NO_PAD.encode_slice(bytes, &mut text);
+        Self(text)
+    }
+
+    /// The text.
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Makes ids; keeps its buffer between them.
+#[derive(Debug)]
+pub(super) struct IdSource {
+    random: fastrand::Rng,
+    place: String,
+}
+
+impl IdSource {
+    /// A source seeded by the operating system.
+    pub(super) fn new() -> Self {
+        Self { random: fastrand::Rng::new(), place: String::new() }
+    }
+
+    /// The id of a root row.
+    pub(super) fn random(&mut self) -> RowId {
+        let mut bytes = [0; ID_BYTES];
+        self.random.fill(&mut bytes);
+        RowId::new(bytes)
+    }
+
+    /// The id of a child row: the same for the same parent row, table and place in the list.
+    pub(super) fn child(&mut self, parent: &str, table: &str, index: usize) -> RowId {
+        self.place.clear();
+        // Writing to a `String` cannot fail.
+        let _ = write!(self.place, "{parent}_{table}_{index}");
+        let mut hash = Shake128::default();
+        hash.update(self.place.as_bytes());
+        let mut bytes = [0; ID_BYTES];
+        hash.finalize_xof().read(&mut bytes);
+        RowId::new(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn child_ids_are_dlts() {
+        // base64(shake_128(b"PARENT_t__l_0").digest(10)) without padding, by Python.
+        assert_eq!(IdSource::new().child("PARENT", "t__l", 0).as_str(), "y975BYAV+oPQBQ");
+    }
+
+    #[test]
+    fn random_ids_differ() {
+        let mut ids = IdSource::new();
+        let (first, second) = (ids.random(), ids.random());
+        assert_ne!(first, second);
+        assert_eq!(first.as_str().len(), ID_LENGTH);
+    }
+}

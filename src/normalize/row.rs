@@ -1,0 +1,264 @@
+//! One row at a time: objects flattened, lists followed into child tables.
+
+use std::path::PathBuf;
+
+use serde_json::value::RawValue;
+
+use super::Normalized;
+use super::error::{NormalizeError, Warning, WarningKind};
+use super::root::RootTable;
+use super::scan::{Token, elements, members};
+use super::shape::{List, ListId, Shape, ShapeId};
+use super::store::{Link, Store};
+use crate::schema::{Schema, Value, join, normalize_path};
+use crate::state::LoadId;
+
+/// dlt's limit where a resource gives none. It also bounds the recursion over lists.
+const MAX_NESTING: i64 = 1000;
+
+/// The field of a row that is no object.
+const VALUE: &str = "value";
+/// The field of a row that is a list in a list.
+const LIST: &str = "list";
+
+/// Shapes met so far, and the tables they fill.
+#[derive(Debug)]
+pub(super) struct Rows {
+    shapes: Vec<Shape>,
+    lists: Vec<List>,
+    roots: Vec<ShapeId>,
+    store: Store,
+    max_length: usize,
+}
+
+/// What one root row needs while it is taken apart; child rows share it.
+#[derive(Debug, Default)]
+struct Scratch<'a> {
+    /// Fields of the row at hand.
+    values: Vec<(usize, Value<'a>)>,
+    /// Objects that wait for their turn.
+    objects: Vec<(ShapeId, &'a str)>,
+    /// Lists that wait for their turn, of the row at hand and those around it.
+    lists: Vec<(ListId, &'a str)>,
+}
+
+/// Where the fields of a row come from.
+enum Source<'a, 'e> {
+    /// An object, and fields that are not in it.
+    Object(&'a str, &'e [(&'e str, &'a RawValue)]),
+    /// A row of one field.
+    Single(&'static str, Token<'a>),
+}
+
+impl Rows {
+    pub(super) fn new(
+        schema: Schema,
+        roots: Vec<RootTable>,
+        load_id: LoadId,
+        spill_dir: PathBuf,
+        max_length: usize,
+    ) -> Self {
+        let mut shapes = Vec::new();
+        let tables: Vec<_> = roots
+            .iter()
+            .map(|root| (normalize_path(&root.table, max_length), root.max_table_nesting))
+            .collect();
+        let mut store = Store::new(schema, roots, load_id, spill_dir, max_length);
+        for (name, nesting) in tables {
+            let table = store.table(vec![name], None);
+            let level = nesting.map_or(MAX_NESTING, |nesting| i64::from(nesting).min(MAX_NESTING));
+            shapes.push(Shape::new(table, Vec::new(), level, level));
+        }
+        Self { roots: (0..shapes.len()).collect(), shapes, lists: Vec::new(), store, max_length }
+    }
+
+    /// Takes in a root row. What is no object is a row with one field, `value`.
+    pub(super) fn root(
+        &mut self,
+        root: usize,
+        row: &str,
+        extra: &[(&str, &RawValue)],
+    ) -> Result<(), NormalizeError> {
+        let mut scratch = Scratch::default();
+        let source = match Token::of(row) {
+            Token::Object(object) => Source::Object(object, extra),
+            other => Source::Single(VALUE, other),
+        };
+        let link = Link { parent: "", root: None, index: 0 };
+        self.row(self.roots[root], source, link, &mut scratch)
+    }
+
+    pub(super) fn warnings(&self) -> &[Warning] {
+        &self.store.warnings
+    }
+
+    pub(super) fn finish(self) -> Result<Normalized, NormalizeError> {
+        self.store.finish()
+    }
+
+    /// Writes a row, then the rows of its lists.
+    fn row<'a>(
+        &mut self,
+        shape: ShapeId,
+        source: Source<'a, '_>,
+        link: Link<'_>,
+        scratch: &mut Scratch<'a>,
+    ) -> Result<(), NormalizeError> {
+        let first_list = scratch.lists.len();
+        self.flatten(shape, source, scratch);
+        let table = self.shapes[shape].table;
+        let id = self.store.add_row(table, &mut scratch.values, link)?;
+        let lists = first_list..scratch.lists.len();
+        if lists.is_empty() {
+            return Ok(());
+        }
+        let root = if self.store.propagates_root_id(table) { Some(id.as_str()) } else { link.root };
+        for list in lists {
+            let (list, text) = scratch.lists[list];
+            self.list(list, text, Link { parent: id.as_str(), root, index: 0 }, scratch)?;
+        }
+        scratch.lists.truncate(first_list);
+        Ok(())
+    }
+
+    /// Writes the elements of a list as rows.
+    fn list<'a>(
+        &mut self,
+        list: ListId,
+        text: &'a str,
+        link: Link<'_>,
+        scratch: &mut Scratch<'a>,
+    ) -> Result<(), NormalizeError> {
+        let List { rows, wrapped } = self.lists[list];
+        for (index, element) in elements(text).enumerate() {
+            let link = Link { index, ..link };
+            match element {
+                Token::Object(object) => self.row(rows, Source::Object(object, &[]), link, scratch)?,
+                Token::Array(_) => self.row(wrapped, Source::Single(LIST, element), link, scratch)?,
+                Token::Scalar(_) => self.row(rows, Source::Single(VALUE, element), link, scratch)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Spreads a row over the fields of its table; lists are noted for later.
+    fn flatten<'a>(&mut self, shape: ShapeId, source: Source<'a, '_>, scratch: &mut Scratch<'a>) {
+        match source {
+            Source::Object(object, extra) => {
+                self.object(shape, object, scratch);
+                for (name, value) in extra {
+                    self.member(shape, name, usize::MAX, Token::of(value.get()), scratch);
+                }
+            }
+            Source::Single(name, token) => {
+                self.member(shape, name, 0, token, scratch);
+            }
+        }
+        while let Some((shape, object)) = scratch.objects.pop() {
+            self.object(shape, object, scratch);
+        }
+    }
+
+    fn object<'a>(&mut self, shape: ShapeId, object: &'a str, scratch: &mut Scratch<'a>) {
+        let mut expected = 0;
+        for (name, token) in members(object) {
+            expected = self.member(shape, name, expected, token, scratch) + 1;
+        }
+    }
+
+    /// Sorts one field of an object in. Returns the place of its key among those of the shape.
+    fn member<'a>(
+        &mut self,
+        shape: ShapeId,
+        raw: &str,
+        expected: usize,
+        token: Token<'a>,
+        scratch: &mut Scratch<'a>,
+    ) -> usize {
+        let position = match self.shapes[shape].find(raw, expected) {
+            Some(position) => position,
+            None => self.add_key(shape, raw),
+        };
+        let Shape { table, level, .. } = self.shapes[shape];
+        let field = self.shapes[shape].key(position).field;
+        let value = match token {
+            Token::Scalar(value) => value,
+            Token::Object(text) | Token::Array(text)
+                if level <= 0 || self.store.tables[table].keeps_whole(field) =>
+            {
+                Value::Json(text)
+            }
+            Token::Object(text) => {
+                let nested = self.nested_shape(shape, position);
+                scratch.objects.push((nested, text));
+                return position;
+            }
+            Token::Array(text) => {
+                let list = self.nested_list(shape, position);
+                scratch.lists.push((list, text));
+                return position;
+            }
+        };
+        self.set(table, field, value, scratch);
+        position
+    }
+
+    /// Notes a field's value; a second one under the same name takes the place of the first.
+    fn set<'a>(&mut self, table: usize, field: usize, value: Value<'a>, scratch: &mut Scratch<'a>) {
+        let builder = &mut self.store.tables[table];
+        let row = builder.row_number();
+        let seen = &mut builder.fields[field];
+        if seen.seen_in == row {
+            scratch.values[seen.seen_at].1 = value;
+            let name = seen.name.clone();
+            self.store.warn(WarningKind::Collision, table, &name);
+        } else {
+            seen.seen_in = row;
+            seen.seen_at = scratch.values.len();
+            scratch.values.push((field, value));
+        }
+    }
+
+    /// Names a key that was not met before at this place.
+    fn add_key(&mut self, shape: ShapeId, raw: &str) -> usize {
+        let name = normalize_path(&crate::schema::decode(raw), self.max_length);
+        let Shape { table, path, .. } = &self.shapes[shape];
+        let parts = path.iter().map(String::as_str).chain([name.as_str()]);
+        let field_name = join(parts, self.max_length);
+        let field = self.store.field(*table, &field_name);
+        self.shapes[shape].add(raw, name, field)
+    }
+
+    fn nested_shape(&mut self, shape: ShapeId, position: usize) -> ShapeId {
+        if let Some(nested) = self.shapes[shape].key(position).object {
+            return nested;
+        }
+        let nested = self.shapes.len();
+        let around = &mut self.shapes[shape];
+        let mut path = around.path.clone();
+        path.push(around.key(position).name.clone());
+        around.key(position).object = Some(nested);
+        let inner = Shape::new(around.table, path, around.level - 1, around.row_level);
+        self.shapes.push(inner);
+        nested
+    }
+
+    fn nested_list(&mut self, shape: ShapeId, position: usize) -> ListId {
+        if let Some(list) = self.shapes[shape].key(position).list {
+            return list;
+        }
+        let list = self.lists.len();
+        let around = &mut self.shapes[shape];
+        let (parent, level) = (around.table, around.row_level - 1);
+        let mut path = self.store.tables[parent].path.clone();
+        path.extend(around.path.iter().cloned());
+        path.push(around.key(position).name.clone());
+        around.key(position).list = Some(list);
+        let table = self.store.table(path, Some(parent));
+        let rows = self.shapes.len();
+        self.shapes.push(Shape::new(table, Vec::new(), level, level));
+        self.shapes.push(Shape::new(table, Vec::new(), level - 1, level - 1));
+        self.lists.push(List { rows, wrapped: rows + 1 });
+        list
+    }
+}

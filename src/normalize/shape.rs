@@ -1,0 +1,80 @@
+//! What was learnt about the shape of rows: which field a key means, which table a list fills.
+//!
+//! Naming and look-ups by name happen once per new key of an object at one place of one table. After that a key
+//! costs one comparison, since rows of one resource have their keys in the same order nearly always.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+/// Index of a [`Shape`].
+pub(super) type ShapeId = usize;
+/// Index of a [`List`].
+pub(super) type ListId = usize;
+
+/// Objects at one place: rows of a table, or objects nested in them.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// The table that the fields belong to.
+    pub(super) table: usize,
+    /// Names of the objects around, normalized.
+    pub(super) path: Vec<String>,
+    /// How many more levels are taken apart; at 0 objects and lists are kept whole.
+    pub(super) level: i64,
+    /// The same for the row that this is part of.
+    pub(super) row_level: i64,
+    keys: Vec<Key>,
+    index: HashMap<Box<str>, usize, RandomState>,
+}
+
+/// A key of a [`Shape`].
+#[derive(Debug)]
+pub(super) struct Key {
+    /// The text between the quotes.
+    raw: Box<str>,
+    /// Normalized name.
+    pub(super) name: String,
+    /// The field of the table that it fills.
+    pub(super) field: usize,
+    /// Where objects under this key go on.
+    pub(super) object: Option<ShapeId>,
+    /// Where lists under this key go on.
+    pub(super) list: Option<ListId>,
+}
+
+/// Lists at one place: the child table that they fill.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct List {
+    /// Elements, taken as rows.
+    pub(super) rows: ShapeId,
+    /// Elements that are lists again: rows with that list as their only field.
+    pub(super) wrapped: ShapeId,
+}
+
+impl Shape {
+    /// A shape without keys.
+    pub(super) fn new(table: usize, path: Vec<String>, level: i64, row_level: i64) -> Self {
+        Self { table, path, level, row_level, keys: Vec::new(), index: HashMap::default() }
+    }
+
+    /// Position of a key; `guess` is where it is expected.
+    pub(super) fn find(&self, raw: &str, guess: usize) -> Option<usize> {
+        if self.keys.get(guess).is_some_and(|key| *key.raw == *raw) {
+            return Some(guess);
+        }
+        self.index.get(raw).copied()
+    }
+
+    /// Adds a key. Returns its position.
+    pub(super) fn add(&mut self, raw: &str, name: String, field: usize) -> usize {
+        let position = self.keys.len();
+        self.keys.push(Key { raw: raw.into(), name, field, object: None, list: None });
+        self.index.insert(raw.into(), position);
+        position
+    }
+
+    /// The key at a position that [`Shape::find`] or [`Shape::add`] gave.
+    pub(super) fn key(&mut self, position: usize) -> &mut Key {
+        &mut self.keys[position]
+    }
+}

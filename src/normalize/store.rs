@@ -1,0 +1,463 @@
+//! All tables in the making, the schema they change, and the files their rows go to.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use arrow::ipc::writer::StreamWriter;
+
+use super::column::{ColumnBuilder, Pushed};
+use super::error::{NormalizeError, Warning, WarningKind, type_name};
+use super::ids::{IdSource, RowId};
+use super::table::{ColumnId, System, TableBuilder};
+use super::{Normalized, RootTable, TableRows};
+use crate::schema::{Column, ColumnType, DataType, Hint, Schema, Table, Value, WriteDisposition, join};
+use crate::state::LoadId;
+
+/// Rows after which a batch is written: DuckDB takes them in vectors of 2,048 and row groups of 122,880, so
+/// larger ones gain nothing.
+const BATCH_ROWS: usize = 65_536;
+/// Bytes after which a batch is written: large enough that files and Arrow headers do not count.
+const BATCH_BYTES: usize = 8 << 20;
+/// Bytes of all batches together after which the largest is written, so that many tables cost no more than few.
+const TOTAL_BYTES: usize = 32 << 20;
+
+/// Where a row hangs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link<'a> {
+    /// Id of the row whose list it is in; empty for a root.
+    pub(super) parent: &'a str,
+    /// Id of the root row, if child rows carry it.
+    pub(super) root: Option<&'a str>,
+    /// Place in the list.
+    pub(super) index: usize,
+}
+
+/// Id of a row: made here, or found in it.
+#[derive(Debug)]
+pub(super) enum FinalId<'a> {
+    /// Made by dlt's rules.
+    Made(RowId),
+    /// The row's own `_dlt_id`.
+    Found(Cow<'a, str>),
+}
+
+impl FinalId<'_> {
+    /// The text.
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Made(id) => id.as_str(),
+            Self::Found(id) => id,
+        }
+    }
+}
+
+/// Tables, schema and files.
+#[derive(Debug)]
+pub(super) struct Store {
+    schema: Schema,
+    roots: Vec<RootTable>,
+    pub(super) tables: Vec<TableBuilder>,
+    load_id: LoadId,
+    ids: IdSource,
+    spill_dir: PathBuf,
+    max_length: usize,
+    bytes: usize,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Store {
+    /// A store whose first tables are those of `roots`, in order.
+    pub(super) fn new(
+        schema: Schema,
+        roots: Vec<RootTable>,
+        load_id: LoadId,
+        spill_dir: PathBuf,
+        max_length: usize,
+    ) -> Self {
+        Self {
+            schema,
+            roots,
+            tables: Vec::new(),
+            load_id,
+            ids: IdSource::new(),
+            spill_dir,
+            max_length,
+            bytes: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The table of these path parts, made if it is not there.
+    pub(super) fn table(&mut self, path: Vec<String>, parent: Option<usize>) -> usize {
+        let name = join(path.iter().map(String::as_str), self.max_length);
+        if let Some(found) = self.tables.iter().position(|table| table.name == name) {
+            return found;
+        }
+        self.tables.push(TableBuilder::new(name, path, parent));
+        self.tables.len() - 1
+    }
+
+    /// The field of that name, made if it is not there.
+    pub(super) fn field(&mut self, table: usize, name: &str) -> usize {
+        if let Some(field) = self.tables[table].find_field(name) {
+            return field;
+        }
+        let column = self.known_column(table, name);
+        self.tables[table].add_field(name, column)
+    }
+
+    /// Counts something that a rule settled.
+    pub(super) fn warn(&mut self, kind: WarningKind, table: usize, column: &str) {
+        let table = &self.tables[table].name;
+        let same = |warning: &&mut Warning| {
+            warning.kind == kind && warning.table == *table && warning.column == column
+        };
+        match self.warnings.iter_mut().find(same) {
+            Some(warning) => warning.count += 1,
+            None => self.warnings.push(Warning {
+                kind,
+                table: table.clone(),
+                column: column.to_owned(),
+                count: 1,
+            }),
+        }
+    }
+
+    /// Adds a row. Returns its id, under which its lists go on.
+    pub(super) fn add_row<'a>(
+        &mut self,
+        table: usize,
+        values: &mut Vec<(usize, Value<'a>)>,
+        link: Link<'_>,
+    ) -> Result<FinalId<'a>, NormalizeError> {
+        if !self.tables[table].is_listed {
+            self.list_table(table);
+        }
+        let mut found = None;
+        for (field, value) in values.drain(..) {
+            if let Some(system) = self.tables[table].fields[field].system {
+                // Its column takes this place if it is new; its value is set below.
+                self.system_column(table, system);
+                if system == System::RowId {
+                    found = own_id(value);
+                }
+                continue;
+            }
+            self.put(table, field, &value)?;
+        }
+        let id = self.put_system(table, found, link);
+        self.end_row(table)?;
+        Ok(id)
+    }
+
+    /// Sets dlt's own columns of the row.
+    fn put_system<'a>(&mut self, table: usize, found: Option<Cow<'a, str>>, link: Link<'_>) -> FinalId<'a> {
+        let is_root = self.tables[table].is_root;
+        let id = match found {
+            Some(id) => FinalId::Found(id),
+            None if is_root => FinalId::Made(self.ids.random()),
+            None => FinalId::Made(self.ids.child(link.parent, &self.tables[table].name, link.index)),
+        };
+        if is_root {
+            let load_id = self.load_id.clone();
+            self.put_text(table, System::LoadId, load_id.as_str());
+        } else {
+            if let Some(root) = link.root {
+                self.put_text(table, System::RootId, root);
+            }
+            self.put_text(table, System::ParentId, link.parent);
+            let column = self.system_column(table, System::ListIndex);
+            let index = i64::try_from(link.index).unwrap_or(i64::MAX);
+            self.push(table, column, &Value::Int(index));
+        }
+        self.put_text(table, System::RowId, id.as_str());
+        id
+    }
+
+    fn put_text(&mut self, table: usize, system: System, text: &str) {
+        let column = self.system_column(table, system);
+        self.push(table, column, &Value::Text(Cow::Borrowed(text)));
+    }
+
+    fn system_column(&mut self, table: usize, system: System) -> ColumnId {
+        if let Some(column) = self.tables[table].system[system as usize] {
+            return column;
+        }
+        let name = system.name();
+        let data_type = if system == System::ListIndex { DataType::Bigint } else { DataType::Text };
+        let column = self
+            .known_column(table, name)
+            .unwrap_or_else(|| self.add_column(table, Column::new(name, data_type)));
+        self.tables[table].system[system as usize] = Some(column);
+        column
+    }
+
+    fn push(&mut self, table: usize, column: ColumnId, value: &Value<'_>) -> Pushed {
+        let table = &mut self.tables[table];
+        let pushed = table.columns[column].push(table.rows, value);
+        if let Pushed::Stored(bytes) = pushed {
+            table.bytes += bytes;
+            self.bytes += bytes;
+        }
+        pushed
+    }
+
+    /// Stores the value of a source field.
+    fn put(&mut self, table: usize, field: usize, value: &Value<'_>) -> Result<(), NormalizeError> {
+        if *value == Value::Null {
+            return Ok(());
+        }
+        let column = match self.tables[table].fields[field].column {
+            Some(column) => column,
+            None => {
+                let name = self.tables[table].fields[field].name.clone();
+                let column = self.known_column(table, &name);
+                let column = column
+                    .unwrap_or_else(|| self.add_column(table, Column::new(name, value.inferred_type())));
+                self.tables[table].fields[field].column = Some(column);
+                column
+            }
+        };
+        match self.push(table, column, value) {
+            Pushed::Stored(_) => Ok(()),
+            Pushed::Occupied => {
+                let name = self.tables[table].columns[column].name.clone();
+                self.warn(WarningKind::Collision, table, &name);
+                Ok(())
+            }
+            Pushed::Misfit => self.put_variant(table, field, value),
+        }
+    }
+
+    /// Stores a value that does not fit its column in the column for misfits of its type.
+    fn put_variant(&mut self, table: usize, field: usize, value: &Value<'_>) -> Result<(), NormalizeError> {
+        let own_type = value.own_type();
+        let variants = &self.tables[table].fields[field].variants;
+        let column = match variants.iter().find(|(variant, _)| *variant == own_type) {
+            Some((_, column)) => *column,
+            None => {
+                let suffix = format!("v_{}", type_name(own_type));
+                let name = &self.tables[table].fields[field].name;
+                let name = join([name.as_str(), suffix.as_str()], self.max_length);
+                let column = self.known_column(table, &name).unwrap_or_else(|| {
+                    let mut column = Column::new(name.as_str(), value.inferred_type()).with(Hint::Variant);
+                    let description = format!("Variant of column {name} generated by dlt");
+                    column.hints.insert("description".to_owned(), description.into());
+                    self.add_column(table, column)
+                });
+                self.tables[table].fields[field].variants.push((own_type, column));
+                column
+            }
+        };
+        let name = self.tables[table].columns[column].name.clone();
+        let kind = match self.push(table, column, value) {
+            Pushed::Stored(_) => WarningKind::Variant,
+            Pushed::Occupied => WarningKind::Collision,
+            Pushed::Misfit => {
+                return Err(NormalizeError::Misfit {
+                    table: self.tables[table].name.clone(),
+                    column: name,
+                    value_type: type_name(own_type),
+                    row: self.tables[table].row_number(),
+                });
+            }
+        };
+        self.warn(kind, table, &name);
+        Ok(())
+    }
+
+    /// Ends a row: keys are there, and a full batch goes to disk.
+    fn end_row(&mut self, table: usize) -> Result<(), NormalizeError> {
+        let builder = &mut self.tables[table];
+        if let Some(column) =
+            builder.required.iter().find(|column| !builder.columns[**column].has(builder.rows))
+        {
+            return Err(NormalizeError::Null {
+                table: builder.name.clone(),
+                column: builder.columns[*column].name.clone(),
+                row: builder.row_number(),
+            });
+        }
+        builder.rows += 1;
+        if builder.rows >= BATCH_ROWS || builder.bytes >= BATCH_BYTES {
+            return self.write_batch(table);
+        }
+        if self.bytes >= TOTAL_BYTES
+            && let Some(largest) = (0..self.tables.len()).max_by_key(|table| self.tables[*table].bytes)
+        {
+            return self.write_batch(largest);
+        }
+        Ok(())
+    }
+
+    /// The column that the schema, or this package, has under a name; `None` if it has no type yet.
+    fn known_column(&mut self, table: usize, name: &str) -> Option<ColumnId> {
+        let builder = &self.tables[table];
+        if let Some(column) = builder.column_index.get(name) {
+            return Some(*column);
+        }
+        let column = self.schema.tables.get(&builder.name)?.columns.get(name)?;
+        let column_type = ColumnType::of(column)?;
+        let is_required = !column.nullable;
+        Some(self.build_column(table, name.to_owned(), column_type, is_required))
+    }
+
+    /// Adds a column to table and schema, after all others. Hints that wait for its type are taken over.
+    fn add_column(&mut self, table: usize, column: Column) -> ColumnId {
+        let mut column = with_default_hints(column);
+        let name = column.name.clone();
+        if let Some(listed) = self.schema.tables.get_mut(&self.tables[table].name) {
+            if let Some(hinted) = listed.columns.shift_remove(&name) {
+                column.nullable = hinted.nullable && column.nullable;
+                column.hints.extend(hinted.hints);
+                column.precision = hinted.precision;
+                column.scale = hinted.scale;
+                column.timezone = hinted.timezone;
+            }
+            listed.add(column.clone());
+        }
+        let column_type = ColumnType::of(&column).unwrap_or(ColumnType::TEXT);
+        self.build_column(table, name, column_type, !column.nullable)
+    }
+
+    fn build_column(
+        &mut self,
+        table: usize,
+        name: String,
+        column_type: ColumnType,
+        is_required: bool,
+    ) -> ColumnId {
+        let builder = &mut self.tables[table];
+        let column = builder.columns.len();
+        // dlt's own columns are always set, or have nothing to be set to.
+        if is_required && System::ALL.iter().all(|system| system.name() != name) {
+            builder.required.push(column);
+        }
+        builder.column_index.insert(name.clone(), column);
+        builder.columns.push(ColumnBuilder::new(name, column_type));
+        column
+    }
+
+    /// Puts the table and what its resource says of it into the schema.
+    fn list_table(&mut self, table: usize) {
+        let builder = &self.tables[table];
+        let name = builder.name.clone();
+        match (self.roots.get(table), builder.parent) {
+            (Some(root), _) => {
+                if root.write_disposition == WriteDisposition::Merge {
+                    self.schema.propagate_root_id(&name);
+                }
+                let listed = self.schema.tables.entry(name.clone());
+                let listed = listed.or_insert_with(|| {
+                    Table::root(name.as_str(), root.resource.as_str(), root.write_disposition)
+                });
+                root.hint(listed, self.max_length);
+            }
+            (None, parent) => {
+                let parent = parent.map_or_else(String::new, |parent| self.tables[parent].name.clone());
+                let listed = self.schema.tables.entry(name.clone());
+                listed.or_insert_with(|| Table::child(name, parent));
+            }
+        }
+        self.tables[table].is_listed = true;
+        self.require_hinted(table);
+    }
+
+    /// Columns of earlier packages that cannot be null are checked from the first row on.
+    fn require_hinted(&mut self, table: usize) {
+        let Some(listed) = self.schema.tables.get(&self.tables[table].name) else { return };
+        let required =
+            listed.columns.values().filter(|column| !column.nullable && column.data_type.is_some());
+        let required: Vec<String> = required.map(|column| column.name.clone()).collect();
+        for name in required {
+            if let Some(column) = self.known_column(table, &name)
+                && !self.tables[table].required.contains(&column)
+                && System::ALL.iter().all(|system| system.name() != name)
+            {
+                self.tables[table].required.push(column);
+            }
+        }
+    }
+
+    /// Whether child rows of a root table carry the id of their root row.
+    pub(super) fn propagates_root_id(&self, table: usize) -> bool {
+        self.tables[table].is_root && self.schema.propagates_root_id(&self.tables[table].name)
+    }
+
+    fn write_batch(&mut self, table: usize) -> Result<(), NormalizeError> {
+        let builder = &mut self.tables[table];
+        let path = self.spill_dir.join(format!("{table:04}.{}.arrow", builder.files.len()));
+        if let Err(source) = write(&path, builder) {
+            return Err(NormalizeError::Spill { table: builder.name.clone(), path, source });
+        }
+        builder.files.push(path);
+        builder.rows_written += builder.rows as u64;
+        builder.rows = 0;
+        self.bytes -= std::mem::take(&mut builder.bytes);
+        Ok(())
+    }
+
+    /// Writes what is left.
+    pub(super) fn finish(mut self) -> Result<Normalized, NormalizeError> {
+        let mut tables = Vec::new();
+        // A child table is made while a row of its parent is at hand, so parents come first.
+        for table in 0..self.tables.len() {
+            if self.tables[table].rows > 0 {
+                self.write_batch(table)?;
+            }
+            let builder = &mut self.tables[table];
+            if builder.rows_written == 0 {
+                continue;
+            }
+            if let Some(listed) = self.schema.tables.get_mut(&builder.name) {
+                let mut untyped = listed.columns.values().filter(|column| column.data_type.is_none());
+                if let Some(key) = untyped.find(|column| !column.nullable) {
+                    let column = key.name.clone();
+                    return Err(NormalizeError::KeyNotFound { table: builder.name.clone(), column });
+                }
+                listed.mark_seen();
+            }
+            let (table, files) = (builder.name.clone(), std::mem::take(&mut builder.files));
+            tables.push(TableRows { table, row_count: builder.rows_written, files });
+        }
+        Ok(Normalized { schema: self.schema, tables })
+    }
+}
+
+/// A row's own id, if it is one by dlt's rule: any value that Python takes for true.
+fn own_id(value: Value<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Text(text) if !text.is_empty() => Some(text),
+        Value::Int(number) if number != 0 => Some(Cow::Owned(number.to_string())),
+        _ => None,
+    }
+}
+
+/// dlt's hints by name.
+fn with_default_hints(column: Column) -> Column {
+    match column.name.as_str() {
+        "_dlt_id" => column.not_null().with(Hint::Unique).with(Hint::RowKey),
+        "_dlt_root_id" => column.not_null().with(Hint::RootKey),
+        "_dlt_parent_id" => column.not_null().with(Hint::ParentKey),
+        "_dlt_list_idx" | "_dlt_load_id" => column.not_null(),
+        _ => column,
+    }
+}
+
+fn write(path: &Path, builder: &mut TableBuilder) -> Result<(), ArrowError> {
+    let rows = builder.rows;
+    let columns = builder.columns.iter_mut().filter(|column| !column.is_empty());
+    let (fields, arrays): (Vec<_>, Vec<_>) = columns.map(|column| column.finish(rows)).unzip();
+    let schema = Arc::new(arrow::datatypes::Schema::new(fields));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
+    let mut writer = StreamWriter::try_new(BufWriter::new(File::create(path)?), &schema)?;
+    writer.write(&batch)?;
+    writer.finish()?;
+    writer.into_inner()?.into_inner().map_err(|error| ArrowError::from(error.into_error()))?;
+    Ok(())
+}

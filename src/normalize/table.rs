@@ -1,0 +1,155 @@
+//! One table in the making: its fields, the columns they fill, the batch so far.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::column::ColumnBuilder;
+use crate::schema::DataType;
+
+/// Index of a column in [`TableBuilder::columns`].
+pub(super) type ColumnId = usize;
+
+/// dlt's own columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum System {
+    /// The package that brought a root row.
+    LoadId,
+    /// The root row of a child row.
+    RootId,
+    /// The row whose list a child row was in.
+    ParentId,
+    /// Place in that list, from 0.
+    ListIndex,
+    /// Identity of any row.
+    RowId,
+}
+
+impl System {
+    /// In the order of new columns.
+    pub(super) const ALL: [Self; 5] =
+        [Self::LoadId, Self::RootId, Self::ParentId, Self::ListIndex, Self::RowId];
+
+    /// Name of the column.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::LoadId => "_dlt_load_id",
+            Self::RootId => "_dlt_root_id",
+            Self::ParentId => "_dlt_parent_id",
+            Self::ListIndex => "_dlt_list_idx",
+            Self::RowId => "_dlt_id",
+        }
+    }
+}
+
+/// A table and the batch of its rows that is not written yet.
+#[derive(Debug)]
+pub(super) struct TableBuilder {
+    /// Name in the schema.
+    pub(super) name: String,
+    /// The parts it was joined from; names of child tables begin with them.
+    pub(super) path: Vec<String>,
+    /// The table it hangs from.
+    pub(super) parent: Option<usize>,
+    /// Whether its rows are roots: they carry the load id, and random ids of their own.
+    pub(super) is_root: bool,
+    /// Names that its rows can have values under.
+    pub(super) fields: Vec<Field>,
+    field_index: HashMap<String, usize, RandomState>,
+    /// Columns that had a value in this package.
+    pub(super) columns: Vec<ColumnBuilder>,
+    pub(super) column_index: HashMap<String, ColumnId, RandomState>,
+    /// Columns of source fields that cannot be null.
+    pub(super) required: Vec<ColumnId>,
+    /// dlt's own columns, once they are there.
+    pub(super) system: [Option<ColumnId>; System::ALL.len()],
+    /// Whether the schema lists the table and its hints.
+    pub(super) is_listed: bool,
+    /// Rows of the batch.
+    pub(super) rows: usize,
+    /// About how many bytes the batch has.
+    pub(super) bytes: usize,
+    /// Rows of the batches before.
+    pub(super) rows_written: u64,
+    /// Files of the batches before.
+    pub(super) files: Vec<std::path::PathBuf>,
+}
+
+/// A name that rows have values under, whether or not it is a column yet.
+#[derive(Debug)]
+pub(super) struct Field {
+    /// Normalized name, and name of the column.
+    pub(super) name: String,
+    /// The column of dlt's that it is, as far as the table has that.
+    pub(super) system: Option<System>,
+    /// The column, from the first value that is not null.
+    pub(super) column: Option<ColumnId>,
+    /// Columns for values that do not fit.
+    pub(super) variants: Vec<(DataType, ColumnId)>,
+    /// The last row that had a value under this name, counted over the package.
+    pub(super) seen_in: u64,
+    /// Where that value waits.
+    pub(super) seen_at: usize,
+}
+
+impl TableBuilder {
+    /// A table without rows.
+    pub(super) fn new(name: String, path: Vec<String>, parent: Option<usize>) -> Self {
+        Self {
+            name,
+            path,
+            parent,
+            is_root: parent.is_none(),
+            fields: Vec::new(),
+            field_index: HashMap::default(),
+            columns: Vec::new(),
+            column_index: HashMap::default(),
+            required: Vec::new(),
+            system: [None; System::ALL.len()],
+            is_listed: false,
+            rows: 0,
+            bytes: 0,
+            rows_written: 0,
+            files: Vec::new(),
+        }
+    }
+
+    /// Which row of the package comes next, from 1.
+    pub(super) fn row_number(&self) -> u64 {
+        self.rows_written + self.rows as u64 + 1
+    }
+
+    /// The field of that name, if it is known.
+    pub(super) fn find_field(&self, name: &str) -> Option<usize> {
+        self.field_index.get(name).copied()
+    }
+
+    /// Adds a field that is not known yet.
+    pub(super) fn add_field(&mut self, name: &str, column: Option<ColumnId>) -> usize {
+        let position = self.fields.len();
+        self.field_index.insert(name.to_owned(), position);
+        self.fields.push(Field {
+            name: name.to_owned(),
+            system: System::ALL.into_iter().find(|system| system.name() == name && self.has(*system)),
+            column,
+            variants: Vec::new(),
+            seen_in: 0,
+            seen_at: 0,
+        });
+        position
+    }
+
+    /// Whether a column of dlt's belongs to this table. Source fields of the names of others are data.
+    fn has(&self, system: System) -> bool {
+        match system {
+            System::RowId => true,
+            System::LoadId => self.is_root,
+            System::RootId | System::ParentId | System::ListIndex => !self.is_root,
+        }
+    }
+
+    /// Whether a field's column keeps objects and lists whole.
+    pub(super) fn keeps_whole(&self, field: usize) -> bool {
+        self.fields[field].column.is_some_and(|column| self.columns[column].is_json())
+    }
+}

@@ -1,0 +1,309 @@
+//! Rows in, tables out: read back from the files, with ids left out.
+
+use std::fs::File;
+use std::path::Path;
+
+use arrow::array::{ArrayRef, TimestampMicrosecondArray};
+use arrow::ipc::reader::StreamReader;
+use arrow::util::display::array_value_to_string;
+use serde_json::json;
+
+use super::*;
+use crate::schema::{DataType, WriteDisposition};
+
+fn root(table: &str) -> RootTable {
+    RootTable {
+        resource: table.to_owned(),
+        table: table.to_owned(),
+        write_disposition: WriteDisposition::Append,
+        primary_key: Vec::new(),
+        merge_key: Vec::new(),
+        max_table_nesting: None,
+        cursor_field: None,
+    }
+}
+
+fn normalizer(schema: Schema, root: RootTable, dir: &Path) -> Normalizer {
+    Normalizer::new(schema, vec![root], LoadId::from_stored("1.5"), dir.to_owned(), 65_536)
+}
+
+fn raw(text: &str) -> &RawValue {
+    serde_json::from_str(text).unwrap()
+}
+
+fn normalize_onto(schema: Schema, root: RootTable, rows: &[&str]) -> (Normalized, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut normalizer = normalizer(schema, root, dir.path());
+    for row in rows {
+        normalizer.row(0, raw(row), &[]).unwrap();
+    }
+    let warnings = normalizer.warnings().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let normalized = normalizer.finish().unwrap();
+    let mut lines = normalized.tables.iter().flat_map(read).collect::<Vec<_>>();
+    lines.extend(warnings);
+    (normalized, lines)
+}
+
+/// One line per row: `t: a=1 b=x`, without nulls and without what differs between runs.
+fn read(rows: &TableRows) -> Vec<String> {
+    let mut lines = Vec::new();
+    for file in &rows.files {
+        for batch in StreamReader::try_new(File::open(file).unwrap(), None).unwrap() {
+            let batch = batch.unwrap();
+            for row in 0..batch.num_rows() {
+                let mut line = format!("{}:", rows.table);
+                for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+                    if column.is_valid(row) && !field.name().ends_with("_id") {
+                        line += &format!(" {}={}", field.name(), text(column, row));
+                    }
+                }
+                lines.push(line);
+            }
+        }
+    }
+    assert_eq!(lines.len() as u64, rows.row_count);
+    lines
+}
+
+/// Timestamps as microseconds: Arrow cannot print them without a table of zones.
+fn text(column: &ArrayRef, row: usize) -> String {
+    match column.as_any().downcast_ref::<TimestampMicrosecondArray>() {
+        Some(instants) => instants.value(row).to_string(),
+        None => array_value_to_string(column, row).unwrap(),
+    }
+}
+
+fn check(rows: &[&str], expected: &[&str]) {
+    let (_, lines) = normalize_onto(Schema::new("s"), root("t"), rows);
+    assert_eq!(lines, expected);
+}
+
+fn columns(normalized: &Normalized, table: &str) -> String {
+    normalized.schema.tables[table].columns.keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn objects_become_columns_and_lists_tables() {
+    check(
+        &[
+            r#"{"id": 1, "auth": {"email": "a@b", "deep": {"x": 1.5}}, "tags": ["p", null, 3], "empty": [], "none": {}}"#,
+        ],
+        &[
+            "t: id=1 auth__email=a@b auth__deep__x=1.5",
+            "t__tags: value=p _dlt_list_idx=0",
+            "t__tags: _dlt_list_idx=1",
+            "t__tags: value=3 _dlt_list_idx=2",
+        ],
+    );
+    check(
+        &[r#"{"m": [[1, [2]], [3]], "o": {"l": [{"k": [{"z": 1}]}]}}"#],
+        &[
+            "t:",
+            "t__m: _dlt_list_idx=0",
+            "t__m: _dlt_list_idx=1",
+            "t__o__l: _dlt_list_idx=0",
+            "t__m__list: value=1 _dlt_list_idx=0",
+            "t__m__list: _dlt_list_idx=1",
+            "t__m__list: value=3 _dlt_list_idx=0",
+            "t__m__list__list: value=2 _dlt_list_idx=0",
+            "t__o__l__k: z=1 _dlt_list_idx=0",
+        ],
+    );
+    check(&["7", "{}"], &["t: value=7", "t:"]);
+}
+
+#[test]
+fn columns_come_in_dlts_order() {
+    let rows = [
+        r#"{"z": 1, "id": "a", "a": {"q": 1, "w": {"e": 1}}, "b": {"k": 1}, "null": null, "tail": 1}"#,
+        r#"{"id": "b", "new": 1, "z": "text"}"#,
+    ];
+    let (normalized, _) = normalize_onto(Schema::new("s"), root("t"), &rows);
+    let expected = "z id tail b__k a__q a__w__e _dlt_load_id _dlt_id new z__v_text";
+    assert_eq!(columns(&normalized, "t"), expected);
+    let (normalized, _) = normalize_onto(Schema::new("s"), root("t"), &[r#"{"l": [{"x": 1}]}"#]);
+    assert_eq!(columns(&normalized, "t__l"), "x _dlt_parent_id _dlt_list_idx _dlt_id");
+}
+
+#[test]
+fn values_that_do_not_fit_go_to_variants() {
+    check(
+        &[
+            r#"{"n": 1}"#,
+            r#"{"n": "12"}"#,
+            r#"{"n": "x"}"#,
+            r#"{"n": 1.5}"#,
+            r#"{"n": true}"#,
+            r#"{"n": "y"}"#,
+        ],
+        &[
+            "t: n=1",
+            "t: n=12",
+            "t: n__v_text=x",
+            "t: n__v_double=1.5",
+            "t: n__v_bool=true",
+            "t: n__v_text=y",
+            "column `n__v_text` of table `t` took 2 value(s) of another type",
+            "column `n__v_double` of table `t` took 1 value(s) of another type",
+            "column `n__v_bool` of table `t` took 1 value(s) of another type",
+        ],
+    );
+    check(
+        &[r#"{"n": 1}"#, r#"{"n": 12345678901234567890}"#],
+        &[
+            "t: n=1",
+            "t: n__v_wei=12345678901234567890",
+            "column `n__v_wei` of table `t` took 1 value(s) of another type",
+        ],
+    );
+}
+
+#[test]
+fn a_misfit_of_a_variant_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut normalizer = normalizer(Schema::new("s"), root("t"), dir.path());
+    normalizer.row(0, raw(r#"{"n": 1}"#), &[]).unwrap();
+    normalizer.row(0, raw(r#"{"n": "2024-01-15T10:00:00Z"}"#), &[]).unwrap();
+    let error = normalizer.row(0, raw(r#"{"n": "x"}"#), &[]).unwrap_err();
+    assert_eq!(error.to_string(), "row 3 of table `t` has a text that column `n__v_text` cannot hold");
+}
+
+#[test]
+fn the_later_of_two_fields_of_a_name_wins() {
+    check(
+        &[r#"{"fooBar": 1, "foo_bar": 2, "FooBar": "x", "a__b": 4, "a": {"b": 3}}"#],
+        &[
+            "t: foo_bar=x a__b=3",
+            "column `foo_bar` of table `t`: 2 value(s) replaced by another field of the same name",
+            "column `a__b` of table `t`: 1 value(s) replaced by another field of the same name",
+        ],
+    );
+}
+
+#[test]
+fn nesting_ends_where_the_resource_says() {
+    let nested = |levels, row| {
+        let root = RootTable { max_table_nesting: Some(levels), ..root("t") };
+        normalize_onto(Schema::new("s"), root, &[row]).1
+    };
+    let row = r#"{"a": {"b": {"c": 1}}, "l": [{"m": [1, 2]}]}"#;
+    assert_eq!(nested(0, row), [r#"t: a={"b":{"c":1}} l=[{"m":[1,2]}]"#]);
+    assert_eq!(nested(1, row), [r#"t: a__b={"c":1}"#, "t__l: m=[1,2] _dlt_list_idx=0"]);
+}
+
+#[test]
+fn keys_are_hinted_and_cannot_be_null() {
+    let root = || RootTable {
+        primary_key: vec!["userId".to_owned()],
+        cursor_field: Some("updatedAt".to_owned()),
+        write_disposition: WriteDisposition::Merge,
+        ..root("t")
+    };
+    let row = r#"{"x": 1, "userId": "a", "l": [{"y": 1}]}"#;
+    let (normalized, _) = normalize_onto(Schema::new("s"), root(), &[row]);
+    let table = &normalized.schema.tables["t"];
+    assert_eq!(
+        serde_json::to_value(&table.columns["user_id"]).unwrap(),
+        json!({"name": "user_id", "data_type": "text", "nullable": false, "primary_key": true})
+    );
+    assert_eq!(
+        serde_json::to_value(&table.columns["updated_at"]).unwrap(),
+        json!({"name": "updated_at", "nullable": true, "incremental": true})
+    );
+    assert!(table.has_seen_data() && normalized.schema.propagates_root_id("t"));
+    assert_eq!(columns(&normalized, "t__l"), "y _dlt_root_id _dlt_parent_id _dlt_list_idx _dlt_id");
+
+    let error = |rows: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut normalizer = normalizer(Schema::new("s"), root(), dir.path());
+        let failed = rows.iter().find_map(|row| normalizer.row(0, raw(row), &[]).err());
+        failed.or_else(|| normalizer.finish().err()).unwrap().to_string()
+    };
+    let no_value = "row 2 of table `t` has no value for column `user_id`, which cannot be null";
+    assert_eq!(error(&[row, r#"{"userId": null}"#]), no_value);
+    assert_eq!(error(&[row, "{}"]), no_value);
+    assert_eq!(error(&[r#"{"x": 1}"#]), "column `user_id` is a key of table `t`, but no row has it");
+}
+
+#[test]
+fn a_known_schema_keeps_its_types() {
+    let rows = [r#"{"when": "2024-01-15T10:00:00Z", "n": 1, "l": [{"x": 1}]}"#];
+    let (first, _) = normalize_onto(Schema::new("s"), root("t"), &rows);
+    let before = first.schema.clone();
+    let rows = [r#"{"n": "7", "when": "2024-01-16", "l": [{"x": "8"}], "later": true}"#];
+    let (second, lines) = normalize_onto(first.schema, root("t"), &rows);
+    assert_eq!(lines, ["t: n=7 when=1705363200000000 later=true", "t__l: x=8 _dlt_list_idx=0"]);
+    assert_eq!(columns(&second, "t"), columns_of(&before) + " later");
+    assert_eq!(second.schema.tables["t"].columns["when"].data_type, Some(DataType::Timestamp));
+}
+
+fn columns_of(schema: &Schema) -> String {
+    schema.tables["t"].columns.keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn ids_link_children_to_their_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = RootTable { write_disposition: WriteDisposition::Merge, ..root("t") };
+    let mut normalizer = normalizer(Schema::new("s"), root, dir.path());
+    let extra = raw("[5]");
+    normalizer
+        .row(0, raw(r#"{"_dlt_id": "PARENT", "_dlt_load_id": "x", "l": [{"m": [1]}]}"#), &[("_p_x", extra)])
+        .unwrap();
+    let normalized = normalizer.finish().unwrap();
+    let value = |table: usize, column: &str| {
+        let file = File::open(&normalized.tables[table].files[0]).unwrap();
+        let batch = StreamReader::try_new(file, None).unwrap().next().unwrap().unwrap();
+        array_value_to_string(batch.column_by_name(column).unwrap(), 0).unwrap()
+    };
+    let names: Vec<_> = normalized.tables.iter().map(|table| table.table.as_str()).collect();
+    assert_eq!(names, ["t", "t__l", "t___p_x", "t__l__m"]);
+    assert_eq!((value(0, "_dlt_id").as_str(), value(0, "_dlt_load_id").as_str()), ("PARENT", "1.5"));
+    assert_eq!(
+        (value(1, "_dlt_id").as_str(), value(1, "_dlt_parent_id").as_str()),
+        ("y975BYAV+oPQBQ", "PARENT")
+    );
+    assert_eq!(
+        (value(3, "_dlt_parent_id").as_str(), value(3, "_dlt_root_id").as_str()),
+        ("y975BYAV+oPQBQ", "PARENT")
+    );
+}
+
+#[test]
+fn odd_text_is_kept() {
+    check(
+        &[r#"{"a": "x\u0000y", "b": "\ud800", "": 1, "__": 2, "caf\u00e9": 3}"#],
+        &[
+            "t: a=xy b=\u{fffd} _empty=2 caf=3",
+            "column `_empty` of table `t`: 1 value(s) replaced by another field of the same name",
+        ]
+        .map(|line| line.replace("caf=", "cafx="))
+        .each_ref()
+        .map(String::as_str),
+    );
+}
+
+#[test]
+fn batches_are_written_as_they_fill() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut normalizer = normalizer(Schema::new("s"), root("t"), dir.path());
+    let wide = format!(r#"{{"a": "{}"}}"#, "x".repeat(3 << 20));
+    for _ in 0..7 {
+        normalizer.row(0, raw(&wide), &[]).unwrap();
+    }
+    normalizer.row(0, raw(r#"{"b": 1}"#), &[]).unwrap();
+    let normalized = normalizer.finish().unwrap();
+    assert_eq!(normalized.tables[0].row_count, 8);
+    let names: Vec<_> =
+        normalized.tables[0].files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["0000.0.arrow", "0000.1.arrow", "0000.2.arrow"]);
+    assert_eq!(normalized.tables.iter().flat_map(read).count(), 8);
+}
+
+#[test]
+fn a_full_disk_is_an_error_with_the_file() {
+    let mut normalizer = normalizer(Schema::new("s"), root("t"), Path::new("/nonexistent"));
+    normalizer.row(0, raw("{}"), &[]).unwrap();
+    let error = normalizer.finish().unwrap_err().to_string();
+    assert_eq!(error, "could not write rows of table `t` to `/nonexistent/0000.0.arrow`");
+}

@@ -1,0 +1,383 @@
+//! dlt's rules for a value that meets a column of another type.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::pytext::{float_text, parse_float, parse_int, strip};
+use super::timestamp::{self, DAY, Moment};
+use super::value::Value;
+use super::{Column, DataType};
+
+/// Digits of a decimal column without a precision, as in dlt.
+const DECIMAL_PRECISION: u32 = 38;
+/// Digits after the point of a decimal column without a precision, as in dlt.
+const DECIMAL_SCALE: u32 = 9;
+/// First and last second that Python has a date for.
+const EPOCH_RANGE: std::ops::Range<f64> = -62_135_596_800.0..253_402_300_800.0;
+
+/// A value in the form its column stores.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Cell<'a> {
+    /// Text, and JSON as text.
+    Text(Cow<'a, str>),
+    /// A 64-bit integer.
+    Int(i64),
+    /// A double.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+    /// Microseconds since 1970, UTC.
+    Instant(i64),
+    /// Days since 1970.
+    Day(i32),
+    /// Microseconds since midnight.
+    Time(i64),
+    /// A decimal without its point.
+    Decimal(i128),
+    /// Bytes.
+    Binary(Vec<u8>),
+}
+
+/// The part of a column that decides how values are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ColumnType {
+    /// dlt's type.
+    pub(crate) data_type: DataType,
+    /// Digits of a decimal.
+    pub(crate) precision: u8,
+    /// Digits after the point of a decimal.
+    pub(crate) scale: u8,
+    /// Whether a timestamp carries its zone.
+    pub(crate) zoned: bool,
+}
+
+impl ColumnType {
+    /// Plain text.
+    pub(crate) const TEXT: Self = Self { data_type: DataType::Text, precision: 38, scale: 0, zoned: true };
+
+    /// The type of a complete column; `None` if it has none yet.
+    pub(crate) fn of(column: &Column) -> Option<Self> {
+        let data_type = column.data_type?;
+        let (precision, scale) = match (data_type, column.precision) {
+            (DataType::Decimal, Some(precision)) => (precision, column.scale.unwrap_or(0)),
+            (DataType::Decimal, None) => (DECIMAL_PRECISION, column.scale.unwrap_or(DECIMAL_SCALE)),
+            _ => (DECIMAL_PRECISION, 0),
+        };
+        let precision = precision.clamp(1, DECIMAL_PRECISION);
+        Some(Self {
+            data_type,
+            precision: u8::try_from(precision).unwrap_or(38),
+            scale: u8::try_from(scale.min(precision)).unwrap_or(0),
+            zoned: column.timezone.unwrap_or(true),
+        })
+    }
+}
+
+/// Fits a value into a column; `None` if it has to go to a variant column. Null fits nowhere: it is no value.
+pub(crate) fn coerce<'a>(column: ColumnType, value: &Value<'a>) -> Option<Cell<'a>> {
+    match column.data_type {
+        DataType::Text => to_text(value).map(Cell::Text),
+        DataType::Bigint => to_int(value).map(Cell::Int),
+        DataType::Double => to_float(value).map(Cell::Float),
+        DataType::Bool => to_bool(value).map(Cell::Bool),
+        DataType::Timestamp => to_instant(value).map(Cell::Instant),
+        DataType::Date => to_day(value).map(Cell::Day),
+        DataType::Time => to_time(value).map(Cell::Time),
+        DataType::Decimal | DataType::Wei => to_decimal(value, column).map(Cell::Decimal),
+        DataType::Binary => to_binary(value).map(Cell::Binary),
+        DataType::Json => to_json(value).map(Cell::Text),
+    }
+}
+
+fn to_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Text(text) => text.clone(),
+        Value::Bool(true) => Cow::Borrowed("True"),
+        Value::Bool(false) => Cow::Borrowed("False"),
+        Value::Int(number) => Cow::Owned(number.to_string()),
+        Value::Wide(digits) => Cow::Borrowed(digits),
+        Value::Float(number) => Cow::Owned(float_text(*number)),
+        Value::Json(text) => Cow::Owned(super::json::compact(text)),
+    })
+}
+
+fn to_int(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        Value::Float(number) if number.fract() == 0.0 => integer_of(*number),
+        Value::Text(text) => i64::try_from(parse_int(text)?).ok(),
+        _ => None,
+    }
+}
+
+/// The integer equal to a double that has no fraction.
+fn integer_of(number: f64) -> Option<i64> {
+    // 2^63 is a double, the largest 64-bit integer is not.
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    (-BOUND..BOUND).contains(&number).then_some(number as i64)
+}
+
+fn to_float(value: &Value<'_>) -> Option<f64> {
+    match value {
+        Value::Float(number) => Some(*number),
+        Value::Int(number) => Some(*number as f64),
+        Value::Wide(digits) => digits.parse().ok(),
+        Value::Text(text) => parse_float(text),
+        _ => None,
+    }
+}
+
+fn to_bool(value: &Value<'_>) -> Option<bool> {
+    const YES: [&str; 5] = ["yes", "true", "t", "y", "1"];
+    const NO: [&str; 5] = ["no", "false", "f", "n", "0"];
+    match value {
+        Value::Bool(value) => Some(*value),
+        Value::Int(number) => Some(*number != 0),
+        Value::Wide(_) => Some(true),
+        Value::Float(number) => Some(*number != 0.0),
+        Value::Text(text) if YES.iter().any(|word| text.eq_ignore_ascii_case(word)) => Some(true),
+        Value::Text(text) if NO.iter().any(|word| text.eq_ignore_ascii_case(word)) => Some(false),
+        _ => None,
+    }
+}
+
+fn to_instant(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Text(text) => match timestamp::parse(text) {
+            Some(Moment::Instant(micros)) => Some(micros),
+            Some(Moment::Day(day)) => Some(i64::from(day) * DAY),
+            Some(Moment::Time(_)) => None,
+            None => epoch(parse_float(text)?),
+        },
+        Value::Int(number) => epoch(*number as f64),
+        Value::Float(number) => epoch(*number),
+        _ => None,
+    }
+}
+
+/// Seconds since 1970 as microseconds, rounded half to even as Python does.
+fn epoch(seconds: f64) -> Option<i64> {
+    EPOCH_RANGE.contains(&seconds).then(|| {
+        let whole = seconds.floor();
+        whole as i64 * 1_000_000 + ((seconds - whole) * 1e6).round_ties_even() as i64
+    })
+}
+
+fn to_day(value: &Value<'_>) -> Option<i32> {
+    let instant = match value {
+        Value::Bool(_) | Value::Json(_) => return None,
+        other => to_instant(other)?,
+    };
+    i32::try_from(instant.div_euclid(DAY)).ok()
+}
+
+fn to_time(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Text(text) => match timestamp::parse(text)? {
+            Moment::Time(micros) => Some(micros),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn to_decimal(value: &Value<'_>, column: ColumnType) -> Option<i128> {
+    match value {
+        Value::Int(number) => scale_integer(i128::from(*number), column),
+        Value::Wide(digits) => scale_integer(digits.parse().ok()?, column),
+        Value::Float(number) => parse_decimal(&float_text(*number), column),
+        Value::Text(text) => {
+            let text = strip(text);
+            if text.starts_with("0x") {
+                return scale_integer(parse_int(text)?, column);
+            }
+            parse_decimal(text, column)
+        }
+        _ => None,
+    }
+}
+
+fn scale_integer(number: i128, column: ColumnType) -> Option<i128> {
+    let scaled = number.checked_mul(10_i128.checked_pow(u32::from(column.scale))?)?;
+    in_precision(scaled, column)
+}
+
+fn in_precision(scaled: i128, column: ColumnType) -> Option<i128> {
+    let bound = 10_u128.checked_pow(u32::from(column.precision))?;
+    (scaled.unsigned_abs() < bound).then_some(scaled)
+}
+
+/// A decimal number, rounded half away from zero to the column's scale as the database would.
+fn parse_decimal(text: &str, column: ColumnType) -> Option<i128> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (negative, mantissa) = match mantissa.as_bytes().first()? {
+        b'-' => (true, &mantissa[1..]),
+        b'+' => (false, &mantissa[1..]),
+        _ => (false, mantissa),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    // Digits up to the column's last place; the one after it decides the rounding.
+    let kept = i64::try_from(whole.len()).ok()? + i64::from(exponent) + i64::from(column.scale);
+    let mut scaled: i128 = 0;
+    let mut count = 0;
+    for byte in whole.bytes().chain(fraction.bytes()) {
+        let digit = byte.is_ascii_digit().then(|| i128::from(byte - b'0'))?;
+        if count < kept {
+            scaled = scaled.checked_mul(10)?.checked_add(digit)?;
+        } else if count == kept && digit >= 5 {
+            scaled += 1;
+        }
+        count += 1;
+    }
+    if scaled != 0 && count < kept {
+        scaled = scaled.checked_mul(10_i128.checked_pow(u32::try_from(kept - count).ok()?)?)?;
+    }
+    in_precision(if negative { -scaled } else { scaled }, column)
+}
+
+fn to_binary(value: &Value<'_>) -> Option<Vec<u8>> {
+    match value {
+        Value::Text(text) => match text.strip_prefix("0x") {
+            Some(hex) => hex_bytes(hex),
+            None => STANDARD.decode(text.as_bytes()).ok(),
+        },
+        Value::Int(number) => {
+            let bytes = u64::try_from(*number).ok()?.to_le_bytes();
+            let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            Some(bytes[..length].to_vec())
+        }
+        _ => None,
+    }
+}
+
+/// Python's `bytes.fromhex`: pairs of digits, white space between them.
+fn hex_bytes(hex: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(hex.len() / 2);
+    for group in hex.split_ascii_whitespace() {
+        if group.len() % 2 != 0 {
+            return None;
+        }
+        for pair in group.as_bytes().chunks(2) {
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            bytes.push(u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+fn to_json<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
+    match value {
+        Value::Json(text) => Some(Cow::Owned(super::json::compact(text))),
+        Value::Text(text) => {
+            serde_json::from_str::<&serde_json::value::RawValue>(text).ok()?;
+            Some(Cow::Owned(super::json::compact(text)))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(data_type: DataType, value: &Value<'_>, expected: Option<Cell<'_>>) {
+        let column = ColumnType { data_type, precision: 38, scale: 9, zoned: true };
+        let column = if data_type == DataType::Wei { ColumnType { scale: 0, ..column } } else { column };
+        assert_eq!(coerce(column, value), expected, "{value:?} into {data_type:?}");
+    }
+
+    fn text(text: &str) -> Value<'_> {
+        Value::Text(Cow::Borrowed(text))
+    }
+
+    fn stored(text: &str) -> Option<Cell<'_>> {
+        Some(Cell::Text(Cow::Borrowed(text)))
+    }
+
+    #[test]
+    fn text_takes_all() {
+        check(DataType::Text, &Value::Bool(true), stored("True"));
+        check(DataType::Text, &Value::Int(-7), stored("-7"));
+        check(DataType::Text, &Value::Float(1e300), stored("1e+300"));
+        check(DataType::Text, &Value::Float(2.0), stored("2.0"));
+        check(DataType::Text, &Value::Wide("99999999999999999999"), stored("99999999999999999999"));
+        check(DataType::Text, &Value::Json("{ \"a\" : [1, 2] }"), stored("{\"a\":[1,2]}"));
+    }
+
+    #[test]
+    fn numbers_take_what_is_equal() {
+        let int = |value| Some(Cell::Int(value));
+        check(DataType::Bigint, &text(" 0x1f "), int(31));
+        check(DataType::Bigint, &text("1.0"), None);
+        check(DataType::Bigint, &Value::Float(2.0), int(2));
+        check(DataType::Bigint, &Value::Float(2.5), None);
+        check(DataType::Bigint, &Value::Float(1e300), None);
+        check(DataType::Bigint, &Value::Bool(true), None);
+        check(DataType::Bigint, &Value::Wide("9223372036854775808"), None);
+        check(DataType::Double, &text("1e5"), Some(Cell::Float(1e5)));
+        check(DataType::Double, &text("nan"), None);
+        check(DataType::Double, &Value::Int(3), Some(Cell::Float(3.0)));
+        check(DataType::Double, &Value::Bool(true), None);
+        check(DataType::Bool, &text("YES"), Some(Cell::Bool(true)));
+        check(DataType::Bool, &text("off"), None);
+        check(DataType::Bool, &Value::Float(0.0), Some(Cell::Bool(false)));
+    }
+
+    #[test]
+    fn times_take_iso_text_and_epochs() {
+        let instant = |micros| Some(Cell::Instant(micros));
+        check(DataType::Timestamp, &text("1970-01-02"), instant(DAY));
+        check(DataType::Timestamp, &text("1.5"), instant(1_500_000));
+        check(DataType::Timestamp, &text("1700000000"), instant(1_700_000_000_000_000));
+        check(DataType::Timestamp, &Value::Int(1), instant(1_000_000));
+        check(DataType::Timestamp, &Value::Float(-0.5), instant(-500_000));
+        check(DataType::Timestamp, &Value::Int(i64::MAX), None);
+        check(DataType::Timestamp, &text("10:00"), None);
+        check(DataType::Timestamp, &text("soon"), None);
+        check(DataType::Timestamp, &Value::Bool(true), None);
+        check(DataType::Date, &text("1970-01-02T01:00:00+02:00"), Some(Cell::Day(0)));
+        check(DataType::Date, &Value::Int(86_400), Some(Cell::Day(1)));
+        check(DataType::Time, &text("00:00:01"), Some(Cell::Time(1_000_000)));
+        check(DataType::Time, &Value::Int(1), None);
+    }
+
+    #[test]
+    fn decimals_are_exact() {
+        let decimal = |value| Some(Cell::Decimal(value));
+        check(DataType::Decimal, &text("1.5"), decimal(1_500_000_000));
+        check(DataType::Decimal, &text("-0.0000000015"), decimal(-2));
+        check(DataType::Decimal, &text("1e-3"), decimal(1_000_000));
+        check(DataType::Decimal, &text(".5"), decimal(500_000_000));
+        check(DataType::Decimal, &text("0e99"), decimal(0));
+        check(DataType::Decimal, &text("1e40"), None);
+        check(DataType::Decimal, &text("x"), None);
+        check(DataType::Decimal, &Value::Float(0.1), decimal(100_000_000));
+        check(DataType::Wei, &text("0x10"), decimal(16));
+        check(
+            DataType::Wei,
+            &Value::Wide("99999999999999999999999999999999999999"),
+            decimal(10_i128.pow(38) - 1),
+        );
+        check(DataType::Wei, &Value::Bool(true), None);
+    }
+
+    #[test]
+    fn hinted_json_and_binary() {
+        check(DataType::Json, &text("[1, 2]"), stored("[1,2]"));
+        check(DataType::Json, &text("nope"), None);
+        check(DataType::Json, &Value::Int(1), None);
+        check(DataType::Binary, &text("0x01ff"), Some(Cell::Binary(vec![1, 255])));
+        check(DataType::Binary, &text("AQI="), Some(Cell::Binary(vec![1, 2])));
+        check(DataType::Binary, &text("AQI"), None);
+        check(DataType::Binary, &Value::Int(300), Some(Cell::Binary(vec![0x2c, 1])));
+    }
+}
