@@ -47,7 +47,7 @@ pub(super) async fn load_package(
         }
     };
     if let Some(loaded) = loaded {
-        report.warnings.extend(loaded.warnings);
+        report.warnings.extend(loaded.warnings.iter().cloned());
         for resource in &mut report.resources {
             let of_resource = |table: &str| loaded.resource_of(table) == Some(resource.resource.as_str());
             let added = loaded.receipt.added_columns.iter().filter(|(table, _)| of_resource(table));

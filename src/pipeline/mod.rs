@@ -15,9 +15,7 @@ use crate::error::{Error, chain};
 use crate::extract::{self, Extracted, Extraction, ResourceEnd, Standing};
 use crate::http::HttpClient;
 use crate::package::{Outcome, Package, Pending, Store};
-use crate::report::{
-    Event, LoadReport, PendingWork, Reporter, ResourceReport, RunReport, Status, now_micros,
-};
+use crate::report::{Event, LoadReport, PendingWork, Reporter, ResourceReport, RunReport, Status};
 
 /// What the command line asks of a run.
 #[derive(Debug, Clone, Default)]
