@@ -53,8 +53,8 @@ pub(in super::super) fn get(url: &str) -> Request {
 enum Act {
     /// Sends these bytes and closes.
     Send(Vec<u8>),
-    /// Reads the request and sends nothing, for as long as the client likes.
-    Hang,
+    /// Sends these bytes and then nothing, for as long as the client likes.
+    Stall(&'static str),
 }
 
 fn answer(head: &str, body: impl AsRef<[u8]>) -> Act {
@@ -88,7 +88,10 @@ impl Server {
                         let _ = stream.write_all(&bytes).await;
                         let _ = stream.shutdown().await;
                     }
-                    Some(Act::Hang) => held.push(stream),
+                    Some(Act::Stall(start)) => {
+                        stream.write_all(start.as_bytes()).await.unwrap();
+                        held.push(stream);
+                    }
                     None => panic!("a request that the test did not expect"),
                 }
             }
@@ -284,7 +287,8 @@ async fn a_pause_that_is_too_long_ends_the_request() {
 
 #[tokio::test]
 async fn an_answer_that_does_not_come_is_not_waited_for() {
-    let server = Server::start([Act::Hang, Act::Hang]).await;
+    let server =
+        Server::start([Act::Stall(""), Act::Stall("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[1,")]).await;
     let mut plan = plan(&server.url);
     plan.timeout = Duration::from_millis(100);
     plan.retry.max_attempts = 2;
