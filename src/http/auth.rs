@@ -5,11 +5,12 @@ use url::Url;
 
 use super::error::HttpError;
 use super::request::Request;
-use crate::config::{Auth, ClientPlan, KeyLocation, Secret};
+use crate::config::{Auth, ClientPlan, KeyLocation, Method, Secret};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Headers and URL of one request, credentials included. Never shown to anybody.
+#[derive(Clone)]
 pub(super) struct Dressed {
     /// With the query.
     pub(super) url: Url,
@@ -80,7 +81,7 @@ impl Dressed {
 /// A name or value cannot be sent.
 pub(super) fn check_headers(plan: &ClientPlan) -> Result<(), HttpError> {
     let base = Request {
-        method: crate::config::Method::Get,
+        method: Method::Get,
         url: plan.base_url.clone(),
         params: Vec::new(),
         json: None,

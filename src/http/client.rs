@@ -47,7 +47,8 @@ struct Inner {
 
 /// One request, ready to be sent as often as it takes.
 struct Prepared {
-    request: Request,
+    method: reqwest::Method,
+    dressed: Dressed,
     body: Option<Bytes>,
     redactor: Redactor,
     /// Method and URL without secrets.
@@ -193,17 +194,20 @@ fn method(method: Method) -> reqwest::Method {
 
 impl Inner {
     fn prepare(&self, request: &Request) -> Result<Prepared, HttpError> {
-        Dressed::new(&self.plan, request)?;
         let redactor = self.redactor.with(request);
-        let body = request.json.as_ref().map(|json| Bytes::from(json.to_string()));
-        Ok(Prepared { shown: describe(request, &redactor), request: request.clone(), body, redactor })
+        Ok(Prepared {
+            method: method(request.method),
+            dressed: Dressed::new(&self.plan, request)?,
+            body: request.json.as_ref().map(|json| Bytes::from(json.to_string())),
+            shown: describe(request, &redactor),
+            redactor,
+        })
     }
 
     /// One attempt: the request, and those that redirects ask for.
     async fn attempt(&self, prepared: &Prepared) -> Result<Answer, Failed> {
-        let mut dressed = Dressed::new(&self.plan, &prepared.request)
-            .map_err(|error| Failure::Invalid { detail: error.to_string() })?;
-        let mut method = method(prepared.request.method);
+        let mut dressed = prepared.dressed.clone();
+        let mut method = prepared.method.clone();
         let mut body = prepared.body.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut request =

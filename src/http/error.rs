@@ -56,7 +56,7 @@ pub enum Failure {
     #[error("{status}; the server asks for a pause of {}, the longest allowed is {}", Elapsed(*delay), Elapsed(*limit))]
     ServerDelay {
         /// The answer that asked for it.
-        status: StatusFailure,
+        status: Box<StatusFailure>,
         /// What it asked for.
         delay: Duration,
         /// `max_server_delay`.
@@ -250,7 +250,8 @@ impl HttpError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Request { source, .. } => match source.as_ref() {
-                Failure::Status(status) | Failure::ServerDelay { status, .. } => Some(status.status),
+                Failure::Status(status) => Some(status.status),
+                Failure::ServerDelay { status, .. } => Some(status.status),
                 _ => None,
             },
             Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => None,

@@ -61,7 +61,7 @@ impl Retries {
             && delay > self.plan.max_server_delay
         {
             let limit = self.plan.max_server_delay;
-            return Verdict::GiveUp(Failure::ServerDelay { status: status.clone(), delay, limit });
+            return Verdict::GiveUp(Failure::ServerDelay { status: Box::new(status.clone()), delay, limit });
         }
         self.attempt += 1;
         let is_throttled = matches!(&failure, Failure::Status(status) if status.status == 429);
