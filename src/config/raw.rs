@@ -391,7 +391,7 @@ pub(super) struct RawDispositionSettings {
 /// How `merge` is done.
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(extend("x-later" = ["upsert", "insert-only", "scd2"]))]
+#[schemars(extend("x-later" = ["upsert", "insert-only", "scd2", "truncate-and-insert", "insert-from-staging", "staging-optimized"]))]
 pub(super) enum RawStrategy {
     /// Rows with the key of a new row are deleted, then the new rows are inserted.
     DeleteInsert,
