@@ -438,7 +438,8 @@ impl RawScalar {
         match self {
             Self::Boolean(value) => value.to_string(),
             Self::Integer(value) => value.to_string(),
-            Self::Number(value) => value.to_string(),
+            // `Display` of a float drops the `.0`.
+            Self::Number(value) => Value::from(*value).to_string(),
             Self::Text(value) => value.clone(),
         }
     }
