@@ -62,8 +62,9 @@ impl<'a> Schema<'a> {
             Some("boolean") => Value::Bool(false),
             Some("array") => Value::Array(Vec::new()),
             Some("object") => {
-                let required = texts(form.get("required"));
-                let fields = required.filter_map(|key| {
+                // The tag may be optional in the file, but the types want it.
+                let keys = texts(form.get("required")).chain(tag(form).map(|_| "type"));
+                let fields = keys.filter_map(|key| {
                     let schema = form.get("properties")?.get(key)?;
                     Some((key.to_owned(), self.neutral(schema)))
                 });
@@ -273,6 +274,7 @@ fn kinds(forms: &[&Value]) -> String {
     for form in forms {
         let name = match type_of(form) {
             Some("string") => "text",
+            Some("integer") if forms.iter().any(|form| type_of(form) == Some("number")) => continue,
             Some("integer") => "a whole number",
             Some("number") => "a number",
             Some("boolean") => "true or false",
@@ -304,4 +306,99 @@ fn kind_of(value: &Value) -> &'static str {
 
 fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::fs;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::json_schema;
+    use super::super::overrides::to_json;
+    use super::super::raw::RawConfig;
+    use super::*;
+
+    #[test]
+    fn whatever_the_file_says_the_types_can_be_read_afterwards() {
+        let mut documents: Vec<Value> = fs::read_dir("tests/fixtures/config/invalid")
+            .unwrap()
+            .filter_map(|entry| {
+                fs::read_to_string(entry.unwrap().path()).unwrap().parse::<toml::Table>().ok()
+            })
+            .map(|table| to_json(toml::Value::Table(table)))
+            .collect();
+        documents.extend([
+            json!({"pipeline": {}, "client": {"auth": {"type": 1}, "paginator": {}}, "resources": {}}),
+            json!({"client": [], "resource_defaults": 1, "resources": ["a", {"endpoint": {"auth": {"type": "x"}}}]}),
+            json!({"resources": [{"write_disposition": {}, "endpoint": {"incremental": 1, "paginator": {"type": ""}}}]}),
+        ]);
+        for mut document in documents {
+            let written = document.clone();
+            check(&json_schema(), &mut document, &mut Report::default());
+            let read = serde_json::from_value::<RawConfig>(document);
+            assert!(read.is_ok(), "{written}: {}", read.err().unwrap());
+        }
+    }
+
+    /// Documents of the words that a config file is made of, in any arrangement.
+    fn documents() -> impl Strategy<Value = Value> {
+        let word = proptest::sample::select(vec![
+            "pipeline",
+            "client",
+            "resources",
+            "resource_defaults",
+            "name",
+            "endpoint",
+            "auth",
+            "type",
+            "bearer",
+            "api_key",
+            "paginator",
+            "cursor",
+            "page_number",
+            "single_page",
+            "params",
+            "json",
+            "headers",
+            "incremental",
+            "write_disposition",
+            "merge",
+            "primary_key",
+            "retry",
+            "base_url",
+            "location",
+            "max_pages",
+            "nonsense",
+        ]);
+        let scalar = prop_oneof![
+            word.clone().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            Just(json!(1.5)),
+        ];
+        let value = scalar.prop_recursive(6, 64, 6, move |value| {
+            let fields = vec((word.clone(), value.clone()), 0..6);
+            let table =
+                fields.prop_map(|fields| fields.into_iter().map(|(key, value)| (key.to_owned(), value)));
+            prop_oneof![
+                vec(value, 0..4).prop_map(Value::from),
+                table.prop_map(|fields| Value::Object(fields.collect()))
+            ]
+        });
+        (value.clone(), value.clone(), vec(value, 0..3)).prop_map(|(client, defaults, resources)| {
+            json!({"client": client, "resource_defaults": defaults, "resources": resources})
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_document_can_be_read_afterwards(mut document in documents()) {
+            check(&json_schema(), &mut document, &mut Report::default());
+            prop_assert!(serde_json::from_value::<RawConfig>(document).is_ok());
+        }
+    }
 }

@@ -7,10 +7,11 @@ use url::Url;
 use super::problem::{Report, at_index, at_key};
 use super::raw::{
     RawEndpoint, RawEndpointSettings, RawIncremental, RawMethod, RawOnMissing, RawPaginator, RawParam,
+    RawScalar,
 };
 use super::template::{Template, TemplateError, escape};
 use super::{EndpointPlan, IncrementalPlan, Method, OnCursorMissing, client, paginator};
-use crate::paginate::PaginatorKind;
+use crate::paginate::{PaginatorKind, PaginatorPlan};
 use crate::schema::WriteDisposition;
 
 /// One `endpoint` of the file, and where it stands.
@@ -123,8 +124,12 @@ impl Layers<'_> {
     pub(super) fn parents(&self, report: &mut Report) -> Vec<(String, String)> {
         let mut texts = vec![self.path()];
         texts.extend(self.params().into_iter().map(|(_, text, place)| (text, place)));
-        for (_, value, place) in self.json() {
-            collect_texts(value, &place, &mut texts);
+        for (name, _, place) in self.params() {
+            check_key(name, &place, report);
+        }
+        for (name, value, place) in self.json() {
+            check_key(name, &place, report);
+            collect_texts(value, &place, &mut texts, report);
         }
         if let Some((headers, place)) = self.pick("headers", |settings| settings.headers.as_ref()) {
             texts.extend(headers.iter().map(|(name, value)| (value.to_text(), at_key(&place, name))));
@@ -146,16 +151,27 @@ impl Layers<'_> {
     }
 }
 
-fn collect_texts(value: &Value, place: &str, texts: &mut Vec<(String, String)>) {
+/// dlt fills in keys, too; here a placeholder in one would be sent as it stands.
+fn check_key(key: &str, place: &str, report: &mut Report) {
+    if key.contains("{resources.") {
+        report.add(place, "a placeholder in a key is not in this version", None);
+    }
+}
+
+fn collect_texts(value: &Value, place: &str, texts: &mut Vec<(String, String)>, report: &mut Report) {
     match value {
         Value::String(text) => texts.push((text.clone(), place.to_owned())),
         Value::Array(elements) => {
             for (index, element) in elements.iter().enumerate() {
-                collect_texts(element, &at_index(place, index), texts);
+                collect_texts(element, &at_index(place, index), texts, report);
             }
         }
         Value::Object(fields) => {
-            fields.iter().for_each(|(key, field)| collect_texts(field, &at_key(place, key), texts));
+            for (key, field) in fields {
+                let place = at_key(place, key);
+                check_key(key, &place, report);
+                collect_texts(field, &place, texts, report);
+            }
         }
         _ => {}
     }
@@ -230,7 +246,7 @@ fn paginator(
     single_entity: bool,
     method: Method,
     report: &mut Report,
-) -> Option<crate::paginate::PaginatorPlan> {
+) -> Option<PaginatorPlan> {
     if let Some((raw, place)) = layers.pick("paginator", |settings| settings.paginator.as_ref()) {
         return paginator::paginator(raw, &place, method, report);
     }
@@ -298,7 +314,7 @@ fn cursor_field(
     }
     Some(IncrementalPlan::CursorField {
         cursor_path: paginator::json_path(cursor_path, &at_key(place, "cursor_path"), report)?,
-        initial_value: raw.initial_value.as_ref().map(super::raw::RawScalar::to_json),
+        initial_value: raw.initial_value.as_ref().map(RawScalar::to_json),
         start_param: raw.start_param.clone(),
         on_missing: match raw.on_cursor_value_missing {
             None | Some(RawOnMissing::Raise) => OnCursorMissing::Raise,

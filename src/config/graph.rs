@@ -22,14 +22,13 @@ pub(super) fn ordered(drafts: Vec<Draft>, report: &mut Report) -> Option<Vec<Res
         return None;
     }
     let mut order: Vec<usize> = Vec::with_capacity(drafts.len());
-    for mut index in 0..drafts.len() {
-        let mut line = Vec::new();
-        while !order.contains(&index) {
-            line.push(index);
-            let Some(parent) = parents[index] else { break };
-            index = parent;
+    for start in 0..drafts.len() {
+        let line: Vec<usize> = std::iter::successors(Some(start), |index| parents[*index]).collect();
+        for index in line.into_iter().rev() {
+            if !order.contains(&index) {
+                order.push(index);
+            }
         }
-        order.extend(line.into_iter().rev());
     }
     let names: Vec<String> = drafts.iter().map(|draft| draft.name.clone()).collect();
     let mut plans: Vec<Option<ResourcePlan>> = drafts.into_iter().map(|draft| draft.plan).collect();

@@ -104,25 +104,23 @@ fn is_variable_name(name: &str) -> bool {
 /// Reads `.env`. Its lines may hold secrets: a bad one is reported by number, without its text.
 fn read_dotenv(dir: &Path, report: &mut Report) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
-    let lines = match dotenvy::from_path_iter(dir.join(".env")) {
-        Ok(lines) => lines,
-        Err(error) if error.not_found() => return variables,
-        Err(_) => {
-            report.add(".env", "cannot be read", None);
+    let bytes = match fs::read(dir.join(".env")) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return variables,
+        Err(error) => {
+            report.add(".env", format!("cannot be read: {}", error.kind()), None);
             return variables;
         }
     };
-    for (index, line) in lines.enumerate() {
+    // Some editors put a byte order mark first, which would become part of the first name.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    for (index, line) in dotenvy::from_read_iter(bytes).enumerate() {
         match line {
             Ok((name, value)) => {
                 variables.insert(name, value);
             }
-            Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::InvalidData => {
-                report.add(".env", "is not UTF-8", None);
-                break;
-            }
-            Err(dotenvy::Error::Io(_)) => {
-                report.add(".env", "cannot be read", None);
+            Err(dotenvy::Error::Io(error)) => {
+                report.add(".env", format!("cannot be read: {}", error.kind()), None);
                 break;
             }
             Err(_) => {
@@ -207,7 +205,7 @@ mod tests {
     fn fill(path: &str, text: &str) -> Result<String, String> {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("key"), "from file\n").unwrap();
-        fs::write(dir.path().join(".env"), "A=two\nONLY_HERE='three four'\n").unwrap();
+        fs::write(dir.path().join(".env"), "\u{feff}ONLY_HERE='three four'\nA=two\n").unwrap();
         let mut report = Report::default();
         let sources = Sources::new(&environment, dir.path(), &mut report);
         let mut value = json!(text);

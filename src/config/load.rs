@@ -12,8 +12,8 @@ use super::problem::{ConfigError, Report, SyntaxError};
 use super::raw::RawConfig;
 use super::{Plan, build, check, json_schema};
 
-/// What the command line changes in a config file.
-#[derive(Debug, Clone, Default)]
+/// What the command line changes in a config file. No `Debug`, since a setting may be a key.
+#[derive(Clone, Default)]
 pub struct Overrides {
     /// `KEY=VALUE` settings, in order: `client.base_url=http://127.0.0.1:8080`, `resources.members.selected=false`.
     /// `${…}` in them is filled in.

@@ -1,6 +1,6 @@
 //! The TOML file: text → `raw` types that mirror it → [`Plan`], checked whole before any request.
 //!
-//! [`load`] reads the file, applies overrides, fills in variables, checks the form against the JSON Schema of the raw
+//! [`load()`] reads the file, applies overrides, fills in variables, checks the form against the JSON Schema of the raw
 //! types, then the sense, and reports everything that is wrong at once. It reads files (`.env`, `${file:…}`) and
 //! asks for variables, and does no other I/O.
 

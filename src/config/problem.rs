@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub struct Problem {
     /// Where: `resources[2].endpoint.paginator.type`. Empty: the file as a whole.
     pub path: String,
+    /// Name of the resource that this is about, if it is about one and its name may be shown.
+    pub resource: Option<String>,
     /// The rule that is broken. Never holds a value that may be a secret.
     pub message: String,
     /// What to do about it.
@@ -18,8 +20,10 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+        match (self.path.as_str(), &self.resource) {
+            ("", _) => {}
+            (path, None) => write!(f, "{path}: ")?,
+            (path, Some(name)) => write!(f, "{path} (resource `{name}`): ")?,
         }
         f.write_str(&self.message)
     }
@@ -123,7 +127,7 @@ pub(super) struct Report {
 impl Report {
     /// Adds a problem, unless one is known at this place, above it, or the very same one elsewhere.
     pub(super) fn add(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
-        let problem = Problem { path: path.to_owned(), message: message.into(), hint };
+        let problem = Problem { path: path.to_owned(), resource: None, message: message.into(), hint };
         let known = self.broken.iter().any(|broken| is_at_or_below(path, broken));
         if !known && !self.problems.contains(&problem) {
             self.problems.push(problem);
@@ -164,20 +168,22 @@ impl Report {
         self.problems.is_empty()
     }
 
-    /// The problems. Those of a resource say its name, which `name_of` gives by index.
+    /// The problems, those of one resource together. `name_of` gives the names of resources.
     pub(super) fn into_problems(self, name_of: impl Fn(usize) -> Option<String>) -> Vec<Problem> {
-        let interpolated = self.interpolated;
-        let named = self.problems.into_iter().map(|mut problem| {
-            let index = problem.path.strip_prefix("resources[").and_then(|rest| rest.split_once(']'));
-            let index = index.and_then(|(index, _)| index.parse().ok());
-            let shown = index.filter(|index| !interpolated.contains(&format!("resources[{index}].name")));
-            if let Some(name) = shown.and_then(&name_of).filter(|name| !name.is_empty()) {
-                problem.message = format!("resource `{name}`: {}", problem.message);
-            }
-            problem
-        });
-        named.collect()
+        let mut problems = self.problems;
+        problems.sort_by_key(|problem| resource_index(&problem.path));
+        for problem in &mut problems {
+            let shown = resource_index(&problem.path)
+                .filter(|index| !self.interpolated.contains(&format!("resources[{index}].name")));
+            problem.resource = shown.and_then(&name_of).filter(|name| !name.is_empty());
+        }
+        problems
     }
+}
+
+/// 2 for `resources[2].endpoint`.
+fn resource_index(path: &str) -> Option<usize> {
+    path.strip_prefix("resources[")?.split_once(']')?.0.parse().ok()
 }
 
 fn is_at_or_below(path: &str, above: &str) -> bool {
@@ -197,16 +203,21 @@ pub(super) fn at_index(path: &str, index: usize) -> String {
     format!("{path}[{index}]")
 }
 
-/// ``did you mean `x`?`` for the option that is nearest to `text`, if one is near.
+/// ``did you mean `x`?`` for the option that is nearest to `text`, if one is near: a few slips away, or with more or
+/// fewer words.
 pub(super) fn did_you_mean<'a>(text: &str, options: impl IntoIterator<Item = &'a str>) -> Option<String> {
     // Two slips in a word of six letters are still that word; in one of three they are another.
     let near = (text.chars().count().max(3) / 3).min(3);
     let folded = text.to_lowercase();
-    let distances = options
-        .into_iter()
-        .map(|option| (strsim::damerau_levenshtein(&folded, &option.to_lowercase()), option));
-    let (distance, option) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= near).then(|| format!("did you mean `{option}`?"))
+    let candidates = options.into_iter().filter_map(|option| {
+        let known = option.to_lowercase();
+        let distance = strsim::damerau_levenshtein(&folded, &known);
+        let longer = folded.len() >= 4 && known.contains(&folded);
+        let shorter = known.len() >= 4 && folded.contains(&known);
+        (distance <= near || longer || shorter).then_some((distance, option))
+    });
+    let (_, option) = candidates.min_by_key(|(distance, _)| *distance)?;
+    Some(format!("did you mean `{option}`?"))
 }
 
 #[cfg(test)]
@@ -233,6 +244,10 @@ mod tests {
         let options = ["append", "replace", "merge"];
         assert_eq!(did_you_mean("mergge", options).as_deref(), Some("did you mean `merge`?"));
         assert_eq!(did_you_mean("MERGE", options).as_deref(), Some("did you mean `merge`?"));
+        assert_eq!(
+            did_you_mean("selector", ["path", "data_selector"]).as_deref(),
+            Some("did you mean `data_selector`?")
+        );
         assert_eq!(did_you_mean("upsert", options), None);
         assert_eq!(did_you_mean("x", []), None);
     }

@@ -391,7 +391,7 @@ pub(super) struct RawDispositionSettings {
 /// How `merge` is done.
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(extend("x-later" = ["upsert", "insert-only", "scd2"]))]
+#[schemars(extend("x-later" = ["upsert", "insert-only", "scd2", "truncate-and-insert", "insert-from-staging", "staging-optimized"]))]
 pub(super) enum RawStrategy {
     /// Rows with the key of a new row are deleted, then the new rows are inserted.
     DeleteInsert,
@@ -438,7 +438,8 @@ impl RawScalar {
         match self {
             Self::Boolean(value) => value.to_string(),
             Self::Integer(value) => value.to_string(),
-            Self::Number(value) => value.to_string(),
+            // `Display` of a float drops the `.0`.
+            Self::Number(value) => Value::from(*value).to_string(),
             Self::Text(value) => value.clone(),
         }
     }

@@ -93,7 +93,7 @@ fn disposition(raw: &RawWriteDisposition, place: &str, report: &mut Report) -> W
         }
     };
     if strategy.is_some() && name != RawDisposition::Merge {
-        report.add(&at_key(place, "strategy"), "goes with `merge` only", None);
+        report.add(&at_key(place, "disposition"), "only `merge` has a strategy", None);
     }
     match name {
         RawDisposition::Append => WriteDisposition::Append,

@@ -7,12 +7,12 @@ use super::*;
 use crate::paginate::{PaginatorKind, Target};
 use crate::schema::WriteDisposition;
 
-/// Every variable is set.
+/// Gives every variable a value.
 fn any(_: &str) -> Option<String> {
     Some("value".to_owned())
 }
 
-/// Only those that the shipped configs cannot do without.
+/// Gives only those that the shipped configs cannot do without.
 fn keys_only(name: &str) -> Option<String> {
     matches!(name, "MEMBERSTACK_SECRET_KEY" | "MEMBERPASS_TOKEN").then(|| "key".to_owned())
 }
@@ -144,7 +144,7 @@ fn defaults_are_merged_as_dlt_merges_them() {
         name = 'm'
         primary_key = 'id'
         [resources.endpoint]
-        params = {{ limit = 50, more = 1.5 }}
+        params = {{ limit = 50, more = 1.0 }}
         json = {{ a = {{ d = 1 }} }}
         headers = {{ X = '3' }}
         [[resources]]
@@ -155,7 +155,7 @@ fn defaults_are_merged_as_dlt_merges_them() {
     let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };
-    let expected = [("limit", "50"), ("flag", "true"), ("list", "1"), ("list", "x"), ("more", "1.5")];
+    let expected = [("limit", "50"), ("flag", "true"), ("list", "1"), ("list", "x"), ("more", "1.0")];
     assert_eq!(m.endpoint.params, pairs(&expected));
     assert_eq!(m.endpoint.json, Some(serde_json::json!({"a": {"d": 1}, "c": 2})));
     assert_eq!(m.endpoint.headers, [("X".to_owned(), Secret::new("3"))]);
@@ -216,7 +216,7 @@ fn the_command_line_wins() {
     assert_eq!(path, Path::new("/tmp/other.duckdb"));
 }
 
-/// A value that has everything a parser trips over, and nothing that a URL or header refuses.
+/// What secrets look like in these tests; braces are added, to look like placeholders.
 const MARKER: &str = "s3cr3t";
 
 fn marked(_: &str) -> Option<String> {
