@@ -37,8 +37,9 @@ pub(super) fn query(
     let mut left = limit.unwrap_or(usize::MAX);
     while let Some(rows) = statement.step().map_err(error)? {
         let columns = RecordBatch::from(&rows).columns().iter().map(with_offset).collect();
-        let batch = RecordBatch::try_new(result.schema.clone(), columns)
-            .map_err(|error| DestinationError::Statement { action: ACTION.to_owned(), reason: error.to_string() })?;
+        let batch = RecordBatch::try_new(result.schema.clone(), columns).map_err(|error| {
+            DestinationError::Statement { action: ACTION.to_owned(), reason: error.to_string() }
+        })?;
         if batch.num_rows() > left {
             result.is_cut = true;
             result.batches.push(batch.slice(0, left));
