@@ -13,10 +13,10 @@ use super::super::DestinationError;
 
 /// DuckDB's own budget. Rows of a transaction beyond it go to the database file and to `FILE.tmp` beside it, so
 /// it bounds memory, not the size of a load.
-const MEMORY_LIMIT: &str = "256MB";
+const MEMORY_LIMIT: &str = "128MB";
 
-/// Each thread has buffers of its own, and appending uses one thread anyway; the second one helps merges.
-const THREADS: i64 = 2;
+/// Each thread has buffers of its own, and a load is bound by the appender, which uses one thread anyway.
+const THREADS: i64 = 1;
 
 /// First pause between two tries to get the lock; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

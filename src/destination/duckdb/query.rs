@@ -1,10 +1,15 @@
 //! Reading for people: SQL that cannot write.
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 
 use super::super::DestinationError;
 use super::connection::{Database, failed};
+
+/// UTC as an offset.
+const OFFSET: &str = "+00:00";
 
 /// The answer to a query.
 #[derive(Debug, Clone)]
@@ -27,11 +32,14 @@ pub(super) fn query(
     let error = |error: duckdb::Error| failed(ACTION, &error);
     let mut statement = database.connection().prepare(sql).map_err(error)?;
     // Rows are taken by `step`, which returns errors; the iterator panics on them.
-    let schema = statement.stream_arrow([]).map_err(error)?.get_schema();
+    let schema = with_offsets(&statement.stream_arrow([]).map_err(error)?.get_schema());
     let mut result = QueryResult { schema, batches: Vec::new(), is_cut: false };
     let mut left = limit.unwrap_or(usize::MAX);
     while let Some(rows) = statement.step().map_err(error)? {
-        let batch = RecordBatch::from(&rows);
+        let columns = RecordBatch::from(&rows).columns().iter().map(with_offset).collect();
+        let batch = RecordBatch::try_new(result.schema.clone(), columns).map_err(|error| {
+            DestinationError::Statement { action: ACTION.to_owned(), reason: error.to_string() }
+        })?;
         if batch.num_rows() > left {
             result.is_cut = true;
             result.batches.push(batch.slice(0, left));
@@ -41,4 +49,26 @@ pub(super) fn query(
         result.batches.push(batch);
     }
     Ok(result)
+}
+
+/// Instants come in the zone `UTC`, a name that Arrow cannot print without a database of zones; as an offset it
+/// can. Zones inside of lists and structs stay as they are.
+fn with_offset(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+            Arc::new(column.as_primitive::<TimestampMicrosecondType>().clone().with_timezone(OFFSET))
+        }
+        _ => column.clone(),
+    }
+}
+
+fn with_offsets(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+            let zoned = DataType::Timestamp(TimeUnit::Microsecond, Some(OFFSET.into()));
+            Arc::new(field.as_ref().clone().with_data_type(zoned))
+        }
+        _ => field.clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

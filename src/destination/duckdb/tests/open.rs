@@ -23,6 +23,7 @@ fn a_query_reads_and_cannot_write() {
         assert!(result.is_cut);
     }
     assert!(!database.query("FROM t", Some(2)).unwrap().is_cut);
+    fixture.check("SELECT TIMESTAMPTZ '2026-01-02 03:04:05+00'", &["2026-01-02T03:04:05Z"]);
     let empty = database.query("SELECT id FROM t WHERE false", None).unwrap();
     assert_eq!(empty.schema.fields().len(), 1);
     for sql in ["DELETE FROM t", "DROP TABLE t", "INSERT INTO t VALUES (1)", "CREATE TABLE u (x INT)"] {
