@@ -93,7 +93,7 @@ impl Attempt {
         let schema = committed.schema.unwrap_or_else(|| Schema::new(&plan.source));
         let length = self.destination.max_identifier_length();
         let mut tables = rows::normalize(plan, &self.package, schema, length, &self.excluded)?;
-        let emptied = self.emptied(&tables);
+        let emptied = self.emptied(&tables, length);
         let row_count: u64 = tables.normalized.tables.iter().map(|table| table.row_count).sum();
 
         let destination_type = self.destination.dlt_type();
@@ -133,7 +133,7 @@ impl Attempt {
 
     /// Root tables whose rows go even if no new ones came: those of `replace`, and when all is read again also
     /// those of `append`, which would repeat every row otherwise. Tables that are not there yet are left out.
-    fn emptied(&self, tables: &Tables) -> Vec<String> {
+    fn emptied(&self, tables: &Tables, length: usize) -> Vec<String> {
         let goes = |disposition| match disposition {
             WriteDisposition::Replace => true,
             WriteDisposition::Append => self.package.manifest.full_refresh,
@@ -143,7 +143,7 @@ impl Attempt {
         let resources = self.plan.resources.iter();
         resources
             .filter(|resource| loaded(&resource.name) && goes(resource.write_disposition))
-            .map(|resource| normalize_path(&resource.table))
+            .map(|resource| normalize_path(&resource.table, length))
             .filter(|table| {
                 tables.normalized.schema.tables.get(table).is_some_and(|table| table.has_seen_data())
             })

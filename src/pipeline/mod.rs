@@ -75,7 +75,7 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
     };
     let extracted = extract::into_package(&extraction).await?;
     report.resources = extracted.resources.iter().map(resource_report).collect();
-    report.too_many_requests = client.counters().too_many_requests;
+    report.too_many_requests = client.counts().throttled;
     match extracted.standing {
         Standing::Extracted => {
             run.reporter.report(Event::Loading { load_id: package.load_id(), pending: false });

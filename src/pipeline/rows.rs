@@ -68,8 +68,7 @@ pub(super) fn normalize(
     };
     let spill_dir = package.spill_dir()?;
     let load_id = package.load_id().clone();
-    let mut normalizer = Normalizer::new(schema, roots, load_id, spill_dir, max_identifier_length)
-        .map_err(|error| failed("", error.into()))?;
+    let mut normalizer = Normalizer::new(schema, roots, load_id, spill_dir, max_identifier_length);
     let mut lanes: BTreeMap<&str, Lane<'_>> = BTreeMap::new();
     for (root, resource) in resources.iter().enumerate() {
         lanes.insert(&resource.name, Lane::new(resource, root, package, &ends));
@@ -90,7 +89,7 @@ pub(super) fn normalize(
     if !sealed {
         return Err(PackageError::Damaged { load_id: package.load_id().clone() }.into());
     }
-    let warnings = normalizer.warnings();
+    let warnings = normalizer.warnings().iter().map(ToString::to_string).collect();
     let normalized = normalizer.finish().map_err(|error| failed("", error.into()))?;
     let mut tables = Tables { normalized, ends: Vec::new(), states: BTreeMap::new(), warnings };
     for resource in resources {

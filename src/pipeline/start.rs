@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
 use sha3::{Digest, Sha3_256};
 
 use super::Run;
@@ -113,9 +114,25 @@ fn start(plan: &Plan, resource: &ResourcePlan, committed: &Committed) -> Start {
 /// Hash of what decides which pages come and what they mean. Credentials, quotas and time-outs may change
 /// while an extraction is cut.
 fn plan_hash(plan: &Plan, selected: &[String]) -> String {
-    let resources: Vec<_> =
-        plan.resources.iter().map(|resource| ResourcePlan { selected: false, ..resource.clone() }).collect();
-    let text =
-        format!("{} {} {} {selected:?} {resources:?}", plan.pipeline, plan.source, plan.client.base_url);
-    URL_SAFE_NO_PAD.encode(Sha3_256::digest(text))
+    let resources: Vec<_> = plan.resources.iter().map(fetched).collect();
+    let fetched = json!([plan.pipeline, plan.source, plan.client.base_url.as_str(), selected, resources]);
+    URL_SAFE_NO_PAD.encode(Sha3_256::digest(fetched.to_string()))
+}
+
+fn fetched(resource: &ResourcePlan) -> Value {
+    let endpoint = &resource.endpoint;
+    json!({
+        "name": resource.name,
+        "table": resource.table,
+        "parent": resource.parent,
+        "include_from_parent": resource.include_from_parent,
+        "primary_key": resource.primary_key,
+        "incremental": format!("{:?}", resource.incremental),
+        "method": format!("{:?}", endpoint.method),
+        "path": endpoint.path,
+        "params": endpoint.params,
+        "json": endpoint.json,
+        "data_selector": endpoint.data_selector.as_ref().map(ToString::to_string),
+        "paginator": format!("{:?}", endpoint.paginator.kind),
+    })
 }
