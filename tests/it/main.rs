@@ -9,4 +9,8 @@
 #[path = "../mock/mod.rs"]
 mod mock;
 
+mod cli;
+mod faults;
 mod mock_behaviour;
+mod scene;
+mod script;
