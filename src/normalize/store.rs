@@ -164,8 +164,9 @@ impl Store {
             None => FinalId::Made(self.ids.child(link.parent, &self.tables[table].name, link.index)),
         };
         if is_root {
-            let load_id = self.load_id.clone();
-            self.put_text(table, System::LoadId, load_id.as_str());
+            let column = self.system_column(table, System::LoadId);
+            let load_id = Value::Text(Cow::Borrowed(self.load_id.as_str()));
+            push(&mut self.tables[table], &mut self.bytes, column, &load_id);
         } else {
             if let Some(root) = link.root {
                 self.put_text(table, System::RootId, root);
@@ -198,13 +199,7 @@ impl Store {
     }
 
     fn push(&mut self, table: usize, column: ColumnId, value: &Value<'_>) -> Pushed {
-        let table = &mut self.tables[table];
-        let pushed = table.columns[column].push(table.rows, value);
-        if let Pushed::Stored(bytes) = pushed {
-            table.bytes += bytes;
-            self.bytes += bytes;
-        }
-        pushed
+        push(&mut self.tables[table], &mut self.bytes, column, value)
     }
 
     /// Stores the value of a source field.
@@ -427,6 +422,16 @@ impl Store {
         }
         Ok(Normalized { schema: self.schema, tables })
     }
+}
+
+/// Offers a value to a column of the row at hand, and counts its bytes.
+fn push(table: &mut TableBuilder, total: &mut usize, column: ColumnId, value: &Value<'_>) -> Pushed {
+    let pushed = table.columns[column].push(table.rows, value);
+    if let Pushed::Stored(bytes) = pushed {
+        table.bytes += bytes;
+        *total += bytes;
+    }
+    pushed
 }
 
 /// A row's own id, if it is one by dlt's rule: any value that Python takes for true.
