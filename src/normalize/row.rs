@@ -107,8 +107,9 @@ impl Rows {
         scratch: &mut Scratch<'a>,
     ) -> Result<(), NormalizeError> {
         let first_list = scratch.lists.len();
-        self.flatten(shape, source, scratch);
         let table = self.shapes[shape].table;
+        self.store.list_table(table);
+        self.flatten(shape, source, scratch);
         let id = self.store.add_row(table, &mut scratch.values, link)?;
         let lists = first_list..scratch.lists.len();
         if lists.is_empty() {

@@ -26,6 +26,9 @@ const BATCH_BYTES: usize = 8 << 20;
 /// Bytes of all batches together after which the largest is written, so that many tables cost no more than few.
 const TOTAL_BYTES: usize = 32 << 20;
 
+/// About what a row takes in each column, null or not, beside its text.
+const SLOT_BYTES: usize = 8;
+
 /// Where a row hangs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Link<'a> {
@@ -135,9 +138,6 @@ impl Store {
         values: &mut Vec<(usize, Value<'a>)>,
         link: Link<'_>,
     ) -> Result<FinalId<'a>, NormalizeError> {
-        if !self.tables[table].is_listed {
-            self.list_table(table);
-        }
         let mut found = None;
         for (field, value) in values.drain(..) {
             if let Some(system) = self.tables[table].fields[field].system {
@@ -279,6 +279,9 @@ impl Store {
             });
         }
         builder.rows += 1;
+        let bytes = builder.columns.len() * SLOT_BYTES;
+        builder.bytes += bytes;
+        self.bytes += bytes;
         if builder.rows >= BATCH_ROWS || builder.bytes >= BATCH_BYTES {
             return self.write_batch(table);
         }
@@ -330,17 +333,24 @@ impl Store {
         let builder = &mut self.tables[table];
         let column = builder.columns.len();
         // dlt's own columns are always set, or have nothing to be set to.
-        if is_required && System::ALL.iter().all(|system| system.name() != name) {
+        if is_required && System::of(&name).is_none() {
             builder.required.push(column);
         }
+        // Rows before the first value are filled with nulls.
+        let bytes = builder.rows * SLOT_BYTES;
+        builder.bytes += bytes;
+        self.bytes += bytes;
         builder.column_index.insert(name.clone(), column);
         builder.columns.push(ColumnBuilder::new(name, column_type));
         column
     }
 
-    /// Puts the table and what its resource says of it into the schema.
-    fn list_table(&mut self, table: usize) {
-        let builder = &self.tables[table];
+    /// Puts the table and what its resource says of it into the schema, before its first row.
+    pub(super) fn list_table(&mut self, table: usize) {
+        let builder = &mut self.tables[table];
+        if std::mem::replace(&mut builder.is_listed, true) {
+            return;
+        }
         let name = builder.name.clone();
         match (self.roots.get(table), builder.parent) {
             (Some(root), _) => {
@@ -359,23 +369,13 @@ impl Store {
                 listed.or_insert_with(|| Table::child(name, parent));
             }
         }
-        self.tables[table].is_listed = true;
-        self.require_hinted(table);
-    }
-
-    /// Columns of earlier packages that cannot be null are checked from the first row on.
-    fn require_hinted(&mut self, table: usize) {
-        let Some(listed) = self.schema.tables.get(&self.tables[table].name) else { return };
-        let required =
-            listed.columns.values().filter(|column| !column.nullable && column.data_type.is_some());
-        let required: Vec<String> = required.map(|column| column.name.clone()).collect();
+        // Columns of earlier packages that cannot be null are checked from the first row on.
+        let listed = self.schema.tables.get(&self.tables[table].name);
+        let required = listed.into_iter().flat_map(|listed| listed.columns.values());
+        let required = required.filter(|column| !column.nullable && System::of(&column.name).is_none());
+        let required: Vec<_> = required.map(|column| column.name.clone()).collect();
         for name in required {
-            if let Some(column) = self.known_column(table, &name)
-                && !self.tables[table].required.contains(&column)
-                && System::ALL.iter().all(|system| system.name() != name)
-            {
-                self.tables[table].required.push(column);
-            }
+            self.known_column(table, &name);
         }
     }
 

@@ -26,9 +26,14 @@ pub(super) enum System {
 }
 
 impl System {
-    /// In the order of new columns.
+    /// All, in the order of new columns.
     pub(super) const ALL: [Self; 5] =
         [Self::LoadId, Self::RootId, Self::ParentId, Self::ListIndex, Self::RowId];
+
+    /// The one with that column name.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|system| system.name() == name)
+    }
 
     /// Name of the column.
     pub(super) const fn name(self) -> &'static str {
@@ -130,7 +135,7 @@ impl TableBuilder {
         self.field_index.insert(name.to_owned(), position);
         self.fields.push(Field {
             name: name.to_owned(),
-            system: System::ALL.into_iter().find(|system| system.name() == name && self.has(*system)),
+            system: System::of(name).filter(|system| self.has(*system)),
             column,
             variants: Vec::new(),
             seen_in: 0,
