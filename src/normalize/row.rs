@@ -115,7 +115,7 @@ impl Rows {
         if lists.is_empty() {
             return Ok(());
         }
-        let root = if self.store.propagates_root_id(table) { Some(id.as_str()) } else { link.root };
+        let root = if self.store.tables[table].propagates_id { Some(id.as_str()) } else { link.root };
         for list in lists {
             let (list, text) = scratch.lists[list];
             self.list(list, text, Link { parent: id.as_str(), root, index: 0 }, scratch)?;

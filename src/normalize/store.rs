@@ -369,6 +369,8 @@ impl Store {
                 listed.or_insert_with(|| Table::child(name, parent));
             }
         }
+        let builder = &mut self.tables[table];
+        builder.propagates_id = builder.is_root && self.schema.propagates_root_id(&builder.name);
         // Columns of earlier packages that cannot be null are checked from the first row on.
         let listed = self.schema.tables.get(&self.tables[table].name);
         let required = listed.into_iter().flat_map(|listed| listed.columns.values());
@@ -377,11 +379,6 @@ impl Store {
         for name in required {
             self.known_column(table, &name);
         }
-    }
-
-    /// Whether child rows of a root table carry the id of their root row.
-    pub(super) fn propagates_root_id(&self, table: usize) -> bool {
-        self.tables[table].is_root && self.schema.propagates_root_id(&self.tables[table].name)
     }
 
     fn write_batch(&mut self, table: usize) -> Result<(), NormalizeError> {

@@ -68,6 +68,8 @@ pub(super) struct TableBuilder {
     pub(super) required: Vec<ColumnId>,
     /// dlt's own columns, once they are there.
     pub(super) system: [Option<ColumnId>; System::ALL.len()],
+    /// Whether rows below carry the id of their root row, which is in this table.
+    pub(super) propagates_id: bool,
     /// Whether the schema lists the table and its hints.
     pub(super) is_listed: bool,
     /// Rows of the batch.
@@ -111,6 +113,7 @@ impl TableBuilder {
             column_index: HashMap::default(),
             required: Vec::new(),
             system: [None; System::ALL.len()],
+            propagates_id: false,
             is_listed: false,
             rows: 0,
             bytes: 0,
