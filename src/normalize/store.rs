@@ -15,7 +15,9 @@ use super::error::{NormalizeError, Warning, WarningKind, type_name};
 use super::ids::{IdSource, RowId};
 use super::table::{ColumnId, System, TableBuilder};
 use super::{Normalized, RootTable, TableRows};
-use crate::schema::{Column, ColumnType, DataType, Hint, Schema, Table, Value, WriteDisposition, join};
+use crate::schema::{
+    Column, ColumnType, DataType, Hint, Schema, Table, Value, WriteDisposition, join, normalize_path,
+};
 use crate::state::LoadId;
 
 /// Rows after which a batch is written: DuckDB takes them in vectors of 2,048 and row groups of 122,880, so
@@ -352,22 +354,21 @@ impl Store {
             return;
         }
         let name = builder.name.clone();
-        match (self.roots.get(table), builder.parent) {
-            (Some(root), _) => {
-                if root.write_disposition == WriteDisposition::Merge {
-                    self.schema.propagate_root_id(&name);
-                }
-                let listed = self.schema.tables.entry(name.clone());
-                let listed = listed.or_insert_with(|| {
-                    Table::root(name.as_str(), root.resource.as_str(), root.write_disposition)
-                });
-                root.hint(listed, self.max_length);
+        if let Some(parent) = builder.parent {
+            let parent = self.tables[parent].name.clone();
+            let listed = self.schema.tables.entry(name.clone());
+            listed.or_insert_with(|| Table::child(name.as_str(), parent));
+        }
+        // Several resources may fill one table.
+        for root in self.roots.iter().filter(|root| normalize_path(&root.table, self.max_length) == name) {
+            if root.write_disposition == WriteDisposition::Merge {
+                self.schema.propagate_root_id(&name);
             }
-            (None, parent) => {
-                let parent = parent.map_or_else(String::new, |parent| self.tables[parent].name.clone());
-                let listed = self.schema.tables.entry(name.clone());
-                listed.or_insert_with(|| Table::child(name, parent));
-            }
+            let listed = self.schema.tables.entry(name.clone());
+            let listed = listed.or_insert_with(|| {
+                Table::root(name.as_str(), root.resource.as_str(), root.write_disposition)
+            });
+            root.hint(listed, self.max_length);
         }
         let builder = &mut self.tables[table];
         builder.propagates_id = builder.is_root && self.schema.propagates_root_id(&builder.name);

@@ -199,9 +199,7 @@ impl Parser<'_> {
 
     /// The time after its separator.
     fn time(&mut self, extended: bool, has_date: bool) -> Option<(i64, Option<i64>)> {
-        if !self.eat(b'T') && !(has_date && self.eat(b' ')) {
-            return None;
-        }
+        (self.eat(b'T') || (has_date && self.eat(b' '))).then_some(())?;
         let hour = self.digits(2)?;
         self.minutes(hour, extended)
     }
