@@ -1,18 +1,12 @@
 //! All tables in the making, the schema they change, and the files their rows go to.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
-use arrow::ipc::writer::StreamWriter;
+use std::path::PathBuf;
 
 use super::column::{ColumnBuilder, Pushed};
 use super::error::{NormalizeError, Warning, WarningKind, type_name};
 use super::ids::{IdSource, RowId};
+use super::spill;
 use super::table::{ColumnId, System, TableBuilder};
 use super::{Normalized, RootTable, TableRows};
 use crate::schema::{
@@ -385,7 +379,7 @@ impl Store {
     fn write_batch(&mut self, table: usize) -> Result<(), NormalizeError> {
         let builder = &mut self.tables[table];
         let path = self.spill_dir.join(format!("{table:04}.{}.arrow", builder.files.len()));
-        if let Err(source) = write(&path, builder) {
+        if let Err(source) = spill::write(&path, builder) {
             return Err(NormalizeError::Spill { table: builder.name.clone(), path, source });
         }
         builder.files.push(path);
@@ -450,17 +444,4 @@ fn with_default_hints(column: Column) -> Column {
         "_dlt_list_idx" | "_dlt_load_id" => column.not_null(),
         _ => column,
     }
-}
-
-fn write(path: &Path, builder: &mut TableBuilder) -> Result<(), ArrowError> {
-    let rows = builder.rows;
-    let columns = builder.columns.iter_mut().filter(|column| !column.is_empty());
-    let (fields, arrays): (Vec<_>, Vec<_>) = columns.map(|column| column.finish(rows)).unzip();
-    let schema = Arc::new(arrow::datatypes::Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
-    let mut writer = StreamWriter::try_new(BufWriter::new(File::create(path)?), &schema)?;
-    writer.write(&batch)?;
-    writer.finish()?;
-    writer.into_inner()?.into_inner().map_err(|error| ArrowError::from(error.into_error()))?;
-    Ok(())
 }
