@@ -35,7 +35,6 @@ impl Signals {
                 if seen.swap(received, Ordering::Relaxed) != 0 {
                     // Somebody is in a hurry. Every state on disk is one that a kill may leave.
                     super::print_err("stopped at once; the next run repeats what was not kept\n");
-                    #[expect(clippy::exit, reason = "the second signal means now")]
                     std::process::exit(i32::from(received));
                 }
                 super::print_err("stopping: the page under way is given up, what was received is kept\n");

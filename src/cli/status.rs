@@ -41,7 +41,7 @@ pub(super) fn status(args: &StatusArgs) -> u8 {
     let destination = open_destination(&plan, &args.common, &reporter);
     match read(&plan, &destination, args.limit) {
         Ok(standing) if args.common.format == Format::Json => {
-            print_out(&format!("{}\n", json(&plan, &standing)))
+            print_out(&format!("{}\n", json(&plan, &standing)));
         }
         Ok(standing) => print_out(&text(&plan, &standing)),
         Err(error) => return fail(&error),

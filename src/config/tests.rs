@@ -293,15 +293,14 @@ fn lines_of_the_dotenv_file_are_not_in_problems() {
 }
 
 #[test]
-fn the_schema_for_editors_is_current() {
+fn the_generated_schema_for_editors_is_current() {
     let file = "config/forebay.schema.json";
     let current = format!("{}\n", serde_json::to_string_pretty(&json_schema()).unwrap());
-    if std::env::var_os("FOREBAY_UPDATE_SCHEMA").is_some() {
+    if std::env::var_os("FOREBAY_WRITE_GENERATED").is_some() {
         fs::write(file, &current).unwrap();
     }
     assert!(
         fs::read_to_string(file).is_ok_and(|written| written == current),
-        "{file} is stale; write it anew with: FOREBAY_UPDATE_SCHEMA=1 cargo test --no-default-features --lib \
-         the_schema_for_editors_is_current"
+        "{file} is stale; `make generate` writes it anew"
     );
 }

@@ -11,7 +11,7 @@ use crate::schema::{Cell, ColumnType, DataType, Value, coerce};
 /// What became of a value offered to a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pushed {
-    /// It is in, and takes about that many bytes.
+    /// It is in, with that many bytes of text.
     Stored(usize),
     /// The row has a value in this column already.
     Occupied,
@@ -115,7 +115,7 @@ impl ColumnBuilder {
             },
         }
         self.length = row + 1;
-        Pushed::Stored(size_of::<i64>())
+        Pushed::Stored(0)
     }
 
     /// Stores text in row `row` of a text column.
@@ -124,48 +124,24 @@ impl ColumnBuilder {
         let Values::Text(builder) = &mut self.values else { return Pushed::Misfit };
         builder.append_value(text);
         self.length = row + 1;
-        Pushed::Stored(text.len() + size_of::<i32>())
+        Pushed::Stored(text.len())
     }
 
     fn push_cell(&mut self, row: usize, cell: &Cell<'_>) -> Pushed {
-        let bytes = match (&mut self.values, cell) {
+        match (&mut self.values, cell) {
             (_, Cell::Text(text)) => return self.push_text(row, text),
-            (Values::Int(builder), Cell::Int(value)) => {
-                builder.append_value(*value);
-                8
-            }
-            (Values::Float(builder), Cell::Float(value)) => {
-                builder.append_value(*value);
-                8
-            }
-            (Values::Bool(builder), Cell::Bool(value)) => {
-                builder.append_value(*value);
-                1
-            }
-            (Values::Instant(builder), Cell::Instant(value)) => {
-                builder.append_value(*value);
-                8
-            }
-            (Values::Day(builder), Cell::Day(value)) => {
-                builder.append_value(*value);
-                4
-            }
-            (Values::Time(builder), Cell::Time(value)) => {
-                builder.append_value(*value);
-                8
-            }
-            (Values::Decimal(builder), Cell::Decimal(value)) => {
-                builder.append_value(*value);
-                16
-            }
-            (Values::Binary(builder), Cell::Binary(value)) => {
-                builder.append_value(value);
-                value.len() + 4
-            }
+            (Values::Int(builder), Cell::Int(value)) => builder.append_value(*value),
+            (Values::Float(builder), Cell::Float(value)) => builder.append_value(*value),
+            (Values::Bool(builder), Cell::Bool(value)) => builder.append_value(*value),
+            (Values::Instant(builder), Cell::Instant(value)) => builder.append_value(*value),
+            (Values::Day(builder), Cell::Day(value)) => builder.append_value(*value),
+            (Values::Time(builder), Cell::Time(value)) => builder.append_value(*value),
+            (Values::Decimal(builder), Cell::Decimal(value)) => builder.append_value(*value),
+            (Values::Binary(builder), Cell::Binary(value)) => builder.append_value(value),
             _ => return Pushed::Misfit,
-        };
+        }
         self.length = row + 1;
-        Pushed::Stored(bytes)
+        Pushed::Stored(if let Cell::Binary(value) = cell { value.len() } else { 0 })
     }
 
     /// Fills rows without a value.

@@ -1,6 +1,6 @@
 //! Rows → tables → Arrow. Pure but for the spill files that keep memory bounded.
 //!
-//! A row is walked once, as text: scalars of the row first, then nested objects (the last one first), then lists,
+//! A row is taken apart as text: scalars of the row first, then nested objects (the last one first), then lists,
 //! whose elements become rows of child tables. That is dlt's order, and with it the order of new columns.
 
 mod column;
@@ -10,6 +10,7 @@ mod root;
 mod row;
 mod scan;
 mod shape;
+mod spill;
 mod store;
 mod table;
 

@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 use super::Normalized;
 use super::error::{NormalizeError, Warning, WarningKind};
 use super::root::RootTable;
-use super::scan::{Token, elements, members};
+use super::scan::{Token, Walk};
 use super::shape::{List, ListId, Shape, ShapeId};
 use super::store::{Link, Store};
-use crate::schema::{Schema, Value, join, normalize_path};
+use crate::schema::{SEPARATOR, Schema, Value, join, normalize_path};
 use crate::state::LoadId;
 
 /// dlt's limit where a resource gives none. It also bounds the recursion over lists.
@@ -44,8 +44,8 @@ struct Scratch<'a> {
 
 /// Where the fields of a row come from.
 enum Source<'a, 'e> {
-    /// An object, and fields that are not in it.
-    Object(&'a str, &'e [(&'e str, &'a RawValue)]),
+    /// The object that begins at a place, which is passed, and fields that are not in it.
+    Object(&'e mut Walk<'a>, &'e [(&'e str, &'a RawValue)]),
     /// A row of one field.
     Single(&'static str, Token<'a>),
 }
@@ -80,9 +80,11 @@ impl Rows {
         extra: &[(&str, &RawValue)],
     ) -> Result<(), NormalizeError> {
         let mut scratch = Scratch::default();
-        let source = match Token::of(row) {
-            Token::Object(object) => Source::Object(object, extra),
-            other => Source::Single(VALUE, other),
+        let mut walk = Walk::new(row);
+        let source = if walk.at_object() {
+            Source::Object(&mut walk, extra)
+        } else {
+            Source::Single(VALUE, walk.token())
         };
         let link = Link { parent: "", root: None, index: 0 };
         self.row(self.roots[root], source, link, &mut scratch)
@@ -105,14 +107,15 @@ impl Rows {
         scratch: &mut Scratch<'a>,
     ) -> Result<(), NormalizeError> {
         let first_list = scratch.lists.len();
-        self.flatten(shape, source, scratch);
         let table = self.shapes[shape].table;
+        self.store.list_table(table);
+        self.flatten(shape, source, scratch);
         let id = self.store.add_row(table, &mut scratch.values, link)?;
         let lists = first_list..scratch.lists.len();
         if lists.is_empty() {
             return Ok(());
         }
-        let root = if self.store.propagates_root_id(table) { Some(id.as_str()) } else { link.root };
+        let root = if self.store.tables[table].propagates_id { Some(id.as_str()) } else { link.root };
         for list in lists {
             let (list, text) = scratch.lists[list];
             self.list(list, text, Link { parent: id.as_str(), root, index: 0 }, scratch)?;
@@ -129,14 +132,20 @@ impl Rows {
         link: Link<'_>,
         scratch: &mut Scratch<'a>,
     ) -> Result<(), NormalizeError> {
-        let List { rows, wrapped } = self.lists[list];
-        for (index, element) in elements(text).enumerate() {
-            let link = Link { index, ..link };
-            match element {
-                Token::Object(object) => self.row(rows, Source::Object(object, &[]), link, scratch)?,
-                Token::Array(_) => self.row(wrapped, Source::Single(LIST, element), link, scratch)?,
-                Token::Scalar(_) => self.row(rows, Source::Single(VALUE, element), link, scratch)?,
+        let List { rows, wrapped, .. } = self.lists[list];
+        let mut walk = Walk::new(text);
+        walk.enter();
+        let mut link = link;
+        while walk.has_element() {
+            if walk.at_object() {
+                self.row(rows, Source::Object(&mut walk, &[]), link, scratch)?;
+            } else {
+                match walk.token() {
+                    list @ Token::Array(_) => self.row(wrapped, Source::Single(LIST, list), link, scratch)?,
+                    scalar => self.row(rows, Source::Single(VALUE, scalar), link, scratch)?,
+                }
             }
+            link.index += 1;
         }
         Ok(())
     }
@@ -144,10 +153,10 @@ impl Rows {
     /// Spreads a row over the fields of its table; lists are noted for later.
     fn flatten<'a>(&mut self, shape: ShapeId, source: Source<'a, '_>, scratch: &mut Scratch<'a>) {
         match source {
-            Source::Object(object, extra) => {
-                self.object(shape, object, scratch);
+            Source::Object(walk, extra) => {
+                self.object(shape, walk, scratch);
                 for (name, value) in extra {
-                    self.member(shape, name, usize::MAX, Token::of(value.get()), scratch);
+                    self.member(shape, name, usize::MAX, Walk::new(value.get()).token(), scratch);
                 }
             }
             Source::Single(name, token) => {
@@ -155,13 +164,14 @@ impl Rows {
             }
         }
         while let Some((shape, object)) = scratch.objects.pop() {
-            self.object(shape, object, scratch);
+            self.object(shape, &mut Walk::new(object), scratch);
         }
     }
 
-    fn object<'a>(&mut self, shape: ShapeId, object: &'a str, scratch: &mut Scratch<'a>) {
+    fn object<'a>(&mut self, shape: ShapeId, walk: &mut Walk<'a>, scratch: &mut Scratch<'a>) {
         let mut expected = 0;
-        for (name, token) in members(object) {
+        walk.enter();
+        while let Some((name, token)) = walk.member() {
             expected = self.member(shape, name, expected, token, scratch) + 1;
         }
     }
@@ -195,7 +205,7 @@ impl Rows {
             }
             Token::Array(text) => {
                 let list = self.nested_list(shape, position);
-                scratch.lists.push((list, text));
+                self.set_list(table, list, text, scratch);
                 return position;
             }
         };
@@ -216,6 +226,21 @@ impl Rows {
             seen.seen_in = row;
             seen.seen_at = scratch.values.len();
             scratch.values.push((field, value));
+        }
+    }
+
+    /// Notes a list; a second one of the same path takes the place of the first.
+    fn set_list<'a>(&mut self, table: usize, list: ListId, text: &'a str, scratch: &mut Scratch<'a>) {
+        let row = self.store.tables[table].row_number();
+        let seen = &mut self.lists[list];
+        if seen.seen_in == row {
+            scratch.lists[seen.seen_at].1 = text;
+            let name = seen.path.join(SEPARATOR);
+            self.store.warn(WarningKind::Collision, table, &name);
+        } else {
+            seen.seen_in = row;
+            seen.seen_at = scratch.lists.len();
+            scratch.lists.push((list, text));
         }
     }
 
@@ -247,18 +272,26 @@ impl Rows {
         if let Some(list) = self.shapes[shape].key(position).list {
             return list;
         }
-        let list = self.lists.len();
         let around = &mut self.shapes[shape];
         let (parent, level) = (around.table, around.row_level - 1);
-        let mut path = self.store.tables[parent].path.clone();
-        path.extend(around.path.iter().cloned());
+        let mut path = around.path.clone();
         path.push(around.key(position).name.clone());
-        around.key(position).list = Some(list);
-        let table = self.store.table(path, Some(parent));
+        let same = |list: &List| list.parent == parent && list.level == level && list.path == path;
+        let list = match self.lists.iter().position(same) {
+            Some(list) => list,
+            None => self.add_list(parent, path, level),
+        };
+        self.shapes[shape].key(position).list = Some(list);
+        list
+    }
+
+    fn add_list(&mut self, parent: usize, path: Vec<String>, level: i64) -> ListId {
+        let table_path = self.store.tables[parent].path.iter().chain(&path).cloned().collect();
+        let table = self.store.table(table_path, Some(parent));
         let rows = self.shapes.len();
         self.shapes.push(Shape::new(table, Vec::new(), level, level));
         self.shapes.push(Shape::new(table, Vec::new(), level - 1, level - 1));
-        self.lists.push(List { rows, wrapped: rows + 1 });
-        list
+        self.lists.push(List { parent, path, level, rows, wrapped: rows + 1, seen_in: 0, seen_at: 0 });
+        self.lists.len() - 1
     }
 }

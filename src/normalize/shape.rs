@@ -43,12 +43,22 @@ pub(super) struct Key {
 }
 
 /// Lists at one place: the child table that they fill.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct List {
+    /// The table of the rows that have the list.
+    pub(super) parent: usize,
+    /// Names of the objects around, and its own.
+    pub(super) path: Vec<String>,
+    /// How many more levels are taken apart in its elements.
+    pub(super) level: i64,
     /// Elements, taken as rows.
     pub(super) rows: ShapeId,
     /// Elements that are lists again: rows with that list as their only field.
     pub(super) wrapped: ShapeId,
+    /// The last row that had the list.
+    pub(super) seen_in: u64,
+    /// Where the list of that row waits.
+    pub(super) seen_at: usize,
 }
 
 impl Shape {

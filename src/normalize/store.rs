@@ -1,21 +1,17 @@
 //! All tables in the making, the schema they change, and the files their rows go to.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
-use arrow::ipc::writer::StreamWriter;
+use std::path::PathBuf;
 
 use super::column::{ColumnBuilder, Pushed};
 use super::error::{NormalizeError, Warning, WarningKind, type_name};
 use super::ids::{IdSource, RowId};
+use super::spill;
 use super::table::{ColumnId, System, TableBuilder};
 use super::{Normalized, RootTable, TableRows};
-use crate::schema::{Column, ColumnType, DataType, Hint, Schema, Table, Value, WriteDisposition, join};
+use crate::schema::{
+    Column, ColumnType, DataType, Hint, Schema, Table, Value, WriteDisposition, join, normalize_path,
+};
 use crate::state::LoadId;
 
 /// Rows after which a batch is written: DuckDB takes them in vectors of 2,048 and row groups of 122,880, so
@@ -25,6 +21,9 @@ const BATCH_ROWS: usize = 65_536;
 const BATCH_BYTES: usize = 8 << 20;
 /// Bytes of all batches together after which the largest is written, so that many tables cost no more than few.
 const TOTAL_BYTES: usize = 32 << 20;
+
+/// About what a row takes in each column, null or not, beside its text.
+const SLOT_BYTES: usize = 8;
 
 /// Where a row hangs.
 #[derive(Debug, Clone, Copy)]
@@ -135,9 +134,6 @@ impl Store {
         values: &mut Vec<(usize, Value<'a>)>,
         link: Link<'_>,
     ) -> Result<FinalId<'a>, NormalizeError> {
-        if !self.tables[table].is_listed {
-            self.list_table(table);
-        }
         let mut found = None;
         for (field, value) in values.drain(..) {
             if let Some(system) = self.tables[table].fields[field].system {
@@ -164,8 +160,9 @@ impl Store {
             None => FinalId::Made(self.ids.child(link.parent, &self.tables[table].name, link.index)),
         };
         if is_root {
-            let load_id = self.load_id.clone();
-            self.put_text(table, System::LoadId, load_id.as_str());
+            let column = self.system_column(table, System::LoadId);
+            let load_id = Value::Text(Cow::Borrowed(self.load_id.as_str()));
+            push(&mut self.tables[table], &mut self.bytes, column, &load_id);
         } else {
             if let Some(root) = link.root {
                 self.put_text(table, System::RootId, root);
@@ -198,13 +195,7 @@ impl Store {
     }
 
     fn push(&mut self, table: usize, column: ColumnId, value: &Value<'_>) -> Pushed {
-        let table = &mut self.tables[table];
-        let pushed = table.columns[column].push(table.rows, value);
-        if let Pushed::Stored(bytes) = pushed {
-            table.bytes += bytes;
-            self.bytes += bytes;
-        }
-        pushed
+        push(&mut self.tables[table], &mut self.bytes, column, value)
     }
 
     /// Stores the value of a source field.
@@ -284,6 +275,9 @@ impl Store {
             });
         }
         builder.rows += 1;
+        let bytes = builder.columns.len() * SLOT_BYTES;
+        builder.bytes += bytes;
+        self.bytes += bytes;
         if builder.rows >= BATCH_ROWS || builder.bytes >= BATCH_BYTES {
             return self.write_batch(table);
         }
@@ -335,64 +329,57 @@ impl Store {
         let builder = &mut self.tables[table];
         let column = builder.columns.len();
         // dlt's own columns are always set, or have nothing to be set to.
-        if is_required && System::ALL.iter().all(|system| system.name() != name) {
+        if is_required && System::of(&name).is_none() {
             builder.required.push(column);
         }
+        // Rows before the first value are filled with nulls.
+        let bytes = builder.rows * SLOT_BYTES;
+        builder.bytes += bytes;
+        self.bytes += bytes;
         builder.column_index.insert(name.clone(), column);
         builder.columns.push(ColumnBuilder::new(name, column_type));
         column
     }
 
-    /// Puts the table and what its resource says of it into the schema.
-    fn list_table(&mut self, table: usize) {
-        let builder = &self.tables[table];
+    /// Puts the table and what its resource says of it into the schema, before its first row.
+    pub(super) fn list_table(&mut self, table: usize) {
+        let builder = &mut self.tables[table];
+        if std::mem::replace(&mut builder.is_listed, true) {
+            return;
+        }
         let name = builder.name.clone();
-        match (self.roots.get(table), builder.parent) {
-            (Some(root), _) => {
-                if root.write_disposition == WriteDisposition::Merge {
-                    self.schema.propagate_root_id(&name);
-                }
-                let listed = self.schema.tables.entry(name.clone());
-                let listed = listed.or_insert_with(|| {
-                    Table::root(name.as_str(), root.resource.as_str(), root.write_disposition)
-                });
-                root.hint(listed, self.max_length);
-            }
-            (None, parent) => {
-                let parent = parent.map_or_else(String::new, |parent| self.tables[parent].name.clone());
-                let listed = self.schema.tables.entry(name.clone());
-                listed.or_insert_with(|| Table::child(name, parent));
-            }
+        if let Some(parent) = builder.parent {
+            let parent = self.tables[parent].name.clone();
+            let listed = self.schema.tables.entry(name.clone());
+            listed.or_insert_with(|| Table::child(name.as_str(), parent));
         }
-        self.tables[table].is_listed = true;
-        self.require_hinted(table);
-    }
-
-    /// Columns of earlier packages that cannot be null are checked from the first row on.
-    fn require_hinted(&mut self, table: usize) {
-        let Some(listed) = self.schema.tables.get(&self.tables[table].name) else { return };
-        let required =
-            listed.columns.values().filter(|column| !column.nullable && column.data_type.is_some());
-        let required: Vec<String> = required.map(|column| column.name.clone()).collect();
+        // Several resources may fill one table.
+        for root in self.roots.iter().filter(|root| normalize_path(&root.table, self.max_length) == name) {
+            if root.write_disposition == WriteDisposition::Merge {
+                self.schema.propagate_root_id(&name);
+            }
+            let listed = self.schema.tables.entry(name.clone());
+            let listed = listed.or_insert_with(|| {
+                Table::root(name.as_str(), root.resource.as_str(), root.write_disposition)
+            });
+            root.hint(listed, self.max_length);
+        }
+        let builder = &mut self.tables[table];
+        builder.propagates_id = builder.is_root && self.schema.propagates_root_id(&builder.name);
+        // Columns of earlier packages that cannot be null are checked from the first row on.
+        let listed = self.schema.tables.get(&self.tables[table].name);
+        let required = listed.into_iter().flat_map(|listed| listed.columns.values());
+        let required = required.filter(|column| !column.nullable && System::of(&column.name).is_none());
+        let required: Vec<_> = required.map(|column| column.name.clone()).collect();
         for name in required {
-            if let Some(column) = self.known_column(table, &name)
-                && !self.tables[table].required.contains(&column)
-                && System::ALL.iter().all(|system| system.name() != name)
-            {
-                self.tables[table].required.push(column);
-            }
+            self.known_column(table, &name);
         }
-    }
-
-    /// Whether child rows of a root table carry the id of their root row.
-    pub(super) fn propagates_root_id(&self, table: usize) -> bool {
-        self.tables[table].is_root && self.schema.propagates_root_id(&self.tables[table].name)
     }
 
     fn write_batch(&mut self, table: usize) -> Result<(), NormalizeError> {
         let builder = &mut self.tables[table];
         let path = self.spill_dir.join(format!("{table:04}.{}.arrow", builder.files.len()));
-        if let Err(source) = write(&path, builder) {
+        if let Err(source) = spill::write(&path, builder) {
             return Err(NormalizeError::Spill { table: builder.name.clone(), path, source });
         }
         builder.files.push(path);
@@ -429,6 +416,16 @@ impl Store {
     }
 }
 
+/// Offers a value to a column of the row at hand, and counts its bytes.
+fn push(table: &mut TableBuilder, total: &mut usize, column: ColumnId, value: &Value<'_>) -> Pushed {
+    let pushed = table.columns[column].push(table.rows, value);
+    if let Pushed::Stored(bytes) = pushed {
+        table.bytes += bytes;
+        *total += bytes;
+    }
+    pushed
+}
+
 /// A row's own id, if it is one by dlt's rule: any value that Python takes for true.
 fn own_id(value: Value<'_>) -> Option<Cow<'_, str>> {
     match value {
@@ -447,17 +444,4 @@ fn with_default_hints(column: Column) -> Column {
         "_dlt_list_idx" | "_dlt_load_id" => column.not_null(),
         _ => column,
     }
-}
-
-fn write(path: &Path, builder: &mut TableBuilder) -> Result<(), ArrowError> {
-    let rows = builder.rows;
-    let columns = builder.columns.iter_mut().filter(|column| !column.is_empty());
-    let (fields, arrays): (Vec<_>, Vec<_>) = columns.map(|column| column.finish(rows)).unzip();
-    let schema = Arc::new(arrow::datatypes::Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
-    let mut writer = StreamWriter::try_new(BufWriter::new(File::create(path)?), &schema)?;
-    writer.write(&batch)?;
-    writer.finish()?;
-    writer.into_inner()?.into_inner().map_err(|error| ArrowError::from(error.into_error()))?;
-    Ok(())
 }

@@ -26,9 +26,14 @@ pub(super) enum System {
 }
 
 impl System {
-    /// In the order of new columns.
+    /// All, in the order of new columns.
     pub(super) const ALL: [Self; 5] =
         [Self::LoadId, Self::RootId, Self::ParentId, Self::ListIndex, Self::RowId];
+
+    /// The one with that column name.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|system| system.name() == name)
+    }
 
     /// Name of the column.
     pub(super) const fn name(self) -> &'static str {
@@ -63,6 +68,8 @@ pub(super) struct TableBuilder {
     pub(super) required: Vec<ColumnId>,
     /// dlt's own columns, once they are there.
     pub(super) system: [Option<ColumnId>; System::ALL.len()],
+    /// Whether rows below carry the id of their root row, which is in this table.
+    pub(super) propagates_id: bool,
     /// Whether the schema lists the table and its hints.
     pub(super) is_listed: bool,
     /// Rows of the batch.
@@ -106,6 +113,7 @@ impl TableBuilder {
             column_index: HashMap::default(),
             required: Vec::new(),
             system: [None; System::ALL.len()],
+            propagates_id: false,
             is_listed: false,
             rows: 0,
             bytes: 0,
@@ -130,7 +138,7 @@ impl TableBuilder {
         self.field_index.insert(name.to_owned(), position);
         self.fields.push(Field {
             name: name.to_owned(),
-            system: System::ALL.into_iter().find(|system| system.name() == name && self.has(*system)),
+            system: System::of(name).filter(|system| self.has(*system)),
             column,
             variants: Vec::new(),
             seen_in: 0,

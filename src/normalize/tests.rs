@@ -181,6 +181,18 @@ fn the_later_of_two_fields_of_a_name_wins() {
 }
 
 #[test]
+fn the_later_of_two_lists_of_a_name_wins() {
+    check(
+        &[r#"{"tags": [1, 2], "Tags": [3]}"#],
+        &[
+            "t:",
+            "t__tags: value=3 _dlt_list_idx=0",
+            "column `tags` of table `t`: 1 value(s) replaced by another field of the same name",
+        ],
+    );
+}
+
+#[test]
 fn nesting_ends_where_the_resource_says() {
     let nested = |levels, row| {
         let root = RootTable { max_table_nesting: Some(levels), ..root("t") };
@@ -267,6 +279,21 @@ fn ids_link_children_to_their_rows() {
         (value(3, "_dlt_parent_id").as_str(), value(3, "_dlt_root_id").as_str()),
         ("y975BYAV+oPQBQ", "PARENT")
     );
+}
+
+#[test]
+fn two_resources_may_fill_one_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let keyed = RootTable { primary_key: vec!["k".to_owned()], resource: "other".to_owned(), ..root("T") };
+    let roots = vec![root("t"), keyed];
+    let load_id = LoadId::from_stored("1.5");
+    let mut normalizer = Normalizer::new(Schema::new("s"), roots, load_id, dir.path().to_owned(), 63);
+    normalizer.row(0, raw(r#"{"k": 1, "l": [2]}"#), &[]).unwrap();
+    normalizer.row(1, raw(r#"{"k": 3}"#), &[]).unwrap();
+    let normalized = normalizer.finish().unwrap();
+    let lines: Vec<_> = normalized.tables.iter().flat_map(read).collect();
+    assert_eq!(lines, ["t: k=1", "t: k=3", "t__l: value=2 _dlt_list_idx=0"]);
+    assert!(!normalized.schema.tables["t"].columns["k"].nullable);
 }
 
 #[test]

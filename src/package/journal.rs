@@ -72,6 +72,7 @@ pub enum Outcome {
 }
 
 /// One record of a journal.
+#[expect(clippy::large_enum_variant, reason = "records pass by one at a time")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     /// A page and its rows: the JSON value that the data selector found.
@@ -95,6 +96,7 @@ pub enum Record {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "headers pass by one at a time")]
 enum Header {
     Page(PageRecord),
     End { resource: String, outcome: Outcome, request_count: u64, started_at: i64, finished_at: i64 },

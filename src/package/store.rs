@@ -103,8 +103,7 @@ impl Store {
     /// A package cannot be read, or is of another version.
     pub fn pending(&self) -> Result<Vec<Pending>, PackageError> {
         let error = file_error("list", &self.packages);
-        let entries =
-            fs::read_dir(&self.packages).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let entries = fs::read_dir(&self.packages).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let mut pending = Vec::new();
         for entry in entries.map_err(error)? {
             let package = match Package::open(entry.path())? {

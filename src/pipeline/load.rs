@@ -10,7 +10,7 @@ use crate::destination::{Committed, Destination, DestinationError, LoadPackage, 
 use crate::error::{Error, chain};
 use crate::package::{Outcome, Package};
 use crate::report::RunReport;
-use crate::schema::{Schema, WriteDisposition, normalize_path};
+use crate::schema::{Schema, Table, WriteDisposition, normalize_path};
 use crate::state::PipelineState;
 
 /// How often a load starts over because somebody else changed the schema meanwhile.
@@ -144,9 +144,7 @@ impl Attempt {
         resources
             .filter(|resource| loaded(&resource.name) && goes(resource.write_disposition))
             .map(|resource| normalize_path(&resource.table, length))
-            .filter(|table| {
-                tables.normalized.schema.tables.get(table).is_some_and(|table| table.has_seen_data())
-            })
+            .filter(|table| tables.normalized.schema.tables.get(table).is_some_and(Table::has_seen_data))
             .collect()
     }
 }

@@ -125,6 +125,7 @@ fn to_float(value: &Value<'_>) -> Option<f64> {
         Value::Float(number) => Some(*number),
         Value::Int(number) => Some(*number as f64),
         Value::Wide(digits) => digits.parse().ok(),
+        Value::Text(text) if strip(text).starts_with("0x") => Some(parse_int(text)? as f64),
         Value::Text(text) => parse_float(text),
         _ => None,
     }
@@ -167,11 +168,7 @@ fn epoch(seconds: f64) -> Option<i64> {
 }
 
 fn to_day(value: &Value<'_>) -> Option<i32> {
-    let instant = match value {
-        Value::Bool(_) | Value::Json(_) => return None,
-        other => to_instant(other)?,
-    };
-    i32::try_from(instant.div_euclid(DAY)).ok()
+    i32::try_from(to_instant(value)?.div_euclid(DAY)).ok()
 }
 
 fn to_time(value: &Value<'_>) -> Option<i64> {
@@ -289,17 +286,17 @@ fn to_json<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
 mod tests {
     use super::*;
 
-    fn check(data_type: DataType, value: &Value<'_>, expected: Option<Cell<'_>>) {
+    fn check(data_type: DataType, value: &Value<'_>, expected: impl Into<Option<Cell<'static>>>) {
         let column = ColumnType { data_type, precision: 38, scale: 9, zoned: true };
         let column = if data_type == DataType::Wei { ColumnType { scale: 0, ..column } } else { column };
-        assert_eq!(coerce(column, value), expected, "{value:?} into {data_type:?}");
+        assert_eq!(coerce(column, value), expected.into(), "{value:?} into {data_type:?}");
     }
 
     fn text(text: &str) -> Value<'_> {
         Value::Text(Cow::Borrowed(text))
     }
 
-    fn stored(text: &str) -> Option<Cell<'_>> {
+    fn stored(text: &'static str) -> Option<Cell<'static>> {
         Some(Cell::Text(Cow::Borrowed(text)))
     }
 
@@ -324,6 +321,7 @@ mod tests {
         check(DataType::Bigint, &Value::Bool(true), None);
         check(DataType::Bigint, &Value::Wide("9223372036854775808"), None);
         check(DataType::Double, &text("1e5"), Some(Cell::Float(1e5)));
+        check(DataType::Double, &text("0x1f"), Some(Cell::Float(31.0)));
         check(DataType::Double, &text("nan"), None);
         check(DataType::Double, &Value::Int(3), Some(Cell::Float(3.0)));
         check(DataType::Double, &Value::Bool(true), None);
@@ -342,6 +340,7 @@ mod tests {
         check(DataType::Timestamp, &Value::Float(-0.5), instant(-500_000));
         check(DataType::Timestamp, &Value::Int(i64::MAX), None);
         check(DataType::Timestamp, &text("10:00"), None);
+        check(DataType::Timestamp, &text("0x10"), None);
         check(DataType::Timestamp, &text("soon"), None);
         check(DataType::Timestamp, &Value::Bool(true), None);
         check(DataType::Date, &text("1970-01-02T01:00:00+02:00"), Some(Cell::Day(0)));

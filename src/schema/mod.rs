@@ -15,6 +15,7 @@ use indexmap::IndexMap;
 pub(crate) use coerce::{Cell, ColumnType, coerce};
 pub use column::{Column, DataType, Hint};
 pub(crate) use json::decode;
+pub(crate) use naming::SEPARATOR;
 pub use naming::{join, normalize_identifier, normalize_path};
 pub use stored::{ENGINE_VERSION, SchemaError};
 pub use table::{Table, WriteDisposition};

@@ -11,7 +11,7 @@ use sha3::digest::{ExtendableOutput, Update, XofReader};
 use super::pytext::{decimal_digit, strip};
 
 /// Joins the parts of a path: parent and child table, nested object and field.
-const SEPARATOR: &str = "__";
+pub(crate) const SEPARATOR: &str = "__";
 
 /// What a name becomes of which nothing is left (dlt fails on some of these; a row is worth more).
 const EMPTY_NAME: &str = "_empty";

@@ -55,14 +55,10 @@ fn parse_digits(text: &str, radix: u32) -> Option<i128> {
     after_digit.then_some(if negative { -value } else { value })
 }
 
-/// `float(text)`, and hex integers after `0x`, as far as the result is finite.
+/// `float(text)` as far as the result is finite.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
-    let text = strip(text);
-    if text.starts_with("0x") {
-        return parse_int(text).map(|value| value as f64);
-    }
-    let digits = plain_digits(text)?;
-    // Words that Rust reads as well: no finite value.
+    let digits = plain_digits(strip(text))?;
+    // Rust reads Python's words for infinity and NaN as well: no finite value.
     let value: f64 = digits.parse().ok()?;
     value.is_finite().then_some(value)
 }
@@ -136,7 +132,7 @@ mod tests {
             (" .5 ", Some(0.5)),
             ("5.", Some(5.0)),
             ("1_0.5", Some(10.5)),
-            ("0x1f", Some(31.0)),
+            ("0x1f", None),
             ("nan", None),
             ("-inf", None),
             ("1e999", None),

@@ -54,7 +54,7 @@ pub(crate) fn days(year: u32, month: u32, day: u32) -> Option<i32> {
 }
 
 fn is_leap(year: u32) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
 fn days_in_month(year: u32, month: u32) -> u32 {
@@ -199,9 +199,7 @@ impl Parser<'_> {
 
     /// The time after its separator.
     fn time(&mut self, extended: bool, has_date: bool) -> Option<(i64, Option<i64>)> {
-        if !self.eat(b'T') && !(has_date && self.eat(b' ')) {
-            return None;
-        }
+        (self.eat(b'T') || (has_date && self.eat(b' '))).then_some(())?;
         let hour = self.digits(2)?;
         self.minutes(hour, extended)
     }
@@ -226,7 +224,8 @@ impl Parser<'_> {
                 second = self.digits(2)?;
                 micros = self.fraction()?;
             }
-            if (colons && has_seconds && !extended) || (!colons && extended) {
+            let mixed = if colons { has_seconds && !extended } else { extended };
+            if mixed {
                 return None;
             }
         }
