@@ -21,6 +21,8 @@ pub enum Error {
         name: String,
         /// What there is.
         known: String,
+        /// Which of these may be meant.
+        hint: Option<String>,
     },
     /// No resource is selected.
     #[error("no resource is selected")]
@@ -31,6 +33,15 @@ pub enum Error {
     /// The work directory fails, or another run holds it.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// A load could not be written.
+    #[error("cannot load into {destination}")]
+    NotWritable {
+        /// The destination as configured.
+        destination: String,
+        /// Why.
+        #[source]
+        source: DestinationError,
+    },
     /// The state cannot be read.
     #[error("could not read the state of pipeline `{pipeline}` from {destination}")]
     State {
@@ -98,6 +109,7 @@ impl Error {
             Self::Package(PackageError::Locked { .. }) => 4,
             Self::Package(_)
             | Self::Client(_)
+            | Self::NotWritable { .. }
             | Self::State { .. }
             | Self::Normalize { .. }
             | Self::Load { .. }
@@ -108,29 +120,34 @@ impl Error {
 
     /// What to do about it, and what state things are in.
     pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Config(_) | Self::UnknownResource { .. } | Self::Query { .. } => return None,
-            Self::NothingSelected => "set `selected = true`, or name one with `--resource`",
-            Self::Client(_) => "the config was read, nothing was asked of the API",
+        let (advice, state) = match self {
+            Self::Config(_) => return None,
+            Self::UnknownResource { hint, .. } => return hint.clone(),
+            Self::NothingSelected => (None, "set `selected = true`, or name one with `--resource`"),
+            Self::Client(source) => {
+                return source.hint().or_else(|| Some("nothing was asked of the API".to_owned()));
+            }
             Self::Package(PackageError::Locked { .. }) => {
-                "wait for the other run; if its process is gone, so is the lock"
+                (None, "wait for the other run; if its process is gone, so is the lock")
             }
-            Self::Package(_) => {
-                "what was loaded before is unharmed; check space and permissions of the work directory"
+            Self::Package(_) => (
+                None,
+                "check space and permissions of the work directory; what was loaded before is unharmed",
+            ),
+            Self::State { source, .. } | Self::NotWritable { source, .. } => {
+                (source.hint(), "nothing was asked of the API")
             }
-            Self::State { source, .. } | Self::Load { source, .. } if source.is_locked() => {
-                "close the program that has the database open; nothing that was received is lost"
-            }
-            Self::State { .. } => "nothing was asked of the API",
-            Self::Normalize { .. } => "what was loaded before is unharmed",
-            Self::Load { .. } => {
-                "nothing of the package was committed and nothing is lost: the next run loads it without asking the API again"
-            }
+            Self::Normalize { .. } => (None, "what was loaded before is unharmed"),
+            Self::Load { source, .. } => (
+                source.hint(),
+                "nothing was committed and nothing is lost: the next run loads the package without asking the API again",
+            ),
+            Self::Query { source, .. } => return source.hint().map(str::to_owned),
             Self::Worker(_) => {
-                "this is a bug in forebay; the package is kept and the next run goes on with it"
+                (None, "this is a bug in forebay; the package is kept and the next run goes on with it")
             }
         };
-        Some(hint.to_owned())
+        Some(advice.map_or_else(|| state.to_owned(), |advice| format!("{advice}; {state}")))
     }
 }
 

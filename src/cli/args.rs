@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Loads REST APIs into DuckDB, exactly as fast as their quota allows.
 #[derive(Debug, Parser)]
@@ -32,6 +33,23 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// Run a read-only SQL query on the destination.
     Query(QueryArgs),
+}
+
+impl Command {
+    /// Only rows can be printed as CSV.
+    pub(super) fn check_format(&self) -> Result<(), clap::Error> {
+        let common = match self {
+            Self::Run(args) => &args.common,
+            Self::Check(args) => &args.common,
+            Self::Status(args) => &args.common,
+            Self::Query(_) => return Ok(()),
+        };
+        if common.format == Format::Csv {
+            let message = "`--format csv` is for `forebay query`; use `text` or `json`";
+            return Err(Cli::command().error(ErrorKind::InvalidValue, message));
+        }
+        Ok(())
+    }
 }
 
 const EXIT_CODES: &str = "Exit codes:\n  \

@@ -1,11 +1,13 @@
 //! `forebay check`.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::args::{CheckArgs, Format};
 use super::{fail, load_plan, print_out};
-use crate::config::Plan;
-use crate::error::Error;
+use crate::config::{ConfigError, Plan};
+use crate::error::{Error, chain};
 
 /// Checks each file; all are checked even if one is wrong.
 pub(super) fn check(args: &CheckArgs) -> u8 {
@@ -15,7 +17,12 @@ pub(super) fn check(args: &CheckArgs) -> u8 {
         match load_plan(config, &args.common) {
             Ok(plan) if args.common.format == Format::Json => answers.push(summary(&plan)),
             Ok(plan) => print_out(&text(&plan)),
-            Err(error) => code = fail(&Error::Config(error)),
+            Err(error) => {
+                if args.common.format == Format::Json {
+                    answers.push(refusal(config, &error));
+                }
+                code = fail(&Error::Config(error));
+            }
         }
     }
     if args.common.format == Format::Json {
@@ -29,9 +36,27 @@ fn names(plan: &Plan, selected: bool) -> Vec<&str> {
     resources.map(|resource| resource.name.as_str()).collect()
 }
 
+fn refusal(config: &Path, error: &ConfigError) -> Value {
+    let problems = error.problems().iter().map(|problem| {
+        json!({
+            "path": problem.path,
+            "resource": problem.resource,
+            "message": problem.message,
+            "hint": problem.hint,
+        })
+    });
+    json!({
+        "config": config,
+        "ok": false,
+        "error": chain(error).join(": "),
+        "problems": problems.collect::<Vec<_>>(),
+    })
+}
+
 fn summary(plan: &Plan) -> Value {
     json!({
         "config": plan.file,
+        "ok": true,
         "pipeline": plan.pipeline,
         "destination": plan.destination.to_string(),
         "dataset": plan.dataset,

@@ -9,7 +9,7 @@ mod run;
 mod signal;
 mod status;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,6 +34,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if let Err(error) = cli.command.check_format() {
+        let _ = error.print();
+        return ExitCode::from(2);
+    }
     start_log();
     let code = match &cli.command {
         Command::Run(args) => run::run(args),
@@ -49,8 +53,12 @@ fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("FOREBAY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // A second call, in a test of this function's callers, changes nothing.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time()
+        .try_init();
 }
 
 /// Reads a config file with what the command line overrides.

@@ -10,13 +10,13 @@ pub(super) fn error(error: &Error) -> String {
     if let Error::Config(config) = error {
         return format!("{}\n", config.report());
     }
-    failure(&chain(error), error.hint().as_deref())
+    failure("error", &chain(error), error.hint().as_deref())
 }
 
-fn failure(causes: &[String], hint: Option<&str>) -> String {
+fn failure(lead: &str, causes: &[String], hint: Option<&str>) -> String {
     let mut text = String::new();
     for (level, cause) in causes.iter().enumerate() {
-        let lead = if level == 0 { "error" } else { "  caused by" };
+        let lead = if level == 0 { lead } else { "  caused by" };
         let _ = writeln!(text, "{lead}: {cause}");
     }
     if let Some(hint) = hint {
@@ -35,18 +35,12 @@ pub(super) fn problems(report: &RunReport) -> String {
         if resource.causes.is_empty() {
             continue;
         }
-        if resource.outcome == "partial" {
-            let _ = writeln!(
-                text,
-                "warning: resource `{}` is partial: {}",
-                resource.resource,
-                resource.causes.join(": ")
-            );
-            continue;
-        }
-        let mut causes = vec![format!("could not extract resource `{}`", resource.resource)];
-        causes.extend(resource.causes.iter().cloned());
-        text.push_str(&failure(&causes, resource.hint.as_deref()));
+        let (lead, what) = match resource.outcome.as_str() {
+            "partial" => ("warning", format!("resource `{}` is short", resource.resource)),
+            _ => ("error", format!("could not extract resource `{}`", resource.resource)),
+        };
+        let causes: Vec<_> = std::iter::once(what).chain(resource.causes.iter().cloned()).collect();
+        text.push_str(&failure(lead, &causes, resource.hint.as_deref()));
     }
     text
 }
@@ -59,7 +53,7 @@ pub(super) fn closing(report: &RunReport, rate_limit: Option<&str>) -> String {
     }
     let width = report.resources.iter().map(|resource| resource.resource.len()).max().unwrap_or(0);
     for resource in &report.resources {
-        let _ = writeln!(text, "{}", resource_line(resource, width, report.too_many_requests, rate_limit));
+        let _ = writeln!(text, "{}", resource_line(resource, width, rate_limit));
     }
     for load in &report.loads {
         let _ = writeln!(text, "{}", load_line(load, report));
@@ -71,7 +65,8 @@ pub(super) fn closing(report: &RunReport, rate_limit: Option<&str>) -> String {
 fn pending_line(pending: &PendingWork) -> String {
     match pending {
         PendingWork::Resumed { load_id, pages } => {
-            format!("went on with the unfinished extraction {load_id}: {pages} pages were there already")
+            let pages = counted(*pages, "page");
+            format!("went on with the unfinished extraction {load_id} of an earlier run, which had {pages}")
         }
         PendingWork::Loaded { load_id } => {
             format!("loaded package {load_id}, which an earlier run had received")
@@ -82,7 +77,7 @@ fn pending_line(pending: &PendingWork) -> String {
     }
 }
 
-fn resource_line(resource: &ResourceReport, width: usize, refused: u64, rate_limit: Option<&str>) -> String {
+fn resource_line(resource: &ResourceReport, width: usize, rate_limit: Option<&str>) -> String {
     let rows = match resource.total_rows {
         Some(total) => format!("{}/{total} rows", resource.rows),
         None => format!("{} rows", resource.rows),
@@ -91,7 +86,7 @@ fn resource_line(resource: &ResourceReport, width: usize, refused: u64, rate_lim
         format!("{:width$}", resource.resource),
         format!("{:8}", resource.outcome),
         rows,
-        format!("{} requests ({refused} × 429)", resource.requests),
+        format!("{} ({} × 429)", counted(resource.requests, "request"), resource.too_many_requests),
         format!("{:.1} s", resource.seconds),
     ];
     let fresh_pages = resource.pages.saturating_sub(resource.resumed_pages);
@@ -104,7 +99,7 @@ fn resource_line(resource: &ResourceReport, width: usize, refused: u64, rate_lim
         });
     }
     if resource.added_columns > 0 {
-        fields.push(format!("+{} columns", resource.added_columns));
+        fields.push(format!("+{}", counted(resource.added_columns as u64, "column")));
     }
     fields.join("   ")
 }
@@ -127,9 +122,21 @@ fn verdict(report: &RunReport) -> String {
         Status::Partial => {
             format!("partial: {} of {total} resources complete (exit code {code})\n", count("complete"))
         }
+        Status::Failed if report.is_resumable => {
+            let pages: u64 = report.resources.iter().map(|resource| resource.pages).sum();
+            let kept = if pages == 1 { "the page that came is" } else { "the pages that came are" };
+            format!(
+                "failed: nothing of this run was committed; {kept} kept, the next run goes on there (exit code {code})\n"
+            )
+        }
         Status::Failed => format!("failed: nothing of this run was committed (exit code {code})\n"),
         Status::Stopped => {
             "stopped: what was received is kept; the same command goes on from there\n".to_owned()
         }
     }
+}
+
+/// `1 request`, `2 requests`.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

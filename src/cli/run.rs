@@ -31,6 +31,10 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         };
         let mut codes = Vec::new();
         for config in &args.configs {
+            if args.configs.len() > 1 {
+                // Whatever follows on stderr is about this file; on stdout, the report names it.
+                print_err(&format!("{}:\n", config.display()));
+            }
             codes.push(run_one(config, args, &signals).await);
             if let Some(code) = signals.exit_code() {
                 return code;
@@ -73,19 +77,24 @@ async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
     let result = pipeline::run(&run).await;
     progress.finish();
     match result {
-        Ok(report) => finish(&plan, &report, args.common.format, signals),
+        Ok(report) => finish(&plan, &report, args, signals),
         Err(error) => fail(&error),
     }
 }
 
-fn finish(plan: &Plan, report: &RunReport, format: Format, signals: &Signals) -> u8 {
+fn finish(plan: &Plan, report: &RunReport, args: &RunArgs, signals: &Signals) -> u8 {
     print_err(&render::problems(report));
-    match format {
+    match args.common.format {
         Format::Json => match serde_json::to_string(report) {
             Ok(json) => print_out(&format!("{json}\n")),
             Err(error) => print_err(&format!("error: could not print the report: {error}\n")),
         },
-        Format::Text | Format::Csv => print_out(&render::closing(report, shortest(plan).as_deref())),
+        Format::Text | Format::Csv => {
+            if args.configs.len() > 1 {
+                print_out(&format!("{}:\n", plan.file.display()));
+            }
+            print_out(&render::closing(report, shortest(plan).as_deref()));
+        }
     }
     match (report.status, signals.exit_code()) {
         (Status::Stopped, Some(code)) => code,

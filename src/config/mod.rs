@@ -28,6 +28,7 @@ mod tests;
 
 pub use load::{Overrides, load};
 pub use plan::*;
+pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem, SyntaxError};
 pub use schema::json_schema;
 pub use secret::Secret;

@@ -205,7 +205,7 @@ pub(super) fn at_index(path: &str, index: usize) -> String {
 
 /// ``did you mean `x`?`` for the option that is nearest to `text`, if one is near: a few slips away, or with more or
 /// fewer words.
-pub(super) fn did_you_mean<'a>(text: &str, options: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn did_you_mean<'a>(text: &str, options: impl IntoIterator<Item = &'a str>) -> Option<String> {
     // Two slips in a word of six letters are still that word; in one of three they are another.
     let near = (text.chars().count().max(3) / 3).min(3);
     let folded = text.to_lowercase();

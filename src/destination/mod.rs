@@ -93,6 +93,13 @@ pub trait Destination: Send {
     /// The database cannot be read, or holds a document that this version does not know.
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError>;
 
+    /// Looks whether a load could be written, as far as that can be told without writing: before an API is asked for
+    /// what could not be kept.
+    ///
+    /// # Errors
+    /// There is no place for the database, or no permission to write it.
+    fn check_writable(&self) -> Result<(), DestinationError>;
+
     /// Commits a package: DDL, rows, schema, state, ledger and run records in one transaction. A load id that
     /// is in the ledger already changes nothing, so a package may be loaded again after a crash at any moment.
     ///
@@ -102,9 +109,22 @@ pub trait Destination: Send {
 }
 
 impl DestinationError {
-    /// Whether another program has the database.
-    pub fn is_locked(&self) -> bool {
-        matches!(self, Self::Locked { .. })
+    /// What to do about it, if there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Locked { .. } => {
+                Some("close the program that has the database open, or wait longer with `--lock-timeout`")
+            }
+            Self::Missing { .. } => Some("`forebay run` makes it; check `destination` if that was done"),
+            Self::NoFolder { .. } => Some("make the folder, or correct `destination`"),
+            Self::Open { .. } => Some("check `destination`, and space and permissions there"),
+            Self::Foreign { .. } => Some("check `destination`; the file was left as it is"),
+            Self::Statement { .. }
+            | Self::SchemaMoved { .. }
+            | Self::Schema(_)
+            | Self::State(_)
+            | Self::Spill { .. } => None,
+        }
     }
 }
 
@@ -121,6 +141,24 @@ pub enum DestinationError {
         holder: String,
         /// How long it was waited for.
         waited: Duration,
+    },
+    /// There is no database yet.
+    #[error("there is no database `{file}`")]
+    Missing {
+        /// The database file.
+        file: String,
+    },
+    /// There is no folder for the database.
+    #[error("there is no folder `{folder}`")]
+    NoFolder {
+        /// The folder.
+        folder: String,
+    },
+    /// The file is something else.
+    #[error("`{file}` is not a DuckDB database")]
+    Foreign {
+        /// The file.
+        file: String,
     },
     /// The database cannot be opened.
     #[error("could not open `{file}`: {reason}")]

@@ -73,6 +73,24 @@ pub enum ExtractError {
         /// The parent resource.
         parent: String,
     },
+    /// The cap was reached before the end.
+    #[error("stopped at the cap of {pages} pages (`max_pages`); the API has more")]
+    Capped {
+        /// The cap.
+        pages: u64,
+        /// Whether the resource replaces what is there: a part must not take the place of all.
+        replaces: bool,
+    },
+    /// There were fewer rows than the API says there are.
+    #[error("the API reports {total} rows but gave {rows}")]
+    Short {
+        /// What it reports.
+        total: u64,
+        /// What came.
+        rows: u64,
+        /// Whether the resource replaces what is there: a part must not take the place of all.
+        replaces: bool,
+    },
     /// The request cannot be built.
     #[error("`{url}` is not a URL")]
     Url {
@@ -110,25 +128,38 @@ impl ExtractError {
             | Self::Paginate { .. }
             | Self::ParentField { .. }
             | Self::Template { .. }
+            | Self::Capped { .. }
+            | Self::Short { .. }
             | Self::Url { .. } => false,
         }
     }
 
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Http(error) => error.hint(),
-            Self::NotJson { .. } => {
-                Some("is `base_url` the API's address, and not that of its web pages?".to_owned())
+        let hint = match self {
+            Self::Http(error) => return error.hint(),
+            Self::Paginate { source, .. } => return source.hint().map(str::to_owned),
+            Self::NotJson { .. } => "is `base_url` the API's address, and not that of its web pages?",
+            Self::NoData { .. } => "set `data_selector` to the path of the rows; `$` means the whole page",
+            Self::ParentField { .. } | Self::Template { .. } => {
+                "name a field that every row of the parent has, with a value"
             }
-            Self::NoData { .. } => {
-                Some("set `data_selector` to the path of the rows; `$` means the whole page".to_owned())
+            Self::Parent { .. } => "once its parent is extracted, this resource is, too",
+            Self::Capped { replaces: false, .. } => "raise `max_pages`; what came is loaded",
+            Self::Capped { replaces: true, .. } => {
+                "raise `max_pages`; the rows of the last complete run stay, since a part must not replace all"
             }
-            Self::Paginate { source, .. } => source.hint().map(str::to_owned),
-            Self::ParentField { .. } | Self::Template { .. } | Self::Parent { .. } | Self::Url { .. } => None,
-            Self::Package(_) => Some(
-                "free space below the work directory; the next run goes on where this one stopped".to_owned(),
-            ),
-        }
+            Self::Short { replaces: false, .. } => {
+                "run again: rows may have been deleted while they were read; what came is loaded"
+            }
+            Self::Short { replaces: true, .. } => {
+                "run again: rows may have been deleted while they were read; those of the last complete run stay"
+            }
+            Self::Url { .. } => "check `base_url` and `path`",
+            Self::Package(_) => {
+                "free space below the work directory; the next run goes on where this one stopped"
+            }
+        };
+        Some(hint.to_owned())
     }
 }

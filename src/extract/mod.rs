@@ -41,7 +41,7 @@ pub struct ResourceEnd {
     pub progress: ResourceProgress,
     /// How it ended; `None` if a signal stopped it.
     pub outcome: Option<Outcome>,
-    /// Why it failed, if it did.
+    /// Why it is not complete, if it is not and this run found out.
     pub error: Option<ExtractError>,
 }
 

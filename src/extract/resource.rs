@@ -9,7 +9,7 @@ use super::request::first_request;
 use super::rows::RowSelector;
 use super::{Extraction, ResourceEnd};
 use crate::config::{IncrementalPlan, ResourcePlan};
-use crate::http::{Request, Response};
+use crate::http::{HttpError, Request, Response};
 use crate::package::{Journal, Outcome, PackageError, PageRecord, Record, Start};
 use crate::page::{self, Page};
 use crate::paginate::{Next, PageCursor, PaginateError};
@@ -52,12 +52,23 @@ pub(super) async fn extract(
     let ended = run.all_series(earlier).await;
     run.progress.finished_at = now_micros();
     let (outcome, error) = match ended {
-        Ok(outcome) => (outcome, None),
+        Ok(Ended::Complete) => (Some(Outcome::Complete), None),
+        Ok(Ended::Partial(error)) => (Some(Outcome::Partial(error.to_string())), Some(error)),
+        Ok(Ended::Stopped) => (None, None),
         Err(error) => (Some(Outcome::Failed(error.to_string())), Some(error)),
     };
     let end = ResourceEnd { resource: resource.name.clone(), progress: run.progress, outcome, error };
     extraction.reporter.report(Event::ResourceEnded { end: &end });
     end
+}
+
+/// How a resource ended that did not fail.
+enum Ended {
+    Complete,
+    /// Its rows are loaded, but there are more.
+    Partial(ExtractError),
+    /// A signal stopped it.
+    Stopped,
 }
 
 struct ResourceRun<'a> {
@@ -68,8 +79,8 @@ struct ResourceRun<'a> {
 }
 
 impl ResourceRun<'_> {
-    /// Goes through all paginations; `None` if a signal stopped it.
-    async fn all_series(&mut self, earlier: &[ResourceEnd]) -> Result<Option<Outcome>, ExtractError> {
+    /// Goes through all paginations.
+    async fn all_series(&mut self, earlier: &[ResourceEnd]) -> Result<Ended, ExtractError> {
         let mut capped = false;
         self.needs_parent(earlier)?;
         let mut all = AllSeries::of(self.extraction.package, self.resource)?;
@@ -77,32 +88,31 @@ impl ResourceRun<'_> {
             match self.paginate(&series).await? {
                 SeriesEnd::Done => {}
                 SeriesEnd::Capped => capped = true,
-                SeriesEnd::Stopped => return Ok(None),
+                SeriesEnd::Stopped => return Ok(Ended::Stopped),
             }
         }
-        let outcome = self.outcome(capped);
-        if !matches!(outcome, Outcome::Failed(_)) {
-            self.progress.finished_at = now_micros();
-            self.append(&self.progress.end_record(&self.resource.name, outcome.clone()))?;
-        }
-        Ok(Some(outcome))
+        let replaces = self.resource.write_disposition == WriteDisposition::Replace;
+        let (outcome, ended) = match self.missing(capped, replaces) {
+            None => (Outcome::Complete, Ended::Complete),
+            // Part of the rows must not take the place of all of them.
+            Some(missing) if replaces => return Err(missing),
+            Some(missing) => (Outcome::Partial(missing.to_string()), Ended::Partial(missing)),
+        };
+        self.progress.finished_at = now_micros();
+        self.append(&self.progress.end_record(&self.resource.name, outcome))?;
+        Ok(ended)
     }
 
     /// Tells a complete read from a short one.
-    fn outcome(&self, capped: bool) -> Outcome {
+    fn missing(&self, capped: bool, replaces: bool) -> Option<ExtractError> {
         let pages = self.resource.endpoint.paginator.max_pages;
         let rows = self.progress.row_count;
-        let reason = match self.progress.total_rows {
-            _ if capped => format!("stopped at the cap of {pages} pages (`max_pages`); the API has more"),
+        match self.progress.total_rows {
+            _ if capped => Some(ExtractError::Capped { pages, replaces }),
             Some(total) if rows < total && self.is_full_read() => {
-                format!("the API reports {total} rows but gave {rows}")
+                Some(ExtractError::Short { total, rows, replaces })
             }
-            _ => return Outcome::Complete,
-        };
-        match self.resource.write_disposition {
-            // Part of the rows must not take the place of all of them.
-            WriteDisposition::Replace => Outcome::Failed(reason),
-            _ => Outcome::Partial(reason),
+            _ => None,
         }
     }
 
@@ -146,9 +156,14 @@ impl ResourceRun<'_> {
                 biased;
                 // An error means that nobody can ask to stop any more.
                 Ok(_) = stop.wait_for(|stop| *stop) => return Ok(SeriesEnd::Stopped),
-                response = self.extraction.client.send(&request) => response?,
+                response = self.extraction.client.send(&request) => response,
             };
-            self.progress.request_count += u64::from(response.attempts);
+            let (attempts, throttled) = response
+                .as_ref()
+                .map_or_else(HttpError::attempts, |response| (response.attempts, response.throttled));
+            self.progress.request_count += u64::from(attempts);
+            self.progress.throttled_count += u64::from(throttled);
+            let response = response?;
             self.page(series, cursor, &request, &response, &mut rows)?;
         }
     }

@@ -38,6 +38,8 @@ pub enum HttpError {
         request: String,
         /// Attempts made.
         attempts: u32,
+        /// Attempts of them that were refused with status 429.
+        throttled: u32,
         /// From the first attempt's start, pauses included.
         elapsed: Duration,
         /// The last failure.
@@ -200,8 +202,13 @@ impl Failure {
         }
     }
 
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
+    /// Whether the server refused the request for its rate.
+    pub(super) fn is_throttled(&self) -> bool {
+        matches!(self, Self::Status(StatusFailure { status: 429, .. }))
+    }
+
+    fn hint(&self) -> &str {
+        match self {
             Self::Status(failure) if failure.is_about_credentials() => {
                 "check the key in `auth` and what it may read; the API did not accept it"
             }
@@ -210,9 +217,14 @@ impl Failure {
             Self::Status(StatusFailure { status: 429, .. }) => {
                 "check `rate_limits`: the API allows less, or somebody else uses the same key"
             }
-            Self::Status(_) | Self::Interrupted { .. } | Self::Redirect { .. } | Self::Invalid { .. } => {
-                return None;
+            Self::Status(StatusFailure { status: 500..=599, .. }) | Self::Interrupted { .. } => {
+                "the API, or a gateway before it, is in trouble: run again later"
             }
+            Self::Status(_) => "check the request against the API's documentation",
+            Self::Redirect { .. } => {
+                "check `base_url` and `path`: `https` in place of `http`, a slash at the end"
+            }
+            Self::Invalid { .. } => "check `base_url`, `path`, `params` and `headers`",
             Self::ServerDelay { .. } => "run again later, or allow longer pauses with `max_server_delay`",
             Self::Timeout { .. } => "ask for smaller pages, or allow more time with `timeout`",
             Self::Dns { .. } => "check `base_url` and the network of this machine",
@@ -222,8 +234,7 @@ impl Failure {
             Self::ForeignRedirect { .. } => {
                 "if that is where the API lives now, make it the `base_url`; the key was not sent there"
             }
-        };
-        Some(hint.to_owned())
+        }
     }
 }
 
@@ -231,7 +242,7 @@ impl HttpError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Request { source, .. } => source.hint(),
+            Self::Request { source, .. } => Some(source.hint().to_owned()),
             Self::Header { .. } => Some("look for a line break at the end of a key".to_owned()),
             Self::Ledger { .. } => Some("check the permissions of the work directory".to_owned()),
             Self::Client { .. } => None,
@@ -243,6 +254,14 @@ impl HttpError {
         match self {
             Self::Request { source, .. } => source.is_transient(),
             Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => false,
+        }
+    }
+
+    /// Attempts that were made, and how many of them were refused with status 429.
+    pub fn attempts(&self) -> (u32, u32) {
+        match self {
+            Self::Request { attempts, throttled, .. } => (*attempts, *throttled),
+            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => (0, 0),
         }
     }
 
@@ -298,6 +317,7 @@ mod tests {
         let error = HttpError::Request {
             request: "GET https://api.example.com/v1/invoices?page=42".to_owned(),
             attempts: 5,
+            throttled: 0,
             elapsed: Duration::from_millis(61_200),
             source: Box::new(Failure::Status(status(503, "", "try later"))),
         };
@@ -322,8 +342,8 @@ mod tests {
     #[test]
     fn the_hint_to_the_key_comes_only_where_it_is_about_the_key() {
         let check = |failure: StatusFailure, expected: bool| {
-            let hint = Failure::Status(failure.clone()).hint().unwrap_or_default();
-            assert_eq!(hint.contains("key in `auth`"), expected, "{failure}");
+            let failure = Failure::Status(failure);
+            assert_eq!(failure.hint().contains("key in `auth`"), expected, "{failure}");
         };
         check(status(401, "", ""), true);
         check(status(403, "", ""), true);

@@ -64,8 +64,7 @@ impl Retries {
             return Verdict::GiveUp(Failure::ServerDelay { status: Box::new(status.clone()), delay, limit });
         }
         self.attempt += 1;
-        let is_throttled = matches!(&failure, Failure::Status(status) if status.status == 429);
-        let holds_all = is_throttled || asked.is_some();
+        let holds_all = failure.is_throttled() || asked.is_some();
         Verdict::Retry { delay: asked.unwrap_or_else(|| self.own_delay()), holds_all }
     }
 

@@ -78,13 +78,19 @@ impl fmt::Display for Warning {
         let Self { kind, table, column, count } = self;
         match kind {
             WarningKind::Collision => {
+                let values = if *count == 1 { "value was" } else { "values were" };
                 write!(
                     f,
-                    "column `{column}` of table `{table}`: {count} value(s) replaced by another field of the same name"
+                    "{count} {values} lost: two fields of a row become column `{column}` of table `{table}`, and the later one counts"
                 )
             }
             WarningKind::Variant => {
-                write!(f, "column `{column}` of table `{table}` took {count} value(s) of another type")
+                let values = if *count == 1 { "value" } else { "values" };
+                let origin = column.rsplit_once("__v_").map_or(column.as_str(), |(origin, _)| origin);
+                write!(
+                    f,
+                    "{count} {values} of column `{origin}` of table `{table}` did not fit its type and went to column `{column}`"
+                )
             }
         }
     }

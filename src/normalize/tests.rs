@@ -143,9 +143,9 @@ fn values_that_do_not_fit_go_to_variants() {
             "t: n__v_double=1.5",
             "t: n__v_bool=true",
             "t: n__v_text=y",
-            "column `n__v_text` of table `t` took 2 value(s) of another type",
-            "column `n__v_double` of table `t` took 1 value(s) of another type",
-            "column `n__v_bool` of table `t` took 1 value(s) of another type",
+            "2 values of column `n` of table `t` did not fit its type and went to column `n__v_text`",
+            "1 value of column `n` of table `t` did not fit its type and went to column `n__v_double`",
+            "1 value of column `n` of table `t` did not fit its type and went to column `n__v_bool`",
         ],
     );
     check(
@@ -153,7 +153,7 @@ fn values_that_do_not_fit_go_to_variants() {
         &[
             "t: n=1",
             "t: n__v_wei=12345678901234567890",
-            "column `n__v_wei` of table `t` took 1 value(s) of another type",
+            "1 value of column `n` of table `t` did not fit its type and went to column `n__v_wei`",
         ],
     );
 }
@@ -174,8 +174,8 @@ fn the_later_of_two_fields_of_a_name_wins() {
         &[r#"{"fooBar": 1, "foo_bar": 2, "FooBar": "x", "a__b": 4, "a": {"b": 3}}"#],
         &[
             "t: foo_bar=x a__b=3",
-            "column `foo_bar` of table `t`: 2 value(s) replaced by another field of the same name",
-            "column `a__b` of table `t`: 1 value(s) replaced by another field of the same name",
+            "2 values were lost: two fields of a row become column `foo_bar` of table `t`, and the later one counts",
+            "1 value was lost: two fields of a row become column `a__b` of table `t`, and the later one counts",
         ],
     );
 }
@@ -187,7 +187,7 @@ fn the_later_of_two_lists_of_a_name_wins() {
         &[
             "t:",
             "t__tags: value=3 _dlt_list_idx=0",
-            "column `tags` of table `t`: 1 value(s) replaced by another field of the same name",
+            "1 value was lost: two fields of a row become column `tags` of table `t`, and the later one counts",
         ],
     );
 }
@@ -302,7 +302,7 @@ fn odd_text_is_kept() {
         &[r#"{"a": "x\u0000y", "b": "\ud800", "": 1, "__": 2, "caf\u00e9": 3}"#],
         &[
             "t: a=xy b=\u{fffd} _empty=2 caf=3",
-            "column `_empty` of table `t`: 1 value(s) replaced by another field of the same name",
+            "1 value was lost: two fields of a row become column `_empty` of table `t`, and the later one counts",
         ]
         .map(|line| line.replace("caf=", "cafx="))
         .each_ref()

@@ -25,7 +25,13 @@ pub(super) async fn load_package(
     let mut excluded = BTreeSet::new();
     let mut moves = 0;
     let loaded = loop {
-        let committed = run.committed().await?;
+        let committed = run.committed().await.map_err(|error| match error {
+            // The package is what matters here, not what it is loaded on.
+            Error::State { destination, source, .. } => {
+                Error::Load { load_id: package.load_id().clone(), destination, source }
+            }
+            other => other,
+        })?;
         let attempt = Attempt {
             plan: run.plan.clone(),
             package: package.clone(),

@@ -52,6 +52,9 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
     let store = Store::open(&run.plan.work_dir, &run.plan.pipeline)?;
     let mut report = empty_report(run.plan);
 
+    run.destination
+        .check_writable()
+        .map_err(|source| Error::NotWritable { destination: run.plan.destination.to_string(), source })?;
     let mut unfinished = None;
     for pending in store.pending()? {
         match pending {
@@ -75,14 +78,13 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
     };
     let extracted = extract::into_package(&extraction).await?;
     report.resources = extracted.resources.iter().map(resource_report).collect();
-    report.too_many_requests = client.counts().throttled;
     match extracted.standing {
         Standing::Extracted => {
             run.reporter.report(Event::Loading { load_id: package.load_id(), pending: false });
             load::load_package(run, package, &mut report).await?;
         }
         Standing::Useless => package.remove()?,
-        Standing::Resumable => {}
+        Standing::Resumable => report.is_resumable = true,
     }
     report.status = status(&extracted, &report);
     report.seconds = began.elapsed().as_secs_f64();
@@ -128,7 +130,7 @@ fn empty_report(plan: &Plan) -> RunReport {
         resources: Vec::new(),
         loads: Vec::new(),
         warnings: Vec::new(),
-        too_many_requests: 0,
+        is_resumable: false,
         seconds: 0.0,
     }
 }
@@ -153,6 +155,7 @@ fn resource_report(end: &ResourceEnd) -> ResourceReport {
         pages: progress.page_count,
         resumed_pages: progress.resumed_pages,
         requests: progress.request_count,
+        too_many_requests: progress.throttled_count,
         seconds: Duration::from_micros(micros).as_secs_f64(),
         added_columns: 0,
     }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use sha3::{Digest, Sha3_256};
 
 use super::Run;
-use crate::config::{IncrementalPlan, Plan, ResourcePlan};
+use crate::config::{IncrementalPlan, Plan, ResourcePlan, did_you_mean};
 use crate::destination::Committed;
 use crate::error::Error;
-use crate::package::{Manifest, Package, Start};
+use crate::package::{Manifest, Package, PackageError, Record, Start};
 use crate::paginate::PageCursor;
 use crate::report::{Event, PendingWork, RunReport, now_micros};
 use crate::state::LoadId;
@@ -22,7 +22,9 @@ pub(super) fn selected(plan: &Plan, named: &[String]) -> Result<Vec<String>, Err
     let known = |name: &String| plan.resources.iter().any(|resource| &resource.name == name);
     if let Some(unknown) = named.iter().find(|name| !known(name)) {
         let names: Vec<_> = plan.resources.iter().map(|resource| format!("`{}`", resource.name)).collect();
-        return Err(Error::UnknownResource { name: unknown.clone(), known: names.join(", ") });
+        let known = plan.resources.iter().map(|resource| resource.name.as_str());
+        let hint = did_you_mean(unknown, known);
+        return Err(Error::UnknownResource { name: unknown.clone(), known: names.join(", "), hint });
     }
     let wanted = |resource: &&ResourcePlan| match named {
         [] => resource.selected,
@@ -70,6 +72,11 @@ pub(super) fn take_up(
                 package.manifest.selected.join(", ")
             ));
         }
+        let mut pages = 0;
+        for record in package.headers()? {
+            pages += u64::from(matches!(record.map_err(PackageError::from)?, Record::Page(..)));
+        }
+        report.pending.push(PendingWork::Resumed { load_id, pages });
         return Ok(Some(package));
     };
     run.reporter.report(Event::Dropping { load_id: &load_id, reason });

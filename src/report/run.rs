@@ -37,8 +37,8 @@ pub struct RunReport {
     pub loads: Vec<LoadReport>,
     /// Things to look at.
     pub warnings: Vec<String>,
-    /// Requests that the server refused for their rate.
-    pub too_many_requests: u64,
+    /// Whether pages were received that are kept but not loaded: the next run goes on after them.
+    pub is_resumable: bool,
     /// Seconds from start to end.
     pub seconds: f64,
 }
@@ -87,8 +87,10 @@ pub struct ResourceReport {
     pub pages: u64,
     /// Pages of them that an earlier run received.
     pub resumed_pages: u64,
-    /// Requests sent.
+    /// Requests sent, repeated ones included.
     pub requests: u64,
+    /// Requests of this run that the server refused for their rate.
+    pub too_many_requests: u64,
     /// Seconds from its first request to its last page.
     pub seconds: f64,
     /// Columns that its tables got, beyond those of new tables.

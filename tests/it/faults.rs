@@ -20,7 +20,9 @@ fn check_fault(kind: FaultKind, page: u64, settings: &[&str]) -> (Scene, crate::
     let before = scene.tables();
     scene.mock.set_faults(vec![Fault::at_page(page, kind).times(FOREVER)]);
     let mut forebay = scene.run_members();
-    settings.iter().for_each(|setting| drop(forebay.set(setting)));
+    for setting in settings {
+        forebay.set(setting);
+    }
     let ran = forebay.ran().failed(1);
     assert_eq!(scene.tables(), before);
     scene.recovers();
@@ -148,7 +150,10 @@ fn cursors_that_go_in_a_circle_end_the_reading() {
     // 1 → 2 → 3 → 1
     let api = Script::start(|target| {
         let after = target.split_once("after=").map_or(0, |(_, after)| after[..1].parse().unwrap());
-        format!(r#"{{"endCursor": {}, "hasNextPage": true, "data": [{{"id": "mem_{after}"}}]}}"#, after % 3 + 1)
+        format!(
+            r#"{{"endCursor": {}, "hasNextPage": true, "data": [{{"id": "mem_{after}"}}]}}"#,
+            after % 3 + 1
+        )
     });
     let ran = scene.run_members().set(&format!("client.base_url={}", api.url())).ran().failed(1);
     assert_said!(ran);
@@ -194,15 +199,16 @@ fn a_resource_that_fails_leaves_the_others_alone() {
 
 #[test]
 fn the_state_of_a_resource_that_fails_does_not_move() {
+    const GOOD: &str = "v2/data-tables";
     let scene = Scene::new(25);
-    let run = |with_plans: bool| {
+    let run = |tables: &str| {
         let mut forebay = scene.command("run");
         forebay.args(["-r", "members", "-r", "data_tables"]);
-        forebay.set("resources.members.incremental={page_cursor=true}");
-        forebay.set(if with_plans { "pipeline.source=memberstack" } else { "resources.data_tables.endpoint.path=nowhere" });
+        forebay.set("resources.members.endpoint.incremental={page_cursor=true}");
+        forebay.set(&format!("resources.data_tables.endpoint.path={tables}"));
         forebay.ran()
     };
-    assert_eq!(run(true).code, 0);
+    run(GOOD).with_code(0);
     let cursors = || {
         let mut forebay = scene.command("status");
         let ran = forebay.args(["--format", "json"]).ran();
@@ -213,12 +219,12 @@ fn the_state_of_a_resource_that_fails_does_not_move() {
 
     scene.mock.create_member();
     scene.mock.fail_next(FaultKind::Reset, FOREVER);
-    let ran = run(true).failed(1);
+    let ran = run(GOOD).failed(1);
     assert_eq!(cursors(), before, "{ran}");
     assert_eq!(count(&scene.tables(), "members"), 25);
 
     scene.mock.set_faults(Vec::new());
-    let ran = run(false).failed(3);
+    let ran = run("nowhere").failed(3);
     assert_ne!(cursors(), before, "{ran}");
     assert_eq!(count(&scene.tables(), "members"), 26);
 }
@@ -274,10 +280,7 @@ fn a_disk_too_full_for_the_database_keeps_the_package() {
     for _ in 0..75 {
         scene.mock.create_member();
     }
-    // Received, but not loaded, since somebody has the database open.
-    let reader = duckdb::Connection::open(scene.path("memberstack.duckdb")).unwrap();
-    scene.run_members().args(["--lock-timeout", "0"]).ran().failed(1);
-    drop(reader);
+    drop(received_while(&scene, |scene| duckdb::Connection::open(scene.path("memberstack.duckdb")).unwrap()));
     assert_eq!(scene.tables(), before);
 
     // Room for what normalizing writes, and not for what the database writes.
@@ -288,6 +291,22 @@ fn a_disk_too_full_for_the_database_keeps_the_package() {
     assert_eq!(scene.tables(), before);
     scene.recovers();
     assert_eq!(count(&scene.tables(), "members"), 100);
+}
+
+/// A run that gets its first page only after `act`, which keeps it from loading what it receives.
+fn received_while<T>(scene: &Scene, act: impl FnOnce(&Scene) -> T) -> T {
+    scene.mock.fail_next(FaultKind::Hold, 1);
+    let asked = scene.mock.requests().len();
+    let mut forebay = scene.run_members();
+    forebay.args(["--lock-timeout", "0"]);
+    let run = forebay.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(scene.mock.wait_for_requests(asked + 1, Duration::from_secs(60)));
+    let acted = act(scene);
+    scene.mock.release();
+    let output = run.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("error: could not load package"), "{stderr}");
+    acted
 }
 
 /// Size of the largest file in a folder with this name somewhere below `dir`.
@@ -308,8 +327,7 @@ fn bound_by_permissions() -> Option<&'static [&'static str]> {
     let file = dir.path().join("read-only");
     fs::write(&file, "").unwrap();
     read_only(&file);
-    let wrappers: [&[&str]; 2] =
-        [&["env"], &["setpriv", "--bounding-set=-dac_override,-dac_read_search"]];
+    let wrappers: [&[&str]; 2] = [&["env"], &["setpriv", "--bounding-set=-dac_override,-dac_read_search"]];
     let refused = |wrapper: &&&[&str]| {
         let mut command = Command::new(wrapper[0]);
         command.args(&wrapper[1..]).args(["sh", "-c", ": >>\"$0\""]).arg(&file);
@@ -338,17 +356,27 @@ fn writable(path: &Path) {
 }
 
 #[test]
-fn a_read_only_database_keeps_the_package_for_later() {
+fn a_read_only_database_is_told_before_anything_is_asked() {
     let Some(bound) = bound_by_permissions() else { return };
     let scene = Scene::loaded();
-    scene.mock.create_member();
     let (before, file) = (scene.tables(), scene.path("memberstack.duckdb"));
+    let asked = scene.mock.requests().len();
     read_only(&file);
     let ran = scene.run_members().within(bound).ran().failed(1);
     assert_said!(ran);
+    assert_eq!(scene.mock.requests().len(), asked);
     assert_eq!(scene.tables(), before);
-
     writable(&file);
+    scene.recovers();
+}
+
+#[test]
+fn a_package_that_cannot_be_loaded_is_kept_for_the_next_run() {
+    let scene = Scene::loaded();
+    let before = scene.tables();
+    scene.mock.create_member();
+    drop(received_while(&scene, |scene| duckdb::Connection::open(scene.path("memberstack.duckdb")).unwrap()));
+    assert_eq!(scene.tables(), before);
     let asked = scene.mock.requests().len();
     assert_said!(scene.run_well());
     assert_eq!(scene.mock.requests().len(), asked + 3, "the package was loaded as it was, then all read");
@@ -365,6 +393,7 @@ fn a_folder_without_permission_for_a_new_database_is_told() {
     let mut forebay = scene.run_members();
     forebay.args(["--destination", "duckdb:read-only/members.duckdb"]);
     assert_said!(forebay.within(bound).ran().failed(1));
+    assert_eq!(scene.mock.requests().len(), 0);
     writable(&folder);
     scene.recovers();
 }
@@ -492,7 +521,9 @@ fn a_key_is_nowhere_but_in_the_requests() {
     let ran = run().ran().with_code(0);
     assert_eq!(count(&scene.tables(), "members"), 25);
     assert_no_secret(&ran, scene.dir.path());
-    for kind in [FaultKind::BadGateway, FaultKind::Html, FaultKind::NoData, FaultKind::Reset, FaultKind::CutBody] {
+    for kind in
+        [FaultKind::BadGateway, FaultKind::Html, FaultKind::NoData, FaultKind::Reset, FaultKind::CutBody]
+    {
         scene.mock.set_faults(vec![Fault::at_page(2, kind).times(FOREVER)]);
         assert_no_secret(&run().ran().with_code(1), scene.dir.path());
     }
@@ -522,4 +553,3 @@ fn a_key_in_the_query_is_nowhere_but_in_the_requests() {
     assert_no_secret(&ran, scene.dir.path());
     assert_no_secret(&run(3).with_code(1), scene.dir.path());
 }
-

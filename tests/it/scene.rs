@@ -57,7 +57,9 @@ impl Scene {
         let mut forebay = Forebay::new(self.dir.path());
         forebay.arg(command).arg("memberstack.toml").env("MEMBERSTACK_SECRET_KEY", KEY);
         forebay.set(&format!("client.base_url={}", self.mock.url()));
-        QUICK.iter().for_each(|setting| drop(forebay.set(setting)));
+        for setting in QUICK {
+            forebay.set(setting);
+        }
         forebay
     }
 
@@ -159,6 +161,8 @@ pub(crate) struct Ran {
 
 impl Ran {
     fn new(output: &Output, dir: &Path) -> Self {
+        let bars = output.stderr.iter().any(|byte| [b'\r', b'\x1b'].contains(byte));
+        assert!(!bars, "bars, and no terminal: {}", String::from_utf8_lossy(&output.stderr));
         Self {
             // Killed by a signal: as a shell would tell.
             code: output.status.code().unwrap_or(-1),
@@ -241,7 +245,10 @@ pub(crate) fn tables(file: &Path, only_data: bool) -> Tables {
         }
     }
     let rows = |(table, columns): (String, Vec<String>)| {
-        let sql = format!("SELECT row({})::VARCHAR FROM memberstack_data.\"{table}\" ORDER BY 1", columns.join(", "));
+        let sql = format!(
+            "SELECT row({})::VARCHAR FROM memberstack_data.\"{table}\" ORDER BY 1",
+            columns.join(", ")
+        );
         let mut statement = connection.prepare(&sql).unwrap();
         let rows = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         (table, rows)

@@ -1,8 +1,8 @@
 //! One opened database file: lock, settings, statements, and what the engine's errors mean.
 
 use std::fmt::Display;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,6 +61,7 @@ impl Database {
         if access == Access::Write {
             create_if_missing(path)?;
         }
+        refuse_foreign(path)?;
         let connection = wait.until_free(path, || open_file(path, access))?;
         // `TimeZone` belongs to the extension `icu`, which is not in every build. Without it, there is only UTC.
         let _ = connection.execute_batch("SET TimeZone = 'UTC'");
@@ -157,10 +158,7 @@ impl LockWait<'_> {
                 Err(error) => error,
             };
             let Some(holder) = lock_holder(&message(&error)) else {
-                return Err(DestinationError::Open {
-                    file: label(path),
-                    reason: open_reason(&message(&error)),
-                });
+                return Err(open_error(path, &message(&error)));
             };
             let waited = start.elapsed();
             if waited >= self.timeout {
@@ -237,7 +235,7 @@ fn create_if_missing(path: &Path) -> Result<(), DestinationError> {
     let draft = PathBuf::from(draft);
     let created = open_file(&draft, Access::Write)
         .map(drop)
-        .map_err(|error| failed(open_reason(&message(&error))))
+        .map_err(|error| open_error(path, &message(&error)))
         .and_then(|()| match fs::hard_link(&draft, path) {
             Ok(()) => Ok(()),
             // Somebody else was faster: theirs counts.
@@ -247,6 +245,36 @@ fn create_if_missing(path: &Path) -> Result<(), DestinationError> {
         });
     let _ = fs::remove_file(&draft);
     created
+}
+
+/// Looks whether the file, or a new one in its folder, can be written. Opens the file for a moment, but neither
+/// writes nor locks it.
+pub(super) fn check_writable(path: &Path) -> Result<(), DestinationError> {
+    let failed = |error: io::Error| DestinationError::Open { file: label(path), reason: error.to_string() };
+    if path.try_exists().map_err(failed)? {
+        return OpenOptions::new().append(true).open(path).map(drop).map_err(failed);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(DestinationError::NoFolder { folder: label(folder) });
+    }
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).map_err(|error| failed(error.into()))
+}
+
+/// Where the engine's mark is in a database file, and the mark.
+const MAGIC: (usize, &[u8]) = (8, b"DUCK");
+
+/// Refuses a file that is something else. The engine would take some of those for something to import, by their name.
+fn refuse_foreign(path: &Path) -> Result<(), DestinationError> {
+    let (offset, mark) = MAGIC;
+    let mut start = Vec::new();
+    let read =
+        File::open(path).and_then(|file| file.take((offset + mark.len()) as u64).read_to_end(&mut start));
+    // What cannot be read is told by the engine, and an empty file is a new database to it.
+    if read.is_ok_and(|length| length > 0) && start.get(offset..) != Some(mark) {
+        return Err(DestinationError::Foreign { file: label(path) });
+    }
+    Ok(())
 }
 
 /// Who has the file, if that is what a message is about.
@@ -261,14 +289,20 @@ fn lock_holder(message: &str) -> Option<String> {
     Some(holder.to_owned())
 }
 
-/// Why a file could not be opened, in a few words.
-fn open_reason(message: &str) -> String {
+/// Why a file could not be opened.
+fn open_error(path: &Path, message: &str) -> DestinationError {
+    let file = label(path);
     if message.contains("not a valid DuckDB database file") {
-        return "it is not a DuckDB database".to_owned();
+        DestinationError::Foreign { file }
+    } else if message.contains("database does not exist") {
+        DestinationError::Missing { file }
+    } else {
+        DestinationError::Open { file, reason: open_reason(message) }
     }
-    if message.contains("database does not exist") {
-        return "there is no such file".to_owned();
-    }
+}
+
+/// The engine's words on a file that could not be opened, made short.
+fn open_reason(message: &str) -> String {
     let first =
         message.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     let text = first.split_once(" Error: ").map_or(first.as_str(), |(_, rest)| rest);
@@ -303,10 +337,6 @@ mod tests {
     fn reasons_are_short() {
         let check = |message: &str, expected: &str| assert_eq!(open_reason(message), expected);
         check("IO Error: Cannot open file \"/d/x\": Permission denied", "Permission denied");
-        check(
-            "IO Error: The file \"/d/x\" exists, but it is not a valid DuckDB database file!",
-            "it is not a DuckDB database",
-        );
         check(
             "IO Error: Trying to read a database file with version number 99, but we can only read versions \
              between 64 and 67.\nThe database file was created with a newer version of DuckDB.\n\nThe storage \

@@ -103,6 +103,10 @@ impl Destination for DuckDb {
         ledger::read(&database, &ddl::existing_tables(&database)?, pipeline, source)
     }
 
+    fn check_writable(&self) -> Result<(), DestinationError> {
+        connection::check_writable(&self.path)
+    }
+
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
         load::load(&self.open(Access::Write)?, package)
     }
