@@ -64,6 +64,15 @@ pub enum Error {
         #[source]
         source: RowError,
     },
+    /// A package as a whole cannot be brought into tables.
+    #[error("could not bring package {load_id} into tables")]
+    Tables {
+        /// The package.
+        load_id: LoadId,
+        /// Why.
+        #[source]
+        source: NormalizeError,
+    },
     /// The destination refused the package.
     #[error("could not load package {load_id} into {destination}")]
     Load {
@@ -112,6 +121,7 @@ impl Error {
             | Self::NotWritable { .. }
             | Self::State { .. }
             | Self::Normalize { .. }
+            | Self::Tables { .. }
             | Self::Load { .. }
             | Self::Query { .. }
             | Self::Worker(_) => 1,
@@ -138,6 +148,11 @@ impl Error {
                 (source.hint(), "nothing was asked of the API")
             }
             Self::Normalize { .. } => (None, "what was loaded before is unharmed"),
+            Self::Tables { source: NormalizeError::Spill { .. }, .. } => (
+                Some("free space below the work directory"),
+                "nothing is lost: the next run loads the package without asking the API again",
+            ),
+            Self::Tables { .. } => (None, "what was loaded before is unharmed, and the package is kept"),
             Self::Load { source, .. } => (
                 source.hint(),
                 "nothing was committed and nothing is lost: the next run loads the package without asking the API again",

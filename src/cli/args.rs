@@ -64,10 +64,10 @@ const EXIT_CODES: &str = "Exit codes:\n  \
 #[derive(Debug, Args)]
 pub(super) struct Common {
     /// Override a value of the config file, like `client.base_url=http://127.0.0.1:8080`; may be repeated.
-    #[arg(long, value_name = "KEY=VALUE", env = "FOREBAY_SET", global = true)]
+    #[arg(long, value_name = "KEY=VALUE", env = "FOREBAY_SET", hide_env_values = true, global = true)]
     pub(super) set: Vec<String>,
     /// Load into this destination instead of the config's, like `duckdb:other.duckdb`.
-    #[arg(long, value_name = "URL", env = "FOREBAY_DESTINATION", global = true)]
+    #[arg(long, value_name = "URL", env = "FOREBAY_DESTINATION", hide_env_values = true, global = true)]
     pub(super) destination: Option<String>,
     /// Use this dataset (schema of the database) instead of the config's.
     #[arg(long, value_name = "NAME", env = "FOREBAY_DATASET", global = true)]

@@ -1,13 +1,11 @@
 //! `forebay check`.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::args::{CheckArgs, Format};
-use super::{fail, load_plan, print_out};
-use crate::config::{ConfigError, Plan};
-use crate::error::{Error, chain};
+use super::{fail, load_plan, print_out, render};
+use crate::config::Plan;
+use crate::error::Error;
 
 /// Checks each file; all are checked even if one is wrong.
 pub(super) fn check(args: &CheckArgs) -> u8 {
@@ -18,10 +16,11 @@ pub(super) fn check(args: &CheckArgs) -> u8 {
             Ok(plan) if args.common.format == Format::Json => answers.push(summary(&plan)),
             Ok(plan) => print_out(&text(&plan)),
             Err(error) => {
+                let error = Error::Config(error);
                 if args.common.format == Format::Json {
-                    answers.push(refusal(config, &error));
+                    answers.push(render::refusal(config, &error));
                 }
-                code = fail(&Error::Config(error));
+                code = fail(&error);
             }
         }
     }
@@ -34,23 +33,6 @@ pub(super) fn check(args: &CheckArgs) -> u8 {
 fn names(plan: &Plan, selected: bool) -> Vec<&str> {
     let resources = plan.resources.iter().filter(|resource| resource.selected == selected);
     resources.map(|resource| resource.name.as_str()).collect()
-}
-
-fn refusal(config: &Path, error: &ConfigError) -> Value {
-    let problems = error.problems().iter().map(|problem| {
-        json!({
-            "path": problem.path,
-            "resource": problem.resource,
-            "message": problem.message,
-            "hint": problem.hint,
-        })
-    });
-    json!({
-        "config": config,
-        "ok": false,
-        "error": chain(error).join(": "),
-        "problems": problems.collect::<Vec<_>>(),
-    })
 }
 
 fn summary(plan: &Plan) -> Value {

@@ -1,6 +1,9 @@
 //! Errors and reports as text: short lines for a person who reads cron mail days later.
 
 use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
 
 use crate::error::{Error, chain};
 use crate::report::{LoadReport, PendingWork, ResourceReport, RunReport, Status};
@@ -11,6 +14,30 @@ pub(super) fn error(error: &Error) -> String {
         return format!("{}\n", config.report());
     }
     failure("error", &chain(error), error.hint().as_deref())
+}
+
+/// The same for programs.
+pub(super) fn refusal(config: &Path, error: &Error) -> Value {
+    let problems = match error {
+        Error::Config(error) => error.problems(),
+        _ => &[],
+    };
+    let problems = problems.iter().map(|problem| {
+        json!({
+            "path": problem.path,
+            "resource": problem.resource,
+            "message": problem.message,
+            "hint": problem.hint,
+        })
+    });
+    json!({
+        "config": config,
+        "ok": false,
+        "status": "failed",
+        "causes": chain(error),
+        "hint": error.hint(),
+        "problems": problems.collect::<Vec<_>>(),
+    })
 }
 
 fn failure(lead: &str, causes: &[String], hint: Option<&str>) -> String {
@@ -35,12 +62,8 @@ pub(super) fn problems(report: &RunReport) -> String {
         if resource.causes.is_empty() {
             continue;
         }
-        let (lead, what) = match resource.outcome.as_str() {
-            "partial" => ("warning", format!("resource `{}` is short", resource.resource)),
-            _ => ("error", format!("could not extract resource `{}`", resource.resource)),
-        };
-        let causes: Vec<_> = std::iter::once(what).chain(resource.causes.iter().cloned()).collect();
-        text.push_str(&failure(lead, &causes, resource.hint.as_deref()));
+        let lead = if resource.outcome == "partial" { "warning" } else { "error" };
+        text.push_str(&failure(lead, &resource.causes, resource.hint.as_deref()));
     }
     text
 }
@@ -137,6 +160,6 @@ fn verdict(report: &RunReport) -> String {
 }
 
 /// `1 request`, `2 requests`.
-fn counted(count: u64, noun: &str) -> String {
+pub(super) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

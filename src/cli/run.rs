@@ -31,10 +31,6 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         };
         let mut codes = Vec::new();
         for config in &args.configs {
-            if args.configs.len() > 1 {
-                // Whatever follows on stderr is about this file; on stdout, the report names it.
-                print_err(&format!("{}:\n", config.display()));
-            }
             codes.push(run_one(config, args, &signals).await);
             if let Some(code) = signals.exit_code() {
                 return code;
@@ -58,7 +54,7 @@ fn worst(codes: &[u8]) -> u8 {
 async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
     let plan = match load_plan(config, &args.common) {
         Ok(plan) => plan,
-        Err(error) => return fail(&Error::Config(error)),
+        Err(error) => return refuse(config, &Error::Config(error), args),
     };
     let progress = Arc::new(Progress::new(args.quiet));
     let reporter: Arc<dyn Reporter> = Arc::clone(&progress) as Arc<dyn Reporter>;
@@ -78,12 +74,27 @@ async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
     progress.finish();
     match result {
         Ok(report) => finish(&plan, &report, args, signals),
-        Err(error) => fail(&error),
+        Err(error) => refuse(config, &error, args),
     }
 }
 
+/// Prints why there is no report.
+fn refuse(config: &Path, error: &Error, args: &RunArgs) -> u8 {
+    if args.common.format == Format::Json {
+        print_out(&format!("{}\n", render::refusal(config, error)));
+    }
+    if args.configs.len() > 1 && !matches!(error, Error::Config(_)) {
+        print_err(&format!("{}:\n", config.display()));
+    }
+    fail(error)
+}
+
 fn finish(plan: &Plan, report: &RunReport, args: &RunArgs, signals: &Signals) -> u8 {
-    print_err(&render::problems(report));
+    let problems = render::problems(report);
+    if args.configs.len() > 1 && !problems.is_empty() {
+        print_err(&format!("{}:\n", plan.file.display()));
+    }
+    print_err(&problems);
     match args.common.format {
         Format::Json => match serde_json::to_string(report) {
             Ok(json) => print_out(&format!("{json}\n")),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::{Format, StatusArgs};
 use super::progress::Progress;
+use super::render::counted;
 use super::{fail, load_plan, open_destination, print_out};
 use crate::config::Plan;
 use crate::destination::duckdb::{DuckDb, StoredRun};
@@ -141,7 +142,7 @@ fn text(plan: &Plan, standing: &Standing) -> String {
             if package.sealed { "waits to be loaded" } else { "is unfinished; the next run goes on with it" };
         let _ = writeln!(text, "package {} {what}", package.load_id);
         for (name, (pages, rows)) in &package.resources {
-            let _ = writeln!(text, "  {name}: {pages} pages, {rows} rows");
+            let _ = writeln!(text, "  {name}: {}, {}", counted(*pages, "page"), counted(*rows, "row"));
         }
     }
     for (name, cursor) in cursors(plan, &standing.committed) {

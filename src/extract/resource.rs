@@ -109,9 +109,7 @@ impl ResourceRun<'_> {
         let rows = self.progress.row_count;
         match self.progress.total_rows {
             _ if capped => Some(ExtractError::Capped { pages, replaces }),
-            Some(total) if rows < total && self.is_full_read() => {
-                Some(ExtractError::Short { total, rows, replaces })
-            }
+            Some(total) if rows < total => Some(ExtractError::Short { total, rows, replaces }),
             _ => None,
         }
     }
@@ -217,7 +215,7 @@ impl ResourceRun<'_> {
             next,
             token: paginator.token(&page).map_err(cannot_go_on)?,
             row_count: row_count as u64,
-            total_rows: paginator.total_rows(&page),
+            total_rows: paginator.total_rows(&page).filter(|_| self.is_full_read()),
             from_parent: series.from_parent.clone(),
         };
         self.progress.add(&record);

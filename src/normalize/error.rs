@@ -47,7 +47,7 @@ pub enum NormalizeError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: arrow::error::ArrowError,
+        source: std::io::Error,
     },
 }
 

@@ -1,7 +1,7 @@
 //! Batches on disk: one Arrow IPC stream each, uncompressed, since it is read once and soon.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +12,15 @@ use arrow::ipc::writer::StreamWriter;
 use super::table::TableBuilder;
 
 /// Writes a table's batch, which is empty then. Columns without a value are left out.
-pub(super) fn write(path: &Path, builder: &mut TableBuilder) -> Result<(), ArrowError> {
+pub(super) fn write(path: &Path, builder: &mut TableBuilder) -> io::Result<()> {
+    // Arrow's error repeats the one below it.
+    write_batch(path, builder).map_err(|error| match error {
+        ArrowError::IoError(_, source) => source,
+        other => io::Error::other(other),
+    })
+}
+
+fn write_batch(path: &Path, builder: &mut TableBuilder) -> Result<(), ArrowError> {
     let rows = builder.rows;
     let columns = builder.columns.iter_mut().filter(|column| !column.is_empty());
     let (fields, arrays): (Vec<_>, Vec<_>) = columns.map(|column| column.finish(rows)).unzip();

@@ -39,7 +39,7 @@ pub(super) async fn load_package(
             excluded: excluded.clone(),
         };
         match tokio::task::spawn_blocking(move || attempt.load(committed)).await? {
-            Err(Error::Normalize { resource, load_id, source }) if !resource.is_empty() => {
+            Err(Error::Normalize { resource, load_id, source }) => {
                 let error = Error::Normalize { resource: resource.clone(), load_id, source };
                 fail_resource(report, &resource, &error);
                 excluded.insert(resource);

@@ -136,12 +136,14 @@ fn empty_report(plan: &Plan) -> RunReport {
 }
 
 fn resource_report(end: &ResourceEnd) -> ResourceReport {
+    let short = format!("resource `{}` is short", end.resource);
+    let failed = format!("could not extract resource `{}`", end.resource);
     let (outcome, causes) = match (&end.outcome, &end.error) {
         (None, _) => ("stopped", Vec::new()),
         (Some(Outcome::Complete), _) => ("complete", Vec::new()),
-        (Some(Outcome::Partial(reason)), _) => ("partial", vec![reason.clone()]),
-        (Some(Outcome::Failed(_)), Some(error)) => ("failed", chain(error)),
-        (Some(Outcome::Failed(reason)), None) => ("failed", vec![reason.clone()]),
+        (Some(Outcome::Partial(reason)), _) => ("partial", vec![short, reason.clone()]),
+        (Some(Outcome::Failed(_)), Some(error)) => ("failed", [vec![failed], chain(error)].concat()),
+        (Some(Outcome::Failed(reason)), None) => ("failed", vec![failed, reason.clone()]),
     };
     let progress = &end.progress;
     let micros = u64::try_from(progress.finished_at - progress.started_at).unwrap_or(0);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{IncrementalPlan, Plan, ResourcePlan};
 use crate::error::{Error, RowError};
-use crate::normalize::{Normalized, Normalizer, RootTable};
+use crate::normalize::{NormalizeError, Normalized, Normalizer, RootTable};
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
 use crate::page;
 use crate::paginate::PageCursor;
@@ -61,10 +61,14 @@ pub(super) fn normalize(
     };
     let resources: Vec<_> = plan.resources.iter().filter(loaded).collect();
     let roots = resources.iter().map(|resource| root_table(resource)).collect();
-    let failed = |resource: &str, source: RowError| Error::Normalize {
-        resource: resource.to_owned(),
-        load_id: package.load_id().clone(),
-        source,
+    let failed = |resource: &str, source: RowError| match source {
+        // That the disk is full is nothing that leaving the resource out would mend.
+        RowError::Normalize(source @ NormalizeError::Spill { .. }) => {
+            Error::Tables { load_id: package.load_id().clone(), source }
+        }
+        source => {
+            Error::Normalize { resource: resource.to_owned(), load_id: package.load_id().clone(), source }
+        }
     };
     let spill_dir = package.spill_dir()?;
     let load_id = package.load_id().clone();
@@ -90,7 +94,8 @@ pub(super) fn normalize(
         return Err(PackageError::Damaged { load_id: package.load_id().clone() }.into());
     }
     let warnings = normalizer.warnings().iter().map(ToString::to_string).collect();
-    let normalized = normalizer.finish().map_err(|error| failed("", error.into()))?;
+    let normalized =
+        normalizer.finish().map_err(|source| Error::Tables { load_id: package.load_id().clone(), source })?;
     let mut tables = Tables { normalized, ends: Vec::new(), states: BTreeMap::new(), warnings };
     for resource in resources {
         if let Some(lane) = lanes.remove(resource.name.as_str()) {

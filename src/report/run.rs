@@ -75,7 +75,7 @@ pub struct ResourceReport {
     pub resource: String,
     /// `complete`, `partial`, `failed` or `stopped`.
     pub outcome: String,
-    /// Why it is not complete: each level of the error once.
+    /// Why it is not complete: each level of the error once, what was being done first.
     pub causes: Vec<String>,
     /// What to do about it.
     pub hint: Option<String>,

@@ -156,7 +156,7 @@ fn the_report_as_json_is_one_document_whatever_went_wrong() {
     let report = json(&ran);
     assert_eq!((&report["status"], &report["resources"][0]["rows"]), (&"partial".into(), &25.into()));
     let causes = report["resources"][1]["causes"].as_array().unwrap();
-    assert_eq!(causes[1], "HTTP 404 Not Found: Cannot GET /plans");
+    assert_eq!(causes[2], "HTTP 404 Not Found: Cannot GET /plans");
     assert_said!(ran);
 }
 

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use duckdb::AccessMode;
+
 use crate::mock::{Fault, FaultKind, Key, MockConfig};
 use crate::scene::{Scene, assert_said, count};
 use crate::script::Script;
@@ -280,11 +282,15 @@ fn a_disk_too_full_for_the_database_keeps_the_package() {
     for _ in 0..75 {
         scene.mock.create_member();
     }
-    drop(received_while(&scene, |scene| duckdb::Connection::open(scene.path("memberstack.duckdb")).unwrap()));
+    receive_only(&scene, AccessMode::ReadOnly);
     assert_eq!(scene.tables(), before);
 
-    // Room for what normalizing writes, and not for what the database writes.
     let largest = largest_file(&scene.path(".forebay/memberstack_pipeline/packages"), "normalized");
+    // Not even room for what normalizing writes.
+    assert_said!(scene.run_members().within(&["sh", "-c", &full_disk(1)]).ran().failed(1));
+    assert_eq!(scene.tables(), before);
+
+    // Room for that, and not for what the database writes.
     let blocks = largest.div_ceil(512) + 1;
     let ran = scene.run_members().within(&["sh", "-c", &full_disk(blocks)]).ran().failed(1);
     assert_said!(ran);
@@ -293,20 +299,22 @@ fn a_disk_too_full_for_the_database_keeps_the_package() {
     assert_eq!(count(&scene.tables(), "members"), 100);
 }
 
-/// A run that gets its first page only after `act`, which keeps it from loading what it receives.
-fn received_while<T>(scene: &Scene, act: impl FnOnce(&Scene) -> T) -> T {
+/// A run that has to leave what it receives, since somebody opens the database between first and last request.
+fn receive_only(scene: &Scene, mode: AccessMode) {
     scene.mock.fail_next(FaultKind::Hold, 1);
     let asked = scene.mock.requests().len();
     let mut forebay = scene.run_members();
     forebay.args(["--lock-timeout", "0"]);
     let run = forebay.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     assert!(scene.mock.wait_for_requests(asked + 1, Duration::from_secs(60)));
-    let acted = act(scene);
+    let config = duckdb::Config::default().access_mode(mode).unwrap();
+    let holder = duckdb::Connection::open_with_flags(scene.path("memberstack.duckdb"), config).unwrap();
     scene.mock.release();
     let output = run.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("error: could not load package"), "{stderr}");
-    acted
+    assert!(stderr.contains("hint: close the program that has the database open"), "{stderr}");
+    drop(holder);
 }
 
 /// Size of the largest file in a folder with this name somewhere below `dir`.
@@ -375,7 +383,7 @@ fn a_package_that_cannot_be_loaded_is_kept_for_the_next_run() {
     let scene = Scene::loaded();
     let before = scene.tables();
     scene.mock.create_member();
-    drop(received_while(&scene, |scene| duckdb::Connection::open(scene.path("memberstack.duckdb")).unwrap()));
+    receive_only(&scene, AccessMode::ReadWrite);
     assert_eq!(scene.tables(), before);
     let asked = scene.mock.requests().len();
     assert_said!(scene.run_well());
