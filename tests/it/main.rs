@@ -11,6 +11,8 @@ mod mock;
 
 mod cli;
 mod faults;
+mod machine;
 mod mock_behaviour;
 mod scene;
 mod script;
+mod secrets;

@@ -270,7 +270,7 @@ fn refuse_foreign(path: &Path) -> Result<(), DestinationError> {
     let mut start = Vec::new();
     let read =
         File::open(path).and_then(|file| file.take((offset + mark.len()) as u64).read_to_end(&mut start));
-    // What cannot be read is told by the engine, and an empty file is a new database to it.
+    // What cannot be read, and an empty file, is told by the engine.
     if read.is_ok_and(|length| length > 0) && start.get(offset..) != Some(mark) {
         return Err(DestinationError::Foreign { file: label(path) });
     }

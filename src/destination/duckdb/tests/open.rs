@@ -40,21 +40,38 @@ fn a_query_reads_and_cannot_write() {
 #[test]
 fn files_that_are_no_database_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let check = |name: &str, content: &[u8], expected: &str| {
+    let check = |name: &str, content: &[u8]| {
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
         let error = open(&path).committed("p", "src").unwrap_err();
-        assert!(matches!(error, DestinationError::Open { .. }));
-        assert_eq!(error.to_string(), format!("could not open `{}`: {expected}", path.display()));
+        assert_eq!(error.to_string(), format!("`{}` is not a DuckDB database", path.display()));
     };
-    check("text", "name,id\n".repeat(4096).as_bytes(), "it is not a DuckDB database");
-    check("empty", b"", "it is not a DuckDB database");
-    let error = open(&folder.path().join("missing")).query("SELECT 1", None).unwrap_err().to_string();
-    assert!(error.ends_with("there is no such file"), "{error}");
+    let text = "name,id\n".repeat(4096);
+    check("text", text.as_bytes());
+    // By their names, the engine would import these.
+    check("rows.csv", text.as_bytes());
+    check("rows.json", b"[]");
+    check("short", b"x");
+    check("empty", b"");
+    let error = open(&folder.path().join("missing")).query("SELECT 1", None).unwrap_err();
+    assert!(matches!(error, DestinationError::Missing { .. }), "{error}");
     let mut fixture = Fixture::new(WriteDisposition::Append);
     fs::create_dir(fixture.path()).unwrap();
     let error = fixture.try_load("1.1", &[], &[]).unwrap_err().to_string();
     assert!(error.ends_with("Is a directory"), "{error}");
+}
+
+#[test]
+fn a_place_to_load_is_looked_for_without_making_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |path: &str| open(&folder.path().join(path)).check_writable();
+    check("new.duckdb").unwrap();
+    assert!(matches!(check("missing/new.duckdb"), Err(DestinationError::NoFolder { .. })));
+    fs::write(folder.path().join("file"), "").unwrap();
+    check("file").unwrap();
+    assert!(check("file/new.duckdb").is_err());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"");
 }
 
 #[test]

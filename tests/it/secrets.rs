@@ -1,0 +1,82 @@
+//! Keys go to the API and nowhere else, whatever happens.
+
+use std::fs;
+use std::path::Path;
+
+use crate::faults::FOREVER;
+use crate::mock::{Fault, FaultKind, Key, MockConfig};
+use crate::scene::{Ran, Scene, count};
+use crate::script::Script;
+
+/// A key with all that gets escaped on its way, in URLs, in JSON, in debug output, around a word that never is.
+const MARKER: &str = "sk_MARKER/9f+\"x y";
+
+/// The part of it that gives any form of it away.
+const TRACE: &str = "MARKER";
+
+fn assert_no_secret(ran: &Ran, dir: &Path) {
+    for (place, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+        assert!(!text.contains(TRACE), "the key is in {place}\n{ran}");
+    }
+    let mut folders = vec![dir.to_owned()];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            files += 1;
+            let bytes = fs::read(&path).unwrap();
+            let found = bytes.windows(TRACE.len()).any(|window| window == TRACE.as_bytes());
+            assert!(!found, "the key is in {}", path.display());
+        }
+    }
+    assert!(files > 1, "nothing was looked at");
+}
+
+#[test]
+fn a_key_is_nowhere_but_in_the_requests() {
+    let key = Key::full(MARKER);
+    let scene = Scene::with(MockConfig { keys: vec![key], ..MockConfig::unlimited(25) });
+    let run = || {
+        let mut forebay = scene.run_members();
+        forebay.env("MEMBERSTACK_SECRET_KEY", MARKER).env("FOREBAY_LOG", "trace");
+        forebay
+    };
+    let ran = run().ran().with_code(0);
+    assert_eq!(count(&scene.tables(), "members"), 25);
+    assert_no_secret(&ran, scene.dir.path());
+    for kind in
+        [FaultKind::BadGateway, FaultKind::Html, FaultKind::NoData, FaultKind::Reset, FaultKind::CutBody]
+    {
+        scene.mock.set_faults(vec![Fault::at_page(2, kind).times(FOREVER)]);
+        assert_no_secret(&run().ran().with_code(1), scene.dir.path());
+    }
+}
+
+#[test]
+fn a_key_in_the_query_is_nowhere_but_in_the_requests() {
+    let scene = Scene::new(0);
+    // An API that repeats what it was asked, as some do.
+    let api = Script::start(|target| {
+        if target.contains("after=1") {
+            return format!(r#"{{"asked": "{target}"}}"#);
+        }
+        let more = !target.contains("limit=2");
+        format!(r#"{{"endCursor": 1, "hasNextPage": {more}, "data": [{{"id": "mem_1"}}]}}"#)
+    });
+    let run = |limit: u32| {
+        let mut forebay = scene.run_members();
+        forebay.set(&format!("client.base_url={}", api.url()));
+        forebay.set(r#"client.auth={type="api_key", name="who", location="query", api_key="${MEMBERSTACK_SECRET_KEY}"}"#);
+        forebay.set(&format!("resources.members.endpoint.params.limit={limit}"));
+        forebay.env("MEMBERSTACK_SECRET_KEY", MARKER).env("FOREBAY_LOG", "trace");
+        forebay.ran()
+    };
+    let ran = run(2).with_code(0);
+    assert!(api.requests().last().unwrap().contains("who=sk_MARKER%2F9f%2B%22x+y"), "{:?}", api.requests());
+    assert_no_secret(&ran, scene.dir.path());
+    assert_no_secret(&run(3).with_code(1), scene.dir.path());
+}
