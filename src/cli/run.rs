@@ -53,7 +53,7 @@ fn worst(codes: &[u8]) -> u8 {
 
 async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
     let plan = match load_plan(config, &args.common) {
-        Ok(plan) => plan,
+        Ok(plan) => Arc::new(plan),
         Err(error) => return refuse(config, &Error::Config(error), args),
     };
     let progress = Arc::new(Progress::new(args.quiet));

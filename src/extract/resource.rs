@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
+
 use super::error::ExtractError;
 use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
@@ -161,8 +163,11 @@ impl ResourceRun<'_> {
                 .map_or_else(HttpError::attempts, |response| (response.attempts, response.throttled));
             self.progress.request_count += u64::from(attempts);
             self.progress.throttled_count += u64::from(throttled);
-            let response = response?;
-            self.page(series, cursor, &request, &response, &mut rows)?;
+            let kept = self.page(series, cursor, &request, &response?, &mut rows)?;
+            if let Some(pages) = &self.extraction.pages {
+                // Nobody there to take it: it is in the journal all the same.
+                let _ = pages.send(kept).await;
+            }
         }
     }
 
@@ -183,7 +188,7 @@ impl ResourceRun<'_> {
         request: &Request,
         response: &Response,
         rows: &mut RowSelector<'_>,
-    ) -> Result<(), ExtractError> {
+    ) -> Result<(PageRecord, Bytes), ExtractError> {
         let paginator = &self.resource.endpoint.paginator;
         let done = self.progress.series.get(&series.number);
         let number = done.map_or(0, |done| done.page_count) + 1;
@@ -220,11 +225,10 @@ impl ResourceRun<'_> {
         };
         self.progress.add(&record);
         let body = response.body.slice_ref(selected.get().as_bytes());
-        self.append(&Record::Page(record, body))?;
-        self.extraction
-            .reporter
-            .report(Event::Page { resource: &self.resource.name, progress: &self.progress });
-        Ok(())
+        self.append(&Record::Page(record.clone(), body.clone()))?;
+        let event = Event::Page { resource: &self.resource.name, progress: &self.progress };
+        self.extraction.reporter.report(event);
+        Ok((record, body))
     }
 
     fn append(&self, record: &Record) -> Result<(), ExtractError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::ahead::Prepared;
 use super::rows::{self, ResourceRecord, Tables};
 use super::{LoadReport, Run};
 use crate::config::Plan;
@@ -20,6 +21,7 @@ const MAX_SCHEMA_MOVES: u32 = 5;
 pub(super) async fn load_package(
     run: &Run<'_>,
     package: Package,
+    mut prepared: Option<Prepared>,
     report: &mut RunReport,
 ) -> Result<(), Error> {
     let mut excluded = BTreeSet::new();
@@ -33,12 +35,13 @@ pub(super) async fn load_package(
             other => other,
         })?;
         let attempt = Attempt {
-            plan: run.plan.clone(),
+            plan: Arc::clone(run.plan),
             package: package.clone(),
             destination: Arc::clone(&run.destination),
             excluded: excluded.clone(),
         };
-        match tokio::task::spawn_blocking(move || attempt.load(committed)).await? {
+        let tables = prepared.take().and_then(|prepared| prepared.tables_for(&package, &committed));
+        match tokio::task::spawn_blocking(move || attempt.load(committed, tables)).await? {
             Err(Error::Normalize { resource, load_id, source }) => {
                 let error = Error::Normalize { resource: resource.clone(), load_id, source };
                 fail_resource(report, &resource, &error);
@@ -66,7 +69,7 @@ pub(super) async fn load_package(
 
 /// One try to load a package, with everything it needs on a thread of its own.
 struct Attempt {
-    plan: Plan,
+    plan: Arc<Plan>,
     package: Package,
     destination: Arc<dyn Destination + Sync>,
     excluded: BTreeSet<String>,
@@ -93,12 +96,17 @@ impl Loaded {
 
 impl Attempt {
     /// Returns `None` if there is nothing to write.
-    fn load(&self, committed: Committed) -> Result<Option<Loaded>, Error> {
+    fn load(&self, committed: Committed, prepared: Option<Tables>) -> Result<Option<Loaded>, Error> {
         let plan = &self.plan;
-        let base_hash = committed.schema.as_ref().map(|schema| schema.version_hash.clone());
-        let schema = committed.schema.unwrap_or_else(|| Schema::new(&plan.source));
+        let base_hash = committed.schema_hash();
         let length = self.destination.max_identifier_length();
-        let mut tables = rows::normalize(plan, &self.package, schema, length, &self.excluded)?;
+        let mut tables = match prepared {
+            Some(tables) => tables,
+            None => {
+                let schema = committed.schema.unwrap_or_else(|| Schema::new(&plan.source));
+                rows::from_journal(plan, &self.package, schema, length, &self.excluded)?
+            }
+        };
         let emptied = self.emptied(&tables, length);
         let row_count: u64 = tables.normalized.tables.iter().map(|table| table.row_count).sum();
 

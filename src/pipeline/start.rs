@@ -12,7 +12,7 @@ use super::Run;
 use crate::config::{IncrementalPlan, Plan, ResourcePlan, did_you_mean};
 use crate::destination::Committed;
 use crate::error::Error;
-use crate::package::{Manifest, Package, PackageError, Record, Start};
+use crate::package::{Manifest, Package, Start};
 use crate::paginate::PageCursor;
 use crate::report::{Event, PendingWork, RunReport, now_micros};
 use crate::state::LoadId;
@@ -72,11 +72,6 @@ pub(super) fn take_up(
                 package.manifest.selected.join(", ")
             ));
         }
-        let mut pages = 0;
-        for record in package.headers()? {
-            pages += u64::from(matches!(record.map_err(PackageError::from)?, Record::Page(..)));
-        }
-        report.pending.push(PendingWork::Resumed { load_id, pages });
         return Ok(Some(package));
     };
     run.reporter.report(Event::Dropping { load_id: &load_id, reason });
