@@ -161,6 +161,20 @@ fn the_report_as_json_is_one_document_whatever_went_wrong() {
 }
 
 #[test]
+fn a_run_without_a_report_answers_with_json_too() {
+    let scene = Scene::new(1);
+    let refused = |args: [&str; 2], code: i32| {
+        let mut forebay = scene.run_members();
+        json(&forebay.args(["--format", "json"]).args(args).ran().with_code(code))
+    };
+    let answer = refused(["--set", "client.timeout=soon"], 2);
+    assert_eq!((&answer["ok"], &answer["problems"][0]["path"]), (&false.into(), &"client.timeout".into()));
+    let answer = refused(["--destination", "duckdb:missing/a.duckdb"], 1);
+    assert_eq!(answer["causes"][0], "cannot load into duckdb:missing/a.duckdb");
+    assert!(answer["hint"].is_string(), "{answer}");
+}
+
+#[test]
 fn a_quiet_run_prints_errors_and_closing_lines_only() {
     let scene = Scene::new(25);
     scene.mock.set_faults(vec![Fault::at_page(2, FaultKind::BadGateway).times(2)]);

@@ -80,3 +80,14 @@ fn a_key_in_the_query_is_nowhere_but_in_the_requests() {
     assert_no_secret(&ran, scene.dir.path());
     assert_no_secret(&run(3).with_code(1), scene.dir.path());
 }
+
+#[test]
+fn help_shows_no_settings_of_the_environment() {
+    let scene = Scene::new(0);
+    for command in ["run", "check", "status", "query"] {
+        let mut forebay = scene.command(command);
+        forebay.env("FOREBAY_SET", MARKER).env("FOREBAY_DESTINATION", MARKER);
+        let ran = forebay.arg("--help").ran().with_code(0);
+        assert!(ran.stdout.contains("FOREBAY_SET") && !ran.stdout.contains(TRACE), "{ran}");
+    }
+}
