@@ -108,8 +108,18 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
 async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -> Result<(), Error> {
     let load_id = package.load_id().clone();
     run.reporter.report(Event::Loading { load_id: &load_id, pending: true });
-    load::load_package(run, package, None, report).await?;
-    report.pending.push(PendingWork::Loaded { load_id });
+    let is_known = |name: &String| run.plan.resources.iter().any(|resource| &resource.name == name);
+    for lost in package.manifest.selected.iter().filter(|name| !is_known(name)) {
+        report.warnings.push(format!(
+            "rows of resource `{lost}` in package {load_id} were not loaded: the config has it no more"
+        ));
+    }
+    let already_loaded = load::load_package(run, package, None, report).await?;
+    report.pending.push(if already_loaded {
+        PendingWork::AlreadyLoaded { load_id }
+    } else {
+        PendingWork::Loaded { load_id }
+    });
     Ok(())
 }
 

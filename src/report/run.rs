@@ -59,6 +59,11 @@ pub enum PendingWork {
         /// The package.
         load_id: LoadId,
     },
+    /// Its package had been loaded: the run ended before it could remove it.
+    AlreadyLoaded {
+        /// The package.
+        load_id: LoadId,
+    },
     /// Its extraction was dropped.
     Dropped {
         /// The package.
