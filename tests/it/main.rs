@@ -9,4 +9,8 @@
 #[path = "../mock/mod.rs"]
 mod mock;
 
+mod incremental;
 mod mock_behaviour;
+mod quota;
+mod recovery;
+mod support;
