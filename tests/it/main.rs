@@ -10,6 +10,7 @@
 mod mock;
 
 mod incremental;
+mod kill;
 mod mock_behaviour;
 mod quota;
 mod recovery;

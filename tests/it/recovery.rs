@@ -1,190 +1,14 @@
-//! Whatever ends a run, the next one leaves the tables as if nothing had happened, and asks for nothing twice.
+//! Whatever else ends a run or happens between two: nothing is lost, and nothing is asked for twice.
 
-use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
-use std::sync::Mutex;
-use std::thread;
-use std::time::Duration;
 
-use forebay::package::{Pending, Record, Store};
-use forebay::paginate::PageCursor;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::mock::{Fault, FaultKind, Mock, MockConfig, Window};
-use crate::support::api::{count_status, cursors, expect_within_quota, wait_for};
+use crate::mock::{Fault, FaultKind, Mock, MockConfig};
+use crate::support::api::{cursors, wait_for};
 use crate::support::cli::{Workspace, copy_dir};
-use crate::support::db::Content;
-
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Members of the runs that are killed: 50 pages.
-const MEMBERS: usize = 5000;
-
-/// Requests of such a run: its pages, and one for each fault.
-const REQUESTS: usize = 53;
-
-/// Runs that are killed.
-const KILLS: usize = 20;
-
-/// What a killed run left on disk.
-#[derive(Debug, PartialEq)]
-enum Left {
-    /// Nothing: it had not begun, or was done.
-    Nothing,
-    /// These pages, by what they were asked with.
-    Pages(HashSet<Option<String>>),
-    /// All pages, to be loaded.
-    All,
-}
-
-/// Reads the journal of a killed run as the next run will.
-fn left_by(workspace: &Workspace) -> Left {
-    let store = Store::open(&workspace.work_dir(), "memberstack_pipeline").unwrap();
-    let pending = store.pending().unwrap();
-    assert!(pending.len() <= 1);
-    let package = match pending.into_iter().next() {
-        None => return Left::Nothing,
-        Some(Pending::Extracted(_)) => return Left::All,
-        Some(Pending::Extracting(package)) => package,
-    };
-    let mut pages = HashSet::new();
-    for record in package.records().unwrap() {
-        if let Record::Page(page, _) = record.unwrap() {
-            let asked_with = match page.cursor {
-                PageCursor::Token(token) => Some(token.to_string()),
-                _ => None,
-            };
-            assert!(pages.insert(asked_with), "a page is in the journal twice");
-        }
-    }
-    Left::Pages(pages)
-}
-
-/// The directory of the only package.
-fn package_dir(workspace: &Workspace) -> PathBuf {
-    let packages = workspace.work_dir().join("memberstack_pipeline/packages");
-    let mut dirs = fs::read_dir(packages).unwrap().map(|entry| entry.unwrap().path());
-    let dir = dirs.next().expect("there is a package");
-    assert!(dirs.next().is_none(), "there is one package");
-    dir
-}
-
-/// The tables of a run that nothing disturbs.
-fn undisturbed(members: usize) -> Content {
-    let mock = Mock::start(MockConfig::unlimited(members));
-    let workspace = Workspace::members(&mock);
-    workspace.run_well(&[]);
-    workspace.db().content()
-}
-
-/// Where a run is killed.
-#[derive(Debug, Clone, Copy)]
-enum Moment {
-    /// When this many requests have arrived.
-    Request(usize),
-    /// While this request waits for its answer.
-    WithinRequest(usize),
-    /// This long after the last page was asked for: while it is kept, normalized or loaded, or after the end.
-    Load(Duration),
-}
-
-/// Twenty moments, all over the run.
-fn moments(random: &mut fastrand::Rng) -> Vec<Moment> {
-    let mut draw = |nth: usize| match nth % 5 {
-        0..=2 => Moment::Request(random.usize(1..=REQUESTS)),
-        3 => Moment::WithinRequest(random.usize(1..=REQUESTS)),
-        _ => Moment::Load(Duration::from_millis(random.u64(0..1500))),
-    };
-    (0..KILLS).map(&mut draw).collect()
-}
-
-/// Kills a run at `moment`, runs again, and looks at what was asked and what is there.
-fn kill_and_run_again(moment: Moment, rate: usize, expected: &Content) {
-    let mut faults = vec![
-        Fault::at_page(12, FaultKind::ServerError),
-        Fault::at_page(27, FaultKind::CutBody),
-        Fault::at_page(40, FaultKind::TooManyRequests),
-    ];
-    if let Moment::WithinRequest(request) = moment {
-        faults.insert(0, Fault::at_request(request as u64, FaultKind::Hold));
-    }
-    let rate_limits = vec![Window::new(rate, SECOND)];
-    let mock =
-        Mock::start(MockConfig { members: MEMBERS, faults, rate: rate_limits, ..MockConfig::default() });
-    let workspace = Workspace::members(&mock)
-        .with_set(&format!("client.rate_limits=[\"{rate}/s\"]"))
-        .with_set("client.retry.initial_delay=\"100ms\"");
-
-    let run = workspace.start(&["--quiet"]);
-    match moment {
-        Moment::Request(count) | Moment::WithinRequest(count) => wait_for(&mock, count),
-        Moment::Load(delay) => {
-            wait_for(&mock, REQUESTS);
-            // Where in the load this hits is up to the machine; what follows holds anywhere.
-            thread::sleep(delay);
-        }
-    }
-    run.kill();
-    let left = left_by(&workspace);
-    let before = mock.requests().len();
-
-    let report = workspace.run_well(&["--quiet"]);
-    let requests = mock.requests();
-    expect_within_quota(&requests, rate, SECOND);
-    assert!(count_status(&requests, 429) <= 1, "only the 429 that was injected");
-    let asked: Vec<_> = cursors(&requests[before..]);
-    match &left {
-        Left::Nothing => {}
-        Left::Pages(pages) => {
-            let again: Vec<_> = asked.iter().filter(|cursor| pages.contains(*cursor)).collect();
-            assert!(again.is_empty(), "pages that were kept are asked for again: {again:?}");
-            assert_eq!(report["resources"][0]["resumed_pages"], pages.len());
-        }
-        Left::All => {
-            let work = report["pending"][0]["work"].as_str().unwrap();
-            assert!(["loaded", "already_loaded"].contains(&work), "{work}");
-        }
-    }
-    assert_eq!(
-        (&report["resources"][0]["pages"], &report["resources"][0]["rows"]),
-        (&50.into(), &MEMBERS.into())
-    );
-    workspace.db().content().expect(expected);
-    assert_eq!(left_by(&workspace), Left::Nothing);
-}
-
-/// Kills at random moments, several runs at a time: they wait for their quota most of the time.
-fn kill_at_random_moments(rate: usize) {
-    let seed = std::env::var("FOREBAY_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    eprintln!("FOREBAY_TEST_SEED={seed}");
-    let expected = undisturbed(MEMBERS);
-    let left = Mutex::new(moments(&mut fastrand::Rng::with_seed(seed)));
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let Some(moment) = left.lock().unwrap().pop() else { return };
-                    eprintln!("{moment:?}");
-                    kill_and_run_again(moment, rate, &expected);
-                }
-            });
-        }
-    });
-}
-
-#[test]
-fn a_killed_run_leaves_no_trace() {
-    kill_at_random_moments(250);
-}
-
-#[test]
-#[ignore = "takes minutes; `make test-recovery` runs it"]
-fn a_killed_run_leaves_no_trace_at_the_real_quota() {
-    kill_at_random_moments(25);
-}
+use crate::support::package::{Left, left_by, package_dir};
 
 /// A run of ten pages that is stopped inside its sixth request, with five pages kept.
 struct Cut {
@@ -218,7 +42,7 @@ impl Cut {
     /// What the next run asks for, and what it says. Its tables have to be right.
     fn run_again(&self, args: &[&str]) -> (usize, Value) {
         let report = self.workspace.run_well(args);
-        self.workspace.db().content().expect(&undisturbed(1000));
+        self.workspace.db().content().expect(&Workspace::undisturbed(1000));
         assert_eq!(left_by(&self.workspace), Left::Nothing);
         (self.mock.requests().len() - 6, report)
     }
@@ -252,7 +76,7 @@ fn a_signal_during_the_load_does_not_stop_it() {
     drop(reader);
     run.wait().expect_code(0);
     assert_eq!(left_by(&workspace), Left::Nothing);
-    workspace.db().content().expect(&undisturbed(251));
+    workspace.db().content().expect(&Workspace::undisturbed(251));
 }
 
 #[test]
@@ -323,7 +147,7 @@ fn a_second_run_is_told_that_the_first_goes_on() {
     assert_eq!(mock.requests().len(), 2, "it asked for nothing");
     mock.release();
     first.wait().expect_code(0);
-    workspace.db().content().expect(&undisturbed(300));
+    workspace.db().content().expect(&Workspace::undisturbed(300));
 }
 
 #[test]
@@ -343,7 +167,7 @@ fn a_lost_work_directory_loses_no_row_and_repeats_none() {
             mock.create_member();
         }
         workspace.run_well(&[]);
-        workspace.db().content().expect_rows(&undisturbed(290));
+        workspace.db().content().expect_rows(&Workspace::undisturbed(290));
     }
 }
 
@@ -380,7 +204,7 @@ fn a_package_that_could_not_be_loaded_is_loaded_by_the_next_run() {
     assert_eq!(report["resources"][0]["rows"], 7);
     let loaded: Vec<_> = report["loads"].as_array().unwrap().iter().map(|load| &load["rows"]).collect();
     assert_eq!(loaded, [150, 7]);
-    workspace.db().content().expect_rows(&undisturbed(407));
+    workspace.db().content().expect_rows(&Workspace::undisturbed(407));
     assert_eq!(workspace.db().load_count(), 3);
 }
 

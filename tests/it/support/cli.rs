@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::db::Db;
-use crate::mock::Mock;
+use super::db::{Content, Db};
+use crate::mock::{Mock, MockConfig};
 
 /// Memberstack's config as it is shipped.
 pub(crate) const MEMBERSTACK: &str = include_str!("../../../config/memberstack.toml");
@@ -52,6 +52,14 @@ impl Workspace {
             .with_env("MEMBERSTACK_BASE_URL", &mock.url())
             .with_set("resources.data_tables.selected=false")
             .with_set("client.rate_limits=[]")
+    }
+
+    /// The tables of a run over this many members that nothing disturbs.
+    pub(crate) fn undisturbed(members: usize) -> Content {
+        let mock = Mock::start(MockConfig::unlimited(members));
+        let workspace = Self::members(&mock);
+        workspace.run_well(&[]);
+        workspace.db().content()
     }
 
     /// Adds an environment variable to every run.

@@ -1,11 +1,14 @@
 //! Tables read back: as JSON rows, and as what is left of a whole dataset when random ids are taken out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use duckdb::{AccessMode, Config, Connection};
 use forebay::state::PipelineState;
 use serde_json::{Map, Value};
+
+/// The columns of the dataset that is in use.
+const COLUMNS: &str = "FROM information_schema.columns WHERE table_schema = current_schema()";
 
 /// A dataset in a DuckDB file. Each question opens the file anew, so that runs can write between them.
 pub(crate) struct Db {
@@ -55,8 +58,10 @@ impl Db {
 
     /// The first column of a query, as texts.
     pub(crate) fn column(&self, sql: &str) -> Vec<String> {
-        let first = |row: Map<String, Value>| row.values().next().unwrap().as_str().unwrap().to_owned();
-        self.rows(sql).into_iter().map(first).collect()
+        let connection = self.open();
+        let mut statement = connection.prepare(sql).unwrap();
+        let texts = statement.query_map([], |row| row.get(0)).unwrap();
+        texts.map(Result::unwrap).collect()
     }
 
     /// How many rows a table has.
@@ -78,28 +83,46 @@ impl Db {
         fields.map_or(Value::Null, Value::Object)
     }
 
-    /// All data tables. Rows of child tables are told apart by their parents' content instead of by ids.
+    /// All data tables. Rows of child tables are told apart by their parents' content instead of by ids; that each
+    /// has its parent and its root, and that ids are unique, is checked here.
     pub(crate) fn content(&self) -> Content {
-        let columns = "SELECT table_name || '.' || column_name || ' ' || data_type AS text \
-             FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY text";
-        let mut names = self.column(
-            "SELECT DISTINCT table_name FROM information_schema.columns \
-             WHERE table_schema = current_schema() AND column_name = '_dlt_id' AND table_name NOT LIKE '\\_%' ESCAPE '\\'",
-        );
-        // `members` comes before `members__permissions`.
-        names.sort();
-        let mut keys: HashMap<String, String> = HashMap::new();
-        let mut tables = BTreeMap::new();
-        for name in names {
-            let mut rows: Vec<String> = self
-                .rows(&format!("SELECT * FROM \"{name}\""))
-                .into_iter()
-                .map(|row| without_ids(row, &mut keys))
-                .collect();
-            rows.sort_unstable();
-            tables.insert(name, rows);
+        let columns = self.column(&format!(
+            "SELECT table_name || '.' || column_name || ' ' || data_type AS text {COLUMNS} ORDER BY text"
+        ));
+        let names = self.column(&format!(
+            "SELECT table_name {COLUMNS} AND column_name = '_dlt_id' AND NOT starts_with(table_name, '_')"
+        ));
+        let tables = names.iter().map(|name| {
+            let ids = format!("SELECT count(*) - count(DISTINCT _dlt_id) FROM {name}");
+            assert_eq!(self.value(&ids), 0, "ids of `{name}` are unique");
+            if let Some((root, _)) = name.split_once("__") {
+                let orphans = format!("{name} WHERE _dlt_root_id NOT IN (SELECT _dlt_id FROM {root})");
+                assert_eq!(self.count(&orphans), 0, "rows of `{name}` without a root");
+            }
+            let rows =
+                self.column(&format!("SELECT text FROM ({}) ORDER BY text", self.identified(name, &names)));
+            (name.clone(), rows)
+        });
+        Content { columns, tables: tables.collect() }
+    }
+
+    /// A query for the ids of a table's rows and the text of each, behind that of its parent.
+    fn identified(&self, table: &str, tables: &[String]) -> String {
+        let names = self.column(&format!(
+            "SELECT column_name {COLUMNS} AND table_name = '{table}' \
+             AND NOT regexp_full_match(column_name, '_dlt(_parent|_root|_load|)_id') ORDER BY column_name"
+        ));
+        let fields: Vec<_> = names.iter().map(|name| format!("'{name}', rows.{name}")).collect();
+        let text = format!("json_object({})::VARCHAR", fields.join(", "));
+        let parents = tables.iter().filter(|parent| table.starts_with(&format!("{parent}__")));
+        match parents.max_by_key(|parent| parent.len()) {
+            None => format!("SELECT rows._dlt_id AS id, {text} AS text FROM {table} AS rows"),
+            Some(parent) => format!(
+                "SELECT rows._dlt_id AS id, parents.text || {text} AS text FROM {table} AS rows \
+                 LEFT JOIN ({}) AS parents ON parents.id = rows._dlt_parent_id",
+                self.identified(parent, tables)
+            ),
         }
-        Content { columns: self.column(columns), tables }
     }
 }
 
@@ -120,19 +143,4 @@ impl Content {
             assert_eq!(found.len(), rows.len(), "rows of `{name}`");
         }
     }
-}
-
-/// A row as text, behind the text of its parent; `keys` has the texts by id.
-fn without_ids(mut row: Map<String, Value>, keys: &mut HashMap<String, String>) -> String {
-    let mut take = |name: &str| row.remove(name).and_then(|id| id.as_str().map(str::to_owned));
-    let id = take("_dlt_id").unwrap();
-    let root = take("_dlt_root_id");
-    let parent =
-        take("_dlt_parent_id").map(|parent| keys.get(&parent).expect("a row has its parent").clone());
-    assert!(root.is_none_or(|root| keys.contains_key(&root)), "a row has its root");
-    take("_dlt_load_id");
-    let fields: BTreeMap<String, Value> = row.into_iter().collect();
-    let text = format!("{}{}", parent.unwrap_or_default(), serde_json::to_string(&fields).unwrap());
-    assert!(keys.insert(id, text.clone()).is_none(), "ids are unique");
-    text
 }
