@@ -125,7 +125,7 @@ fn a_killed_run_leaves_no_trace() {
 }
 
 #[test]
-#[ignore = "waits for minutes; `make test-kill` runs it"]
+#[ignore = "waits for its quota most of a minute; `make test-kill` runs it"]
 fn a_killed_run_leaves_no_trace_at_the_real_quota() {
     kill_at_random_moments(25);
 }

@@ -3,11 +3,11 @@
 use std::fs;
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::json;
 
 use crate::mock::{Fault, FaultKind, Mock, MockConfig};
 use crate::support::api::{cursors, wait_for};
-use crate::support::cli::{Workspace, copy_dir};
+use crate::support::cli::{Finished, MEMBERSTACK, Workspace, copy_dir};
 use crate::support::package::{Left, left_by, package_dir};
 
 /// A run of ten pages that is stopped inside its sixth request, with five pages kept.
@@ -39,12 +39,13 @@ impl Cut {
         Self { mock, workspace }
     }
 
-    /// What the next run asks for, and what it says. Its tables have to be right.
-    fn run_again(&self, args: &[&str]) -> (usize, Value) {
-        let report = self.workspace.run_well(args);
+    /// How much the next run asks for, and what it says. Its tables have to be right.
+    fn run_again(&self, args: &[&str]) -> (usize, Finished) {
+        let finished = self.workspace.run(&[args, &["--format", "json"]].concat());
+        finished.expect_code(0);
         self.workspace.db().content().expect(&Workspace::undisturbed(1000));
         assert_eq!(left_by(&self.workspace), Left::Nothing);
-        (self.mock.requests().len() - 6, report)
+        (self.mock.requests().len() - 6, finished)
     }
 }
 
@@ -52,7 +53,8 @@ impl Cut {
 fn signals_stop_a_run_and_the_next_goes_on() {
     for signal in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let cut = Cut::with(Some(signal));
-        let (requests, report) = cut.run_again(&[]);
+        let (requests, finished) = cut.run_again(&[]);
+        let report = finished.report();
         assert_eq!(requests, 5);
         assert_eq!(
             (&report["pending"][0]["work"], &report["pending"][0]["pages"]),
@@ -82,9 +84,10 @@ fn a_signal_during_the_load_does_not_stop_it() {
 #[test]
 fn an_unfinished_extraction_is_dropped_when_it_is_not_wanted() {
     let check = |args: &[&str], reason: &str| {
-        let (requests, report) = Cut::with(None).run_again(args);
+        let (requests, finished) = Cut::with(None).run_again(args);
         assert_eq!(requests, 10, "{args:?}");
-        let pending = &report["pending"][0];
+        assert!(finished.stderr.contains(&format!(": {reason}\n")), "{}", finished.stderr);
+        let pending = &finished.report()["pending"][0];
         assert_eq!((&pending["work"], &pending["reason"]), (&"dropped".into(), &reason.into()), "{args:?}");
     };
     check(&["--restart"], "`--restart` was given");
@@ -95,7 +98,8 @@ fn an_unfinished_extraction_is_dropped_when_it_is_not_wanted() {
 #[test]
 fn what_does_not_change_the_pages_keeps_them() {
     let check = |args: &[&str]| {
-        let (requests, report) = Cut::with(None).run_again(args);
+        let (requests, finished) = Cut::with(None).run_again(args);
+        let report = finished.report();
         assert_eq!(requests, 5, "{args:?}");
         assert_eq!(report["resources"][0]["resumed_pages"], 5, "{args:?}");
     };
@@ -110,7 +114,8 @@ fn a_torn_tail_costs_the_torn_page_only() {
         let cut = Cut::with(None);
         let journal = package_dir(&cut.workspace).join("journal");
         fs::write(&journal, tear(fs::read(&journal).unwrap())).unwrap();
-        let (requests, report) = cut.run_again(&[]);
+        let (requests, finished) = cut.run_again(&[]);
+        let report = finished.report();
         assert_eq!(requests, 10 - kept_pages);
         assert_eq!(report["resources"][0]["resumed_pages"], kept_pages);
     };
@@ -129,7 +134,8 @@ fn damage_in_the_middle_costs_what_follows_it() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&journal, bytes).unwrap();
-    let (requests, report) = cut.run_again(&[]);
+    let (requests, finished) = cut.run_again(&[]);
+    let report = finished.report();
     // The middle of five pages is in the third.
     assert_eq!((requests, &report["resources"][0]["resumed_pages"]), (8, &2.into()));
 }
@@ -171,35 +177,39 @@ fn a_lost_work_directory_loses_no_row_and_repeats_none() {
     }
 }
 
-#[test]
-fn a_package_that_could_not_be_loaded_is_loaded_by_the_next_run() {
+/// Three pages are loaded; two more, with 150 members, are received, and wait to be loaded since somebody reads the
+/// database. The page cursor is the increment and rows are appended: what is repeated or lost, shows.
+fn waiting_package() -> (Mock, Workspace) {
     let mock = Mock::start(MockConfig::unlimited(250));
     let workspace = Workspace::members(&mock)
-        .with_set("resources.members.endpoint.incremental.page_cursor=true")
-        .with_set("resources.members.write_disposition=append");
+        .with_set("resources.0.endpoint.incremental.page_cursor=true")
+        .with_set("resources.0.write_disposition=append");
     workspace.run_well(&[]);
     for _ in 0..150 {
         mock.create_member();
     }
     let reader = workspace.db().open();
-    let asked = mock.requests().len();
     let refused = workspace.run(&["--lock-timeout", "0"]);
+    drop(reader);
     refused.expect_code(1);
     refused.expect_said("could not load package");
     refused.expect_said("has it open");
     refused.expect_said("nothing that was received is lost");
-    drop(reader);
-    assert_eq!(mock.requests().len() - asked, 2);
+    assert_eq!(mock.requests().len(), 5);
     assert_eq!(left_by(&workspace), Left::All);
+    (mock, workspace)
+}
 
+#[test]
+fn a_package_that_could_not_be_loaded_is_loaded_by_the_next_run() {
+    let (mock, workspace) = waiting_package();
     for _ in 0..7 {
         mock.create_member();
     }
-    let asked = mock.requests();
     let report = workspace.run_well(&[]);
-    let own = cursors(&mock.requests()[asked.len()..]);
-    assert_eq!(own.len(), 1, "the pages that were received are not asked for again");
-    assert!(!cursors(&asked).contains(&own[0]), "the run goes on after them");
+    let asked = cursors(&mock.requests());
+    assert_eq!(asked.len(), 6, "the pages that were received are not asked for again");
+    assert!(!asked[..5].contains(&asked[5]), "the run goes on after them");
     assert_eq!(report["pending"][0]["work"], "loaded");
     assert_eq!(report["resources"][0]["rows"], 7);
     let loaded: Vec<_> = report["loads"].as_array().unwrap().iter().map(|load| &load["rows"]).collect();
@@ -208,32 +218,48 @@ fn a_package_that_could_not_be_loaded_is_loaded_by_the_next_run() {
     assert_eq!(workspace.db().load_count(), 3);
 }
 
+#[test]
+fn a_waiting_package_that_is_damaged_is_completed() {
+    let (mock, workspace) = waiting_package();
+    let journal = package_dir(&workspace).join("journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    let last_page = bytes.len() * 3 / 4;
+    bytes[last_page] ^= 1;
+    fs::write(&journal, bytes).unwrap();
+    let finished = workspace.run(&[]);
+    finished.expect_code(0);
+    finished.expect_said("damaged");
+    assert_eq!(mock.requests().len(), 6, "the last page is asked for again");
+    workspace.db().content().expect_rows(&Workspace::undisturbed(400));
+    assert_eq!(workspace.db().load_count(), 2);
+}
+
+#[test]
+fn rows_of_a_resource_that_is_gone_are_not_dropped_silently() {
+    let (_mock, workspace) = waiting_package();
+    let config = MEMBERSTACK.replace("name = \"members\"", "name = \"people\"");
+    let config = config.replace("{resources.members.", "{resources.people.");
+    fs::write(workspace.path("pipeline.toml"), config).unwrap();
+    let finished = workspace.run(&[]);
+    finished.expect_code(0);
+    finished.expect_said("warning: rows of resource `members` in package");
+    finished.expect_said("were not loaded: the config has it no more");
+}
+
 /// A crash between the commit and the removal of the package leaves both.
 #[test]
 fn a_package_that_was_loaded_already_is_not_loaded_again() {
-    let mock = Mock::start(MockConfig::unlimited(250));
-    let workspace = Workspace::members(&mock)
-        .with_set("resources.members.endpoint.incremental.page_cursor=true")
-        .with_set("resources.members.write_disposition=append");
-    workspace.run_well(&[]);
-    for _ in 0..150 {
-        mock.create_member();
-    }
-    let reader = workspace.db().open();
-    workspace.run(&["--lock-timeout", "0"]).expect_code(1);
-    drop(reader);
+    let (_mock, workspace) = waiting_package();
     let package = package_dir(&workspace);
     let copy = workspace.path("copy");
     copy_dir(&package, &copy);
-
     workspace.run_well(&[]);
     let loaded = workspace.db().content();
     copy_dir(&copy, &package);
     let report = workspace.run_well(&[]);
     workspace.db().content().expect(&loaded);
-    assert_eq!(workspace.db().count("members"), 400);
-    assert_eq!(workspace.db().load_count(), 2);
-    assert_eq!(report["loads"], serde_json::json!([]), "nothing was loaded now");
+    assert_eq!((workspace.db().count("members"), workspace.db().load_count()), (400, 2));
+    assert_eq!(report["loads"], json!([]), "nothing was loaded now");
     assert_eq!(report["pending"][0]["work"], "already_loaded");
     assert_eq!(left_by(&workspace), Left::Nothing);
 }

@@ -1,9 +1,11 @@
 //! The real binary, in a directory and an environment of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -54,12 +56,17 @@ impl Workspace {
             .with_set("client.rate_limits=[]")
     }
 
-    /// The tables of a run over this many members that nothing disturbs.
-    pub(crate) fn undisturbed(members: usize) -> Content {
-        let mock = Mock::start(MockConfig::unlimited(members));
-        let workspace = Self::members(&mock);
-        workspace.run_well(&[]);
-        workspace.db().content()
+    /// The tables of a run over this many members that nothing disturbs; made once for all tests.
+    pub(crate) fn undisturbed(members: usize) -> Arc<Content> {
+        static MADE: Mutex<BTreeMap<usize, Arc<Content>>> = Mutex::new(BTreeMap::new());
+        let mut made = MADE.lock().unwrap();
+        let run = || {
+            let mock = Mock::start(MockConfig::unlimited(members));
+            let workspace = Self::members(&mock);
+            workspace.run_well(&[]);
+            Arc::new(workspace.db().content())
+        };
+        Arc::clone(made.entry(members).or_insert_with(run))
     }
 
     /// Adds an environment variable to every run.
@@ -68,7 +75,7 @@ impl Workspace {
         self
     }
 
-    /// Adds `--set` to every run. The last one for a key counts.
+    /// Adds `--set` to every run, before the run's own: the last one for a key counts.
     pub(crate) fn with_set(mut self, setting: &str) -> Self {
         self.settings.push(setting.to_owned());
         self
@@ -92,7 +99,7 @@ impl Workspace {
     /// `forebay COMMAND pipeline.toml ARGS…`, started elsewhere than in the directory, as cron does.
     pub(crate) fn command(&self, command: &str, args: &[&str]) -> Command {
         let mut process = Command::new(env!("CARGO_BIN_EXE_forebay"));
-        process.arg(command).arg(self.path("pipeline.toml")).args(args).current_dir("/").env_clear();
+        process.arg(command).arg(self.path("pipeline.toml")).current_dir("/").env_clear();
         for library_path in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
             process.envs(std::env::var_os(library_path).map(|value| (library_path, value)));
         }
@@ -100,6 +107,7 @@ impl Workspace {
         for setting in &self.settings {
             process.args(["--set", setting]);
         }
+        process.args(args);
         process
     }
 
