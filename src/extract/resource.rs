@@ -96,7 +96,7 @@ impl ResourceRun<'_> {
         let rows = self.progress.row_count;
         let reason = match self.progress.total_rows {
             _ if capped => format!("stopped at the cap of {pages} pages (`max_pages`); the API has more"),
-            Some(total) if rows < total && self.is_full_read() => {
+            Some(total) if rows < total => {
                 format!("the API reports {total} rows but gave {rows}")
             }
             _ => return Outcome::Complete,
@@ -108,7 +108,7 @@ impl ResourceRun<'_> {
         }
     }
 
-    /// Whether this reads every row there is, so that the API's total can be compared.
+    /// Whether this reads every row there is: only then the API's total says anything about it.
     fn is_full_read(&self) -> bool {
         let from_start = match (&self.resource.incremental, self.start()) {
             (Some(IncrementalPlan::CursorField { .. }), _) => false,
@@ -208,7 +208,7 @@ impl ResourceRun<'_> {
             next,
             token: paginator.token(&page).map_err(cannot_go_on)?,
             row_count: row_count as u64,
-            total_rows: paginator.total_rows(&page),
+            total_rows: paginator.total_rows(&page).filter(|_| self.is_full_read()),
             from_parent: series.from_parent.clone(),
         };
         self.progress.add(&record);
