@@ -228,7 +228,8 @@ fn a_waiting_package_that_is_damaged_is_completed() {
     fs::write(&journal, bytes).unwrap();
     let finished = workspace.run(&[]);
     finished.expect_code(0);
-    finished.expect_said("damaged");
+    finished.expect_said("the journal is torn");
+    assert!(!finished.stderr.contains('\u{1b}'), "no colours without a terminal: {}", finished.stderr);
     assert_eq!(mock.requests().len(), 6, "the last page is asked for again");
     workspace.db().content().expect_rows(&Workspace::undisturbed(400));
     assert_eq!(workspace.db().load_count(), 2);
