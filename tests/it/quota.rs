@@ -60,14 +60,14 @@ fn a_long_walk_uses_the_quota() {
 
 #[test]
 fn the_next_run_knows_what_the_last_one_used() {
-    // Ten in three seconds are not paced: without a memory, the second run would send its seven at once.
+    // The first run uses all ten: without a memory, the first request of the second one would be one too many.
     let per = SECOND * 3;
     let rate = vec![Window::new(25, SECOND), Window::new(10, per)];
-    let mock = Mock::start(MockConfig { members: 700, rate, ..MockConfig::default() });
+    let mock = Mock::start(MockConfig { members: 1000, rate, ..MockConfig::default() });
     let workspace = Workspace::members(&mock).with_set("client.rate_limits=[\"25/s\", \"10/3s\"]");
     for run in 1..=2 {
         workspace.run_well(&[]);
-        assert_eq!(mock.requests().len(), 7 * run);
+        assert_eq!(mock.requests().len(), 10 * run);
     }
     let requests = mock.requests();
     expect_within_quota(&requests, 25, SECOND);
