@@ -148,9 +148,15 @@ impl ResourceRun<'_> {
                 biased;
                 // An error means that nobody can ask to stop any more.
                 Ok(_) = stop.wait_for(|stop| *stop) => return Ok(SeriesEnd::Stopped),
-                response = self.extraction.client.send(&request) => response?,
+                response = self.extraction.client.send(&request) => response,
             };
-            self.progress.request_count += u64::from(response.attempts);
+            let (attempts, throttled) = match &response {
+                Ok(response) => (response.attempts, response.throttled),
+                Err(error) => error.attempts(),
+            };
+            self.progress.request_count += u64::from(attempts);
+            self.progress.throttled_count += u64::from(throttled);
+            let response = response?;
             let kept = self.page(series, cursor, &request, &response, &mut rows)?;
             if let Some(pages) = &self.extraction.pages {
                 // Nobody there to take it: it is in the journal all the same.

@@ -179,6 +179,7 @@ fn resource_report(end: &ResourceEnd) -> ResourceReport {
         pages: progress.page_count,
         resumed_pages: progress.resumed_pages,
         requests: progress.request_count,
+        too_many_requests: progress.throttled_count,
         seconds: Duration::from_micros(micros).as_secs_f64(),
         added_columns: 0,
     }
