@@ -155,7 +155,7 @@ impl Error {
             Self::Tables { .. } => (None, "what was loaded before is unharmed, and the package is kept"),
             Self::Load { source, .. } => (
                 source.hint(),
-                "nothing was committed and nothing is lost: the next run loads the package without asking the API again",
+                "nothing was committed, and nothing that was received is lost: the next run loads the package without asking the API again",
             ),
             Self::Query { source, .. } => return source.hint().map(str::to_owned),
             Self::Worker(_) => {

@@ -94,6 +94,9 @@ fn pending_line(pending: &PendingWork) -> String {
         PendingWork::Loaded { load_id } => {
             format!("loaded package {load_id}, which an earlier run had received")
         }
+        PendingWork::AlreadyLoaded { load_id } => {
+            format!("removed package {load_id}, which an earlier run had loaded")
+        }
         PendingWork::Dropped { load_id, reason } => {
             format!("dropped the unfinished extraction {load_id}: {reason}")
         }

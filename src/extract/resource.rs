@@ -116,7 +116,7 @@ impl ResourceRun<'_> {
         }
     }
 
-    /// Whether this reads every row there is, so that the API's total can be compared.
+    /// Whether this reads every row there is: only then the API's total says anything about it.
     fn is_full_read(&self) -> bool {
         let from_start = match (&self.resource.incremental, self.start()) {
             (Some(IncrementalPlan::CursorField { .. }), _) => false,

@@ -127,7 +127,7 @@ impl HttpClient {
                 Ok(answer) => return Ok(answer.into_response(attempt, throttled, started)),
                 Err(failed) => failed,
             };
-            throttled += u32::from(failure.is_throttled());
+            throttled += u32::from(failure.is_throttling());
             let reason = failure.to_string();
             match retries.decide(failure, &advice) {
                 Verdict::GiveUp(failure) => {

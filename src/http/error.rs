@@ -185,6 +185,11 @@ impl StatusFailure {
 }
 
 impl Failure {
+    /// Whether the server refused the request for its rate.
+    pub(super) fn is_throttling(&self) -> bool {
+        matches!(self, Self::Status(failure) if failure.status == 429)
+    }
+
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -200,11 +205,6 @@ impl Failure {
             | Self::Redirect { .. }
             | Self::Invalid { .. } => false,
         }
-    }
-
-    /// Whether the server refused the request for its rate.
-    pub(super) fn is_throttled(&self) -> bool {
-        matches!(self, Self::Status(StatusFailure { status: 429, .. }))
     }
 
     fn hint(&self) -> &str {
@@ -249,19 +249,19 @@ impl HttpError {
         }
     }
 
+    /// Attempts made, and those of them that the server refused with 429.
+    pub fn attempts(&self) -> (u32, u32) {
+        match self {
+            Self::Request { attempts, throttled, .. } => (*attempts, *throttled),
+            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => (0, 0),
+        }
+    }
+
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Request { source, .. } => source.is_transient(),
             Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => false,
-        }
-    }
-
-    /// Attempts that were made, and how many of them were refused with status 429.
-    pub fn attempts(&self) -> (u32, u32) {
-        match self {
-            Self::Request { attempts, throttled, .. } => (*attempts, *throttled),
-            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => (0, 0),
         }
     }
 

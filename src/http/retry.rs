@@ -64,7 +64,7 @@ impl Retries {
             return Verdict::GiveUp(Failure::ServerDelay { status: Box::new(status.clone()), delay, limit });
         }
         self.attempt += 1;
-        let holds_all = failure.is_throttled() || asked.is_some();
+        let holds_all = failure.is_throttling() || asked.is_some();
         Verdict::Retry { delay: asked.unwrap_or_else(|| self.own_delay()), holds_all }
     }
 

@@ -18,12 +18,13 @@ use crate::state::PipelineState;
 const MAX_SCHEMA_MOVES: u32 = 5;
 
 /// Normalizes and loads a package, then removes it. A resource whose rows do not fit is left out and reported.
+/// Returns whether an earlier run had loaded it, so that nothing was written now.
 pub(super) async fn load_package(
     run: &Run<'_>,
     package: Package,
     mut prepared: Option<Prepared>,
     report: &mut RunReport,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut excluded = BTreeSet::new();
     let mut moves = 0;
     let loaded = loop {
@@ -55,7 +56,8 @@ pub(super) async fn load_package(
             other => break other?,
         }
     };
-    if let Some(loaded) = loaded {
+    let already_loaded = loaded.as_ref().is_some_and(|loaded| loaded.receipt.already_loaded);
+    if let Some(loaded) = loaded.filter(|_| !already_loaded) {
         report.warnings.extend(loaded.warnings.iter().cloned());
         for resource in &mut report.resources {
             let of_resource = |table: &str| loaded.resource_of(table) == Some(resource.resource.as_str());
@@ -64,7 +66,8 @@ pub(super) async fn load_package(
         }
         report.loads.push(load_report(&loaded.receipt, loaded.root_rows));
     }
-    Ok(package.remove()?)
+    package.remove()?;
+    Ok(already_loaded)
 }
 
 /// One try to load a package, with everything it needs on a thread of its own.
@@ -181,6 +184,10 @@ fn run_record(end: &ResourceRecord) -> RunRecord {
 }
 
 fn fail_resource(report: &mut RunReport, resource: &str, error: &Error) {
+    if !report.resources.iter().any(|entry| entry.resource == resource) {
+        // A package of an earlier run: this one's own work has not begun.
+        report.warnings.push(chain(error).join(": "));
+    }
     for entry in report.resources.iter_mut().filter(|entry| entry.resource == resource) {
         entry.outcome = "failed".to_owned();
         entry.causes = chain(error);

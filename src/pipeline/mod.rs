@@ -94,6 +94,7 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
         report.pending.push(PendingWork::Resumed { load_id: package.load_id().clone(), pages });
     }
     report.resources = extracted.resources.iter().map(resource_report).collect();
+    report.too_many_requests = client.counts().throttled;
     match extracted.standing {
         Standing::Extracted => {
             run.reporter.report(Event::Loading { load_id: package.load_id(), pending: false });
@@ -110,8 +111,18 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
 async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -> Result<(), Error> {
     let load_id = package.load_id().clone();
     run.reporter.report(Event::Loading { load_id: &load_id, pending: true });
-    load::load_package(run, package, None, report).await?;
-    report.pending.push(PendingWork::Loaded { load_id });
+    let is_known = |name: &String| run.plan.resources.iter().any(|resource| &resource.name == name);
+    for lost in package.manifest.selected.iter().filter(|name| !is_known(name)) {
+        report.warnings.push(format!(
+            "rows of resource `{lost}` in package {load_id} were not loaded: the config has it no more"
+        ));
+    }
+    let already_loaded = load::load_package(run, package, None, report).await?;
+    report.pending.push(if already_loaded {
+        PendingWork::AlreadyLoaded { load_id }
+    } else {
+        PendingWork::Loaded { load_id }
+    });
     Ok(())
 }
 
@@ -146,6 +157,7 @@ fn empty_report(plan: &Plan) -> RunReport {
         resources: Vec::new(),
         loads: Vec::new(),
         warnings: Vec::new(),
+        too_many_requests: 0,
         is_resumable: false,
         seconds: 0.0,
     }

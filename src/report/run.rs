@@ -37,6 +37,8 @@ pub struct RunReport {
     pub loads: Vec<LoadReport>,
     /// Things to look at.
     pub warnings: Vec<String>,
+    /// Requests that the server refused for their rate.
+    pub too_many_requests: u64,
     /// Whether pages were received that are kept but not loaded: the next run goes on after them.
     pub is_resumable: bool,
     /// Seconds from start to end.
@@ -56,6 +58,11 @@ pub enum PendingWork {
     },
     /// Its package was loaded.
     Loaded {
+        /// The package.
+        load_id: LoadId,
+    },
+    /// Its package had been loaded: the run ended before it could remove it.
+    AlreadyLoaded {
         /// The package.
         load_id: LoadId,
     },

@@ -11,8 +11,13 @@ mod mock;
 
 mod cli;
 mod faults;
+mod incremental;
+mod kill;
 mod machine;
 mod mock_behaviour;
+mod quota;
+mod recovery;
 mod scene;
 mod script;
 mod secrets;
+mod support;
