@@ -9,4 +9,5 @@
 #[path = "../mock/mod.rs"]
 mod mock;
 
+mod dlt;
 mod mock_behaviour;
