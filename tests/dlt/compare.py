@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 from dlt.common.schema import Schema
 
-LINKS = {"_dlt_id", "_dlt_parent_id", "_dlt_root_id", "_dlt_list_idx"}
+LINKS = {"_dlt_id", "_dlt_parent_id", "_dlt_root_id"}
 # New for each change of the schema, and so for each way that led to it.
 VERSIONS = {"version", "version_hash", "previous_hashes", "_state_version", "_version_hash"}
 # What one side has beside the other's tables.
@@ -62,6 +62,10 @@ class Loaded:
         computed = Schema.from_stored_schema(json.loads(stored)).version_hash
         if len({computed, stored_hash, schema["version_hash"]}) > 1:
             self.problems.append(f"stored schema: hash {stored_hash}, dlt computes {computed}")
+        for table in schema["tables"].values():
+            # dlt forgets this of a table with `max_table_nesting` whenever a run brings no rows for it.
+            if "max_nesting" in table.get("x-normalizer", {}):
+                table["x-normalizer"].pop("seen-data", None)
         return {key: value for key, value in schema.items() if key not in VERSIONS}
 
     def _state(self) -> dict[str, Any]:
@@ -69,6 +73,8 @@ class Loaded:
             f'SELECT state FROM "{self.dataset}"._dlt_pipeline_state ORDER BY _dlt_load_id DESC LIMIT 1'
         ).fetchone()
         state = json.loads(zlib.decompress(base64.b64decode(stored)))
+        # dlt notes a source of which there is nothing to note if one of its resources is replaced.
+        state["sources"] = {name: kept for name, kept in state.get("sources", {}).items() if kept}
         return {key: value for key, value in state.items() if key not in VERSIONS}
 
     def trees(self) -> dict[str, Counter[str]]:
@@ -97,23 +103,30 @@ class Loaded:
     def _tree(self, table: str, row: dict[str, Any], root_id: str, below: dict) -> dict[str, Any]:
         if row.get("_dlt_root_id", root_id) != root_id:
             self.problems.append(f"{table}: `_dlt_root_id` {row['_dlt_root_id']} is not {root_id}")
-        tree: dict[str, Any] = {key: value for key, value in row.items() if key not in LINKS and value is not None}
+        tree = {key: self._value(table, key, value) for key, value in row.items() if key not in LINKS}
         if "_dlt_load_id" in tree:
             tree["_dlt_load_id"] = self.loads.get(row["_dlt_load_id"], "a load that is not finished")
-        children: dict[str, list] = defaultdict(list)
         for child_table, child in below.pop((table, row["_dlt_id"]), []):
-            children[child_table].append(child)
-        for child_table, found in sorted(children.items()):
-            found.sort(key=lambda child: int(child["_dlt_list_idx"]))
-            for index, child in enumerate(found):
-                expected = child_id(row["_dlt_id"], child_table, index)
-                if int(child["_dlt_list_idx"]) != index or child["_dlt_id"] != expected:
-                    self.problems.append(f"{child_table}: row {child} is not number {index} with id {expected}")
-            tree[child_table] = [self._tree(child_table, child, root_id, below) for child in found]
-        return tree
+            if child["_dlt_id"] != child_id(row["_dlt_id"], child_table, child["_dlt_list_idx"]):
+                self.problems.append(f"{child_table}: `_dlt_id` of {child} does not follow from its place")
+            tree.setdefault(child_table, []).append(self._tree(child_table, child, root_id, below))
+        # Two lists can share a table, and then their rows a place.
+        return {
+            key: sorted(value, key=lambda child: (int(child["_dlt_list_idx"]), json.dumps(child)))
+            if isinstance(value, list)
+            else value
+            for key, value in sorted(tree.items())
+            if value is not None
+        }
+
+    def _value(self, table: str, column: str, value: str | None) -> Any:
+        """JSON kept whole by what it says: dlt writes its numbers anew, forebay keeps them as they came."""
+        if value is None or self.columns[table][column] != "JSON":
+            return value
+        return {"json": json.loads(value)}
 
 
-def child_id(parent_id: str, table: str, index: int) -> str:
+def child_id(parent_id: str, table: str, index: str) -> str:
     digest = hashlib.shake_128(f"{parent_id}_{table}_{index}".encode()).digest(10)
     return base64.b64encode(digest).decode().rstrip("=")
 
