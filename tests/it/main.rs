@@ -11,3 +11,4 @@ mod mock;
 
 mod dlt;
 mod mock_behaviour;
+mod sdk;
