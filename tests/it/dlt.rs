@@ -47,6 +47,15 @@ fn members(write_disposition: &str) -> Value {
     })
 }
 
+/// For a mock with `created_after_param`.
+fn incremental_by_creation() -> Value {
+    json!({
+        "cursor_path": "createdAt",
+        "initial_value": "2000-01-01T00:00:00.000Z",
+        "start_param": "createdAfter",
+    })
+}
+
 #[test]
 fn the_same_documents_become_the_same_tables() {
     let Some(python) = python() else { return };
@@ -57,32 +66,86 @@ fn the_same_documents_become_the_same_tables() {
         scene.script("load.py", "dlt-home", "dlt.duckdb", &[]);
         scene.forebay("forebay.duckdb");
     }
-    scene.compare("documents_data", "dlt.duckdb", "forebay.duckdb");
+    scene.compare("documents_data", "dlt.duckdb", "forebay.duckdb").unwrap();
 }
 
 #[test]
-fn the_same_members_become_the_same_tables() {
+fn the_comparison_finds_what_differs() {
+    let Some(python) = python() else { return };
+    let documents = Documents::serve();
+    let scene = Scene::new(python, &config("documents", &documents.url(), &documents::resources()));
+    scene.forebay("before.duckdb");
+    std::fs::copy(scene.path("before.duckdb"), scene.path("after.duckdb")).unwrap();
+    scene.compare("documents_data", "before.duckdb", "after.duckdb").unwrap();
+    documents.set_run(1);
+    scene.forebay("after.duckdb");
+    let found = scene.compare("documents_data", "before.duckdb", "after.duckdb").unwrap_err().0;
+    for difference in [
+        "late_columns.f: only forebay: 'BIGINT'",
+        r#"merge_plain: only dlt: {"_dlt_load_id": "load 1", "a": "y", "id": "2"}"#,
+        "schema.tables.late_columns.columns.g__h: only forebay:",
+        "schema.tables.merge_children__k: only forebay:",
+    ] {
+        assert!(found.contains(difference), "`{difference}` is not in:\n{found}");
+    }
+}
+
+/// Everything that the mock has, as the config for Memberstack loads it: lists, one request per row of a parent, and
+/// rows that are asked for with a body.
+///
+/// The parents have to fit one page: dlt asks for the children of several pages in turns, so that its columns and
+/// variants come in another order than that of the parents.
+fn whole_api() -> Value {
+    let mut members = members("merge");
+    members["endpoint"]["params"]["includeJSON"] = json!("true");
+    let resource = |name: &str, endpoint: Value| json!({ "name": name, "primary_key": "id", "write_disposition": "merge", "endpoint": endpoint });
+    let member = resource(
+        "member",
+        json!({ "path": "members/{resources.members.id}", "data_selector": "data", "paginator": "single_page" }),
+    );
+    let tables = resource(
+        "data_tables",
+        json!({ "path": "v2/data-tables", "data_selector": "data.tables", "paginator": "single_page" }),
+    );
+    let mut records = resource(
+        "data_table_records",
+        json!({
+            "path": "v2/data-tables/{resources.data_tables.key}/records/query",
+            "method": "POST",
+            "data_selector": "data.records",
+            "json": { "query": { "findMany": { "take": 30, "orderBy": { "internalOrder": "asc" } } } },
+            "paginator": {
+                "type": "cursor",
+                "cursor_path": "data.pagination.endCursor",
+                "cursor_body_path": "query.findMany.after",
+                "has_more_path": "data.pagination.hasMore",
+            },
+        }),
+    );
+    records["include_from_parent"] = json!(["key"]);
+    json!([members, member, tables, records])
+}
+
+#[test]
+fn the_same_api_becomes_the_same_tables() {
     let Some(python) = python() else { return };
     let mock = Mock::start(MockConfig {
-        late_field_from: Some(150),
+        late_field_from: Some(60),
         mixed_types: true,
-        ..MockConfig::unlimited(250)
+        created_after_param: Some("createdAfter".to_owned()),
+        ..MockConfig::unlimited(90)
     });
-    for write_disposition in ["append", "merge"] {
-        let mut resource = members(write_disposition);
-        resource["endpoint"]["params"]["includeJSON"] = json!("true");
-        let tables = json!({
-            "name": "data_tables",
-            "write_disposition": write_disposition,
-            "primary_key": "id",
-            "endpoint": { "path": "v2/data-tables", "data_selector": "data.tables", "paginator": "single_page" },
-        });
-        let scene = Scene::new(python, &config("memberstack", &mock.url(), &json!([resource, tables])));
-        for _run in ["new", "again"] {
+    let mut incremental = members("append");
+    incremental["endpoint"]["params"]["limit"] = json!(40);
+    incremental["endpoint"]["incremental"] = incremental_by_creation();
+    for resources in [whole_api(), json!([incremental])] {
+        let scene = Scene::new(python, &config("memberstack", &mock.url(), &resources));
+        for _run in ["first", "second"] {
             scene.script("load.py", "dlt-home", "dlt.duckdb", &[]);
             scene.forebay("forebay.duckdb");
+            mock.create_member();
         }
-        scene.compare("memberstack_data", "dlt.duckdb", "forebay.duckdb");
+        scene.compare("memberstack_data", "dlt.duckdb", "forebay.duckdb").unwrap();
     }
 }
 
@@ -121,11 +184,7 @@ fn dlt_and_forebay_take_turns_on_one_file() {
         ..MockConfig::unlimited(230)
     });
     let mut resource = members("merge");
-    resource["endpoint"]["incremental"] = json!({
-        "cursor_path": "createdAt",
-        "initial_value": "2000-01-01T00:00:00.000Z",
-        "start_param": "createdAfter",
-    });
+    resource["endpoint"]["incremental"] = incremental_by_creation();
     let scene = Scene::new(python, &config("memberstack", &mock.url(), &json!([resource])));
     let newest = || mock.members().last().unwrap()["createdAt"].clone();
 

@@ -1,11 +1,11 @@
 //! A directory with one config that forebay and dlt both run, each in a clean environment.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::{fmt, fs};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -69,12 +69,10 @@ impl Scene {
         serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{script}: {error}: {printed}"))
     }
 
-    /// Ends the test with all differences if the files do not hold the same; the first one is dlt's.
-    pub(super) fn compare(&self, dataset: &str, dlts: &str, forebays: &str) {
+    /// All differences of what the files hold, as an error; the first one is dlt's.
+    pub(super) fn compare(&self, dataset: &str, dlts: &str, forebays: &str) -> Result<(), Differences> {
         let mut command = self.python("compare.py", "unused");
-        if let Err(failure) = output(command.args([dataset, dlts, forebays])) {
-            panic!("dlt and forebay made different tables:\n{failure}");
-        }
+        output(command.args([dataset, dlts, forebays])).map(drop).map_err(Differences)
     }
 
     /// dlt's own command line.
@@ -101,6 +99,15 @@ impl Scene {
         command.env("HOME", self.directory.path()).env("RUNTIME__DLTHUB_TELEMETRY", "false");
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUTF8", "1");
         command
+    }
+}
+
+/// Printed as it stands, not as one line with escapes.
+pub(super) struct Differences(pub(super) String);
+
+impl fmt::Debug for Differences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
