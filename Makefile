@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build release demo test lint deny advisories generate check-generated bench ci clean-cache
+.PHONY: help build release demo test test-kill lint deny advisories generate check-generated bench ci clean-cache
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ demo: ## Load 500 members from a stand-in for Memberstack's API and query them
 
 test: ## All tests
 	@tests/tools/test.sh
+
+test-kill: ## Kill runs at the real quota of 25/s and let the next ones go on
+	$(CARGO) test --test it kill -- --ignored
 
 lint: ## Formatting and clippy, warnings denied
 	cargo fmt --check

@@ -9,7 +9,7 @@ mod run;
 mod signal;
 mod status;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -48,9 +48,10 @@ pub fn main() -> ExitCode {
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("FOREBAY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    // A second call, in a test of this function's callers, changes nothing.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time();
+    // Colours are for terminals: cron mail shows them as garbage. A second call, in a test of this function's
+    // callers, changes nothing.
+    let _ = log.with_ansi(io::stderr().is_terminal()).try_init();
 }
 
 /// Reads a config file with what the command line overrides.

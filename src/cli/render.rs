@@ -59,7 +59,7 @@ pub(super) fn closing(report: &RunReport, rate_limit: Option<&str>) -> String {
     }
     let width = report.resources.iter().map(|resource| resource.resource.len()).max().unwrap_or(0);
     for resource in &report.resources {
-        let _ = writeln!(text, "{}", resource_line(resource, width, report.too_many_requests, rate_limit));
+        let _ = writeln!(text, "{}", resource_line(resource, width, rate_limit));
     }
     for load in &report.loads {
         let _ = writeln!(text, "{}", load_line(load, report));
@@ -76,13 +76,16 @@ fn pending_line(pending: &PendingWork) -> String {
         PendingWork::Loaded { load_id } => {
             format!("loaded package {load_id}, which an earlier run had received")
         }
+        PendingWork::AlreadyLoaded { load_id } => {
+            format!("removed package {load_id}, which an earlier run had loaded")
+        }
         PendingWork::Dropped { load_id, reason } => {
             format!("dropped the unfinished extraction {load_id}: {reason}")
         }
     }
 }
 
-fn resource_line(resource: &ResourceReport, width: usize, refused: u64, rate_limit: Option<&str>) -> String {
+fn resource_line(resource: &ResourceReport, width: usize, rate_limit: Option<&str>) -> String {
     let rows = match resource.total_rows {
         Some(total) => format!("{}/{total} rows", resource.rows),
         None => format!("{} rows", resource.rows),
@@ -91,7 +94,7 @@ fn resource_line(resource: &ResourceReport, width: usize, refused: u64, rate_lim
         format!("{:width$}", resource.resource),
         format!("{:8}", resource.outcome),
         rows,
-        format!("{} requests ({refused} × 429)", resource.requests),
+        format!("{} requests ({} × 429)", resource.requests, resource.too_many_requests),
         format!("{:.1} s", resource.seconds),
     ];
     let fresh_pages = resource.pages.saturating_sub(resource.resumed_pages);

@@ -31,9 +31,13 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         };
         let mut codes = Vec::new();
         for config in &args.configs {
-            codes.push(run_one(config, args, &signals).await);
-            if let Some(code) = signals.exit_code() {
-                return code;
+            let code = run_one(config, args, &signals).await;
+            codes.push(code);
+            // A signal that came too late to stop the last run changes nothing.
+            if let Some(signal) = signals.exit_code()
+                && (code == signal || codes.len() < args.configs.len())
+            {
+                return signal;
             }
         }
         worst(&codes)
@@ -53,7 +57,7 @@ fn worst(codes: &[u8]) -> u8 {
 
 async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
     let plan = match load_plan(config, &args.common) {
-        Ok(plan) => plan,
+        Ok(plan) => Arc::new(plan),
         Err(error) => return fail(&Error::Config(error)),
     };
     let progress = Arc::new(Progress::new(args.quiet));

@@ -81,11 +81,11 @@ fn split_key(key: &str) -> Option<Vec<String>> {
 
 fn parse_value(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<toml::Table>();
-    match parsed {
-        Ok(mut table) if table.len() == 1 => {
-            table.remove("value").map_or_else(|| Value::String(text.to_owned()), to_json)
-        }
-        _ => Value::String(text.to_owned()),
+    let value = parsed.ok().filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
+    match value {
+        // A date stays as it was written: the API compares texts, and `.000Z` is not `.0Z` there.
+        None | Some(toml::Value::Datetime(_)) => Value::String(text.to_owned()),
+        Some(value) => to_json(value),
     }
 }
 
@@ -132,6 +132,11 @@ mod tests {
             ("resources.a.endpoint.params.limit=50", "/resources/0/endpoint/params/limit", json!(50)),
             ("resources.a.endpoint.method=POST", "/resources/0/endpoint/path", json!("path/a")),
             ("resources.a.endpoint=1979-05-27", "/resources/0/endpoint", json!("1979-05-27")),
+            (
+                "resources.a.endpoint=2024-01-01T00:00:00.000Z",
+                "/resources/0/endpoint",
+                json!("2024-01-01T00:00:00.000Z"),
+            ),
             ("client.base_url=1\nb=2", "/client/base_url", json!("1\nb=2")),
             ("client.base_url=", "/client/base_url", json!("")),
             ("client.auth={type=\"bearer\"}", "/client/auth/type", json!("bearer")),

@@ -21,6 +21,13 @@ pub struct Committed {
     pub last_load: Option<LoadId>,
 }
 
+impl Committed {
+    /// Hash of the schema, if there is one.
+    pub fn schema_hash(&self) -> Option<String> {
+        self.schema.as_ref().map(|schema| schema.version_hash.clone())
+    }
+}
+
 /// All that one transaction commits.
 #[derive(Debug)]
 pub struct LoadPackage<'a> {

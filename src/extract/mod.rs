@@ -12,14 +12,15 @@ mod rows;
 
 use std::sync::Mutex;
 
-use tokio::sync::watch;
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
 
 pub use error::ExtractError;
 pub use progress::ResourceProgress;
 
 use crate::config::{Plan, ResourcePlan};
 use crate::http::HttpClient;
-use crate::package::{Journal, Outcome, Package, PackageError, Record};
+use crate::package::{Journal, Outcome, Package, PackageError, PageRecord, Record};
 use crate::report::Reporter;
 use progress::Progress;
 
@@ -68,6 +69,8 @@ pub struct Extraction<'a> {
     pub reporter: &'a dyn Reporter,
     /// Becomes true when a signal asks to stop.
     pub stop: watch::Receiver<bool>,
+    /// Gets each page once it is kept, for whoever works on it at once.
+    pub pages: Option<mpsc::Sender<(PageRecord, Bytes)>>,
 }
 
 /// Extracts what the package still lacks. A resource that fails leaves the others alone.

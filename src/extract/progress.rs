@@ -22,6 +22,8 @@ pub struct ResourceProgress {
     pub total_rows: Option<u64>,
     /// Requests, repeated ones included. Those of a cut run count its pages only.
     pub request_count: u64,
+    /// Requests of this run that the server refused with 429.
+    pub throttled_count: u64,
     /// When its extraction began, Unix microseconds.
     pub started_at: i64,
     /// When it ended, Unix microseconds.

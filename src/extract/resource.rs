@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
+
 use super::error::ExtractError;
 use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
@@ -94,7 +96,7 @@ impl ResourceRun<'_> {
         let rows = self.progress.row_count;
         let reason = match self.progress.total_rows {
             _ if capped => format!("stopped at the cap of {pages} pages (`max_pages`); the API has more"),
-            Some(total) if rows < total && self.is_full_read() => {
+            Some(total) if rows < total => {
                 format!("the API reports {total} rows but gave {rows}")
             }
             _ => return Outcome::Complete,
@@ -106,7 +108,7 @@ impl ResourceRun<'_> {
         }
     }
 
-    /// Whether this reads every row there is, so that the API's total can be compared.
+    /// Whether this reads every row there is: only then the API's total says anything about it.
     fn is_full_read(&self) -> bool {
         let from_start = match (&self.resource.incremental, self.start()) {
             (Some(IncrementalPlan::CursorField { .. }), _) => false,
@@ -146,10 +148,20 @@ impl ResourceRun<'_> {
                 biased;
                 // An error means that nobody can ask to stop any more.
                 Ok(_) = stop.wait_for(|stop| *stop) => return Ok(SeriesEnd::Stopped),
-                response = self.extraction.client.send(&request) => response?,
+                response = self.extraction.client.send(&request) => response,
             };
-            self.progress.request_count += u64::from(response.attempts);
-            self.page(series, cursor, &request, &response, &mut rows)?;
+            let (attempts, throttled) = match &response {
+                Ok(response) => (response.attempts, response.throttled),
+                Err(error) => error.attempts(),
+            };
+            self.progress.request_count += u64::from(attempts);
+            self.progress.throttled_count += u64::from(throttled);
+            let response = response?;
+            let kept = self.page(series, cursor, &request, &response, &mut rows)?;
+            if let Some(pages) = &self.extraction.pages {
+                // Nobody there to take it: it is in the journal all the same.
+                let _ = pages.send(kept).await;
+            }
         }
     }
 
@@ -170,7 +182,7 @@ impl ResourceRun<'_> {
         request: &Request,
         response: &Response,
         rows: &mut RowSelector<'_>,
-    ) -> Result<(), ExtractError> {
+    ) -> Result<(PageRecord, Bytes), ExtractError> {
         let paginator = &self.resource.endpoint.paginator;
         let done = self.progress.series.get(&series.number);
         let number = done.map_or(0, |done| done.page_count) + 1;
@@ -202,16 +214,15 @@ impl ResourceRun<'_> {
             next,
             token: paginator.token(&page).map_err(cannot_go_on)?,
             row_count: row_count as u64,
-            total_rows: paginator.total_rows(&page),
+            total_rows: paginator.total_rows(&page).filter(|_| self.is_full_read()),
             from_parent: series.from_parent.clone(),
         };
         self.progress.add(&record);
         let body = response.body.slice_ref(selected.get().as_bytes());
-        self.append(&Record::Page(record, body))?;
-        self.extraction
-            .reporter
-            .report(Event::Page { resource: &self.resource.name, progress: &self.progress });
-        Ok(())
+        self.append(&Record::Page(record.clone(), body.clone()))?;
+        let event = Event::Page { resource: &self.resource.name, progress: &self.progress };
+        self.extraction.reporter.report(event);
+        Ok((record, body))
     }
 
     fn append(&self, record: &Record) -> Result<(), ExtractError> {

@@ -120,18 +120,21 @@ impl HttpClient {
         let prepared = self.0.prepare(request)?;
         let started = Instant::now();
         let mut retries = Retries::new(self.0.plan.retry);
+        let mut throttled = 0;
         loop {
             let attempt = retries.attempt();
             let Failed { failure, advice } = match self.0.attempt(&prepared).await {
-                Ok(answer) => return Ok(answer.into_response(attempt, started)),
+                Ok(answer) => return Ok(answer.into_response(attempt, throttled, started)),
                 Err(failed) => failed,
             };
+            throttled += u32::from(failure.is_throttling());
             let reason = failure.to_string();
             match retries.decide(failure, &advice) {
                 Verdict::GiveUp(failure) => {
                     return Err(HttpError::Request {
                         request: prepared.shown,
                         attempts: attempt,
+                        throttled,
                         elapsed: started.elapsed(),
                         source: Box::new(failure),
                     });
@@ -330,9 +333,9 @@ fn redirect_target(response: &reqwest::Response) -> Result<url::Url, Failure> {
 }
 
 impl Answer {
-    fn into_response(self, attempts: u32, started: Instant) -> Response {
+    fn into_response(self, attempts: u32, throttled: u32, started: Instant) -> Response {
         let Self { status, body, content_type } = self;
-        Response { status, body, content_type, attempts, elapsed: started.elapsed() }
+        Response { status, body, content_type, attempts, throttled, elapsed: started.elapsed() }
     }
 }
 

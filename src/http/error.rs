@@ -38,6 +38,8 @@ pub enum HttpError {
         request: String,
         /// Attempts made.
         attempts: u32,
+        /// Attempts of these that the server refused with 429.
+        throttled: u32,
         /// From the first attempt's start, pauses included.
         elapsed: Duration,
         /// The last failure.
@@ -183,6 +185,11 @@ impl StatusFailure {
 }
 
 impl Failure {
+    /// Whether the server refused the request for its rate.
+    pub(super) fn is_throttling(&self) -> bool {
+        matches!(self, Self::Status(failure) if failure.status == 429)
+    }
+
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -235,6 +242,14 @@ impl HttpError {
             Self::Header { .. } => Some("look for a line break at the end of a key".to_owned()),
             Self::Ledger { .. } => Some("check the permissions of the work directory".to_owned()),
             Self::Client { .. } => None,
+        }
+    }
+
+    /// Attempts made, and those of them that the server refused with 429.
+    pub fn attempts(&self) -> (u32, u32) {
+        match self {
+            Self::Request { attempts, throttled, .. } => (*attempts, *throttled),
+            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => (0, 0),
         }
     }
 
@@ -298,6 +313,7 @@ mod tests {
         let error = HttpError::Request {
             request: "GET https://api.example.com/v1/invoices?page=42".to_owned(),
             attempts: 5,
+            throttled: 0,
             elapsed: Duration::from_millis(61_200),
             source: Box::new(Failure::Status(status(503, "", "try later"))),
         };

@@ -36,6 +36,8 @@ pub struct Response {
     pub content_type: Option<String>,
     /// Attempts it took, the last one included.
     pub attempts: u32,
+    /// Attempts that the server refused with 429.
+    pub throttled: u32,
     /// From the first attempt's start to the last byte, pauses included.
     pub elapsed: Duration,
 }

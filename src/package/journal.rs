@@ -51,7 +51,7 @@ pub struct PageRecord {
     pub token: Option<PageCursor>,
     /// Rows in it.
     pub row_count: u64,
-    /// Rows that the API says there are in all.
+    /// Rows that the API says there are in all, if that is what is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_rows: Option<u64>,
     /// Fields of the parent's row that each row gets.
@@ -129,7 +129,7 @@ impl Journal {
         }
         if records.whole_bytes() < length {
             let torn_bytes = length - records.whole_bytes();
-            tracing::warn!(file = %path.display(), torn_bytes, "the journal ends in a torn record, which is dropped");
+            tracing::warn!(file = %path.display(), torn_bytes, "the journal is torn; what follows its last whole page is read again");
             file.set_len(records.whole_bytes()).map_err(error("cut"))?;
         }
         let syncer = Syncer::start(file.try_clone().map_err(error("open"))?);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::ahead::Prepared;
 use super::rows::{self, ResourceRecord, Tables};
 use super::{LoadReport, Run};
 use crate::config::Plan;
@@ -17,22 +18,25 @@ use crate::state::PipelineState;
 const MAX_SCHEMA_MOVES: u32 = 5;
 
 /// Normalizes and loads a package, then removes it. A resource whose rows do not fit is left out and reported.
+/// Returns whether an earlier run had loaded it, so that nothing was written now.
 pub(super) async fn load_package(
     run: &Run<'_>,
     package: Package,
+    mut prepared: Option<Prepared>,
     report: &mut RunReport,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut excluded = BTreeSet::new();
     let mut moves = 0;
     let loaded = loop {
         let committed = run.committed().await?;
         let attempt = Attempt {
-            plan: run.plan.clone(),
+            plan: Arc::clone(run.plan),
             package: package.clone(),
             destination: Arc::clone(&run.destination),
             excluded: excluded.clone(),
         };
-        match tokio::task::spawn_blocking(move || attempt.load(committed)).await? {
+        let tables = prepared.take().and_then(|prepared| prepared.tables_for(&package, &committed));
+        match tokio::task::spawn_blocking(move || attempt.load(committed, tables)).await? {
             Err(Error::Normalize { resource, load_id, source }) if !resource.is_empty() => {
                 let error = Error::Normalize { resource: resource.clone(), load_id, source };
                 fail_resource(report, &resource, &error);
@@ -46,7 +50,8 @@ pub(super) async fn load_package(
             other => break other?,
         }
     };
-    if let Some(loaded) = loaded {
+    let already_loaded = loaded.as_ref().is_some_and(|loaded| loaded.receipt.already_loaded);
+    if let Some(loaded) = loaded.filter(|_| !already_loaded) {
         report.warnings.extend(loaded.warnings.iter().cloned());
         for resource in &mut report.resources {
             let of_resource = |table: &str| loaded.resource_of(table) == Some(resource.resource.as_str());
@@ -55,12 +60,13 @@ pub(super) async fn load_package(
         }
         report.loads.push(load_report(&loaded.receipt, loaded.root_rows));
     }
-    Ok(package.remove()?)
+    package.remove()?;
+    Ok(already_loaded)
 }
 
 /// One try to load a package, with everything it needs on a thread of its own.
 struct Attempt {
-    plan: Plan,
+    plan: Arc<Plan>,
     package: Package,
     destination: Arc<dyn Destination + Sync>,
     excluded: BTreeSet<String>,
@@ -87,12 +93,17 @@ impl Loaded {
 
 impl Attempt {
     /// Returns `None` if there is nothing to write.
-    fn load(&self, committed: Committed) -> Result<Option<Loaded>, Error> {
+    fn load(&self, committed: Committed, prepared: Option<Tables>) -> Result<Option<Loaded>, Error> {
         let plan = &self.plan;
-        let base_hash = committed.schema.as_ref().map(|schema| schema.version_hash.clone());
-        let schema = committed.schema.unwrap_or_else(|| Schema::new(&plan.source));
+        let base_hash = committed.schema_hash();
         let length = self.destination.max_identifier_length();
-        let mut tables = rows::normalize(plan, &self.package, schema, length, &self.excluded)?;
+        let mut tables = match prepared {
+            Some(tables) => tables,
+            None => {
+                let schema = committed.schema.unwrap_or_else(|| Schema::new(&plan.source));
+                rows::from_journal(plan, &self.package, schema, length, &self.excluded)?
+            }
+        };
         let emptied = self.emptied(&tables, length);
         let row_count: u64 = tables.normalized.tables.iter().map(|table| table.row_count).sum();
 
@@ -167,6 +178,10 @@ fn run_record(end: &ResourceRecord) -> RunRecord {
 }
 
 fn fail_resource(report: &mut RunReport, resource: &str, error: &Error) {
+    if !report.resources.iter().any(|entry| entry.resource == resource) {
+        // A package of an earlier run: this one's own work has not begun.
+        report.warnings.push(chain(error).join(": "));
+    }
     for entry in report.resources.iter_mut().filter(|entry| entry.resource == resource) {
         entry.outcome = "failed".to_owned();
         entry.causes = chain(error);

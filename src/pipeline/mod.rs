@@ -1,5 +1,6 @@
 //! The one place that knows all stages and their order.
 
+mod ahead;
 mod load;
 mod rows;
 mod start;
@@ -7,6 +8,7 @@ mod start;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ahead::Ahead;
 use tokio::sync::watch;
 
 use crate::config::Plan;
@@ -31,7 +33,7 @@ pub struct RunOptions {
 /// What a run works with.
 pub struct Run<'a> {
     /// What to do.
-    pub plan: &'a Plan,
+    pub plan: &'a Arc<Plan>,
     /// How.
     pub options: &'a RunOptions,
     /// Where rows go.
@@ -61,25 +63,39 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
     }
 
     let committed = run.committed().await?;
-    let package = match start::take_up(run, unfinished, &selected, &mut report)? {
+    let resumed = start::take_up(run, unfinished, &selected, &mut report)?;
+    let is_new = resumed.is_none();
+    let package = match resumed {
         Some(package) => package,
         None => store.create(start::manifest(run, &selected, &committed))?,
     };
     let client = run.client()?;
+    let ahead =
+        is_new.then(|| Ahead::start(run.plan, &package, &committed, run.destination.max_identifier_length()));
     let extraction = Extraction {
         plan: run.plan,
         client: &client,
         package: &package,
         reporter: run.reporter.as_ref(),
         stop: run.stop.clone(),
+        pages: ahead.as_ref().map(|ahead| ahead.pages.clone()),
     };
     let extracted = extract::into_package(&extraction).await?;
+    drop(extraction);
+    let prepared = match ahead {
+        Some(ahead) => ahead.finish().await,
+        None => None,
+    };
+    if !is_new {
+        let pages = extracted.resources.iter().map(|end| end.progress.resumed_pages).sum();
+        report.pending.push(PendingWork::Resumed { load_id: package.load_id().clone(), pages });
+    }
     report.resources = extracted.resources.iter().map(resource_report).collect();
     report.too_many_requests = client.counts().throttled;
     match extracted.standing {
         Standing::Extracted => {
             run.reporter.report(Event::Loading { load_id: package.load_id(), pending: false });
-            load::load_package(run, package, &mut report).await?;
+            load::load_package(run, package, prepared, &mut report).await?;
         }
         Standing::Useless => package.remove()?,
         Standing::Resumable => {}
@@ -92,8 +108,18 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
 async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -> Result<(), Error> {
     let load_id = package.load_id().clone();
     run.reporter.report(Event::Loading { load_id: &load_id, pending: true });
-    load::load_package(run, package, report).await?;
-    report.pending.push(PendingWork::Loaded { load_id });
+    let is_known = |name: &String| run.plan.resources.iter().any(|resource| &resource.name == name);
+    for lost in package.manifest.selected.iter().filter(|name| !is_known(name)) {
+        report.warnings.push(format!(
+            "rows of resource `{lost}` in package {load_id} were not loaded: the config has it no more"
+        ));
+    }
+    let already_loaded = load::load_package(run, package, None, report).await?;
+    report.pending.push(if already_loaded {
+        PendingWork::AlreadyLoaded { load_id }
+    } else {
+        PendingWork::Loaded { load_id }
+    });
     Ok(())
 }
 
@@ -153,6 +179,7 @@ fn resource_report(end: &ResourceEnd) -> ResourceReport {
         pages: progress.page_count,
         resumed_pages: progress.resumed_pages,
         requests: progress.request_count,
+        too_many_requests: progress.throttled_count,
         seconds: Duration::from_micros(micros).as_secs_f64(),
         added_columns: 0,
     }

@@ -24,6 +24,14 @@ pub(super) struct Tables {
     pub(super) warnings: Vec<String>,
 }
 
+impl Tables {
+    /// Whether all selected resources of the package are here and none of them failed.
+    pub(super) fn are_all_of(&self, package: &Package) -> bool {
+        self.ends.len() == package.manifest.selected.len()
+            && self.ends.iter().all(|end| !matches!(end.outcome, Outcome::Failed(_)))
+    }
+}
+
 /// A resource whose rows are loaded.
 pub(super) struct ResourceRecord {
     pub(super) resource: String,
@@ -41,12 +49,68 @@ struct Lane<'a> {
     root: usize,
     incremental: Option<Incremental>,
     page_cursor: Option<Value>,
-    record: ResourceRecord,
+    page_count: u64,
+    row_count: u64,
 }
 
-/// Normalizes a package against the schema that the destination has. Resources that failed, or are in
-/// `excluded`, are left out.
-pub(super) fn normalize(
+/// Brings the pages of a package into tables, one page at a time.
+pub(super) struct Rows<'a> {
+    package: &'a Package,
+    normalizer: Normalizer,
+    lanes: Vec<Lane<'a>>,
+}
+
+impl<'a> Rows<'a> {
+    /// Begins with the schema that the destination has. Pages of other resources than `resources` are passed over.
+    pub(super) fn begin(
+        plan: &'a Plan,
+        package: &'a Package,
+        resources: &BTreeSet<String>,
+        schema: Schema,
+        max_identifier_length: usize,
+    ) -> Result<Self, Error> {
+        let wanted = plan.resources.iter().filter(|resource| resources.contains(&resource.name));
+        let lanes: Vec<_> =
+            wanted.enumerate().map(|(root, resource)| Lane::new(resource, root, package)).collect();
+        let roots = lanes.iter().map(|lane| root_table(lane.plan)).collect();
+        let load_id = package.load_id().clone();
+        let normalizer = Normalizer::new(schema, roots, load_id, package.spill_dir()?, max_identifier_length);
+        Ok(Self { package, normalizer, lanes })
+    }
+
+    /// Takes the next page.
+    pub(super) fn page(&mut self, page: &PageRecord, rows: &[u8]) -> Result<(), Error> {
+        let lane = self.lanes.iter_mut().find(|lane| lane.plan.name == page.resource);
+        let Some(lane) = lane else { return Ok(()) };
+        lane.page(page, rows, &mut self.normalizer).map_err(|source| Error::Normalize {
+            resource: page.resource.clone(),
+            load_id: self.package.load_id().clone(),
+            source,
+        })
+    }
+
+    /// Ends after the last page; `ends` tells how each resource ended.
+    pub(super) fn finish(self, ends: &BTreeMap<String, ResourceRecord>) -> Result<Tables, Error> {
+        let warnings = self.normalizer.warnings().iter().map(ToString::to_string).collect();
+        let normalized = self.normalizer.finish().map_err(|error| Error::Normalize {
+            resource: String::new(),
+            load_id: self.package.load_id().clone(),
+            source: error.into(),
+        })?;
+        let mut tables = Tables { normalized, ends: Vec::new(), states: BTreeMap::new(), warnings };
+        for lane in self.lanes {
+            let Some(end) = ends.get(&lane.plan.name) else { continue };
+            let resource = lane.plan.name.clone();
+            let (record, state) = lane.finish(self.package, end);
+            tables.ends.push(record);
+            tables.states.extend(state.map(|state| (resource, state)));
+        }
+        Ok(tables)
+    }
+}
+
+/// Normalizes a sealed package from its journal. Resources that failed, or are in `excluded`, are left out.
+pub(super) fn from_journal(
     plan: &Plan,
     package: &Package,
     schema: Schema,
@@ -54,34 +118,16 @@ pub(super) fn normalize(
     excluded: &BTreeSet<String>,
 ) -> Result<Tables, Error> {
     let ends = ends(package)?;
-    let loaded = |resource: &&ResourcePlan| {
-        package.manifest.selected.contains(&resource.name)
-            && !excluded.contains(&resource.name)
-            && matches!(ends.get(&resource.name), Some(end) if !matches!(end.outcome, Outcome::Failed(_)))
+    let loaded = |name: &&String| {
+        !excluded.contains(*name)
+            && matches!(ends.get(*name), Some(end) if !matches!(end.outcome, Outcome::Failed(_)))
     };
-    let resources: Vec<_> = plan.resources.iter().filter(loaded).collect();
-    let roots = resources.iter().map(|resource| root_table(resource)).collect();
-    let failed = |resource: &str, source: RowError| Error::Normalize {
-        resource: resource.to_owned(),
-        load_id: package.load_id().clone(),
-        source,
-    };
-    let spill_dir = package.spill_dir()?;
-    let load_id = package.load_id().clone();
-    let mut normalizer = Normalizer::new(schema, roots, load_id, spill_dir, max_identifier_length);
-    let mut lanes: BTreeMap<&str, Lane<'_>> = BTreeMap::new();
-    for (root, resource) in resources.iter().enumerate() {
-        lanes.insert(&resource.name, Lane::new(resource, root, package, &ends));
-    }
+    let resources = package.manifest.selected.iter().filter(loaded).cloned().collect();
+    let mut rows = Rows::begin(plan, package, &resources, schema, max_identifier_length)?;
     let mut sealed = false;
     for record in package.records()? {
         match record.map_err(PackageError::from)? {
-            Record::Page(page, rows) => {
-                if let Some(lane) = lanes.get_mut(page.resource.as_str()) {
-                    lane.page(&page, &rows, &mut normalizer)
-                        .map_err(|error| failed(&page.resource, error))?;
-                }
-            }
+            Record::Page(page, body) => rows.page(&page, &body)?,
             Record::End { .. } => {}
             Record::Sealed => sealed = true,
         }
@@ -89,17 +135,7 @@ pub(super) fn normalize(
     if !sealed {
         return Err(PackageError::Damaged { load_id: package.load_id().clone() }.into());
     }
-    let warnings = normalizer.warnings().iter().map(ToString::to_string).collect();
-    let normalized = normalizer.finish().map_err(|error| failed("", error.into()))?;
-    let mut tables = Tables { normalized, ends: Vec::new(), states: BTreeMap::new(), warnings };
-    for resource in resources {
-        if let Some(lane) = lanes.remove(resource.name.as_str()) {
-            let (record, state) = lane.finish(package);
-            tables.ends.push(record);
-            tables.states.extend(state.map(|state| (resource.name.clone(), state)));
-        }
-    }
-    Ok(tables)
+    rows.finish(&ends)
 }
 
 /// Writes the new state of the incremental resources.
@@ -115,7 +151,8 @@ pub(super) fn apply_states(
     }
 }
 
-fn ends(package: &Package) -> Result<BTreeMap<String, ResourceRecord>, Error> {
+/// How the resources of a package ended, from its journal.
+pub(super) fn ends(package: &Package) -> Result<BTreeMap<String, ResourceRecord>, Error> {
     let mut ends = BTreeMap::new();
     for record in package.headers()? {
         if let Record::End { resource, outcome, request_count, started_at, finished_at } =
@@ -153,12 +190,7 @@ fn root_table(resource: &ResourcePlan) -> RootTable {
 }
 
 impl<'a> Lane<'a> {
-    fn new(
-        plan: &'a ResourcePlan,
-        root: usize,
-        package: &Package,
-        ends: &BTreeMap<String, ResourceRecord>,
-    ) -> Self {
+    fn new(plan: &'a ResourcePlan, root: usize, package: &Package) -> Self {
         let start = package.manifest.starts.get(&plan.name);
         let incremental = match &plan.incremental {
             Some(IncrementalPlan::CursorField { cursor_path, initial_value, on_missing, .. }) => {
@@ -172,13 +204,11 @@ impl<'a> Lane<'a> {
             Some(PageCursor::Token(token)) => Some(token.clone()),
             _ => None,
         };
-        let end = &ends[&plan.name];
-        let record = ResourceRecord { resource: plan.name.clone(), outcome: end.outcome.clone(), ..*end };
-        Self { plan, root, incremental, page_cursor, record }
+        Self { plan, root, incremental, page_cursor, page_count: 0, row_count: 0 }
     }
 
     fn page(&mut self, page: &PageRecord, rows: &[u8], normalizer: &mut Normalizer) -> Result<(), RowError> {
-        self.record.page_count += 1;
+        self.page_count += 1;
         // The text was checked when it came and has a checksum since.
         let selected: &RawValue = serde_json::from_slice(rows).unwrap_or(RawValue::NULL);
         let rows = page::rows(selected).unwrap_or_default();
@@ -199,15 +229,22 @@ impl<'a> Lane<'a> {
             };
             if admitted {
                 normalizer.row(self.root, row, &extra)?;
-                self.record.row_count += 1;
+                self.row_count += 1;
             }
         }
         Ok(())
     }
 
     /// The record of this resource, and its state if it is incremental and may move.
-    fn finish(self, package: &Package) -> (ResourceRecord, Option<Map<String, Value>>) {
-        let complete = self.record.outcome == Outcome::Complete;
+    fn finish(self, package: &Package, end: &ResourceRecord) -> (ResourceRecord, Option<Map<String, Value>>) {
+        let complete = end.outcome == Outcome::Complete;
+        let record = ResourceRecord {
+            resource: end.resource.clone(),
+            outcome: end.outcome.clone(),
+            row_count: self.row_count,
+            page_count: self.page_count,
+            ..*end
+        };
         let state = match self.plan.incremental {
             // Rows come in any order: of a part of them, the newest says nothing about what is missing.
             Some(IncrementalPlan::CursorField { .. }) => {
@@ -225,6 +262,6 @@ impl<'a> Lane<'a> {
                 .map(|token| Map::from_iter([("forebay".to_owned(), json!({ "page_cursor": token }))])),
             None => None,
         };
-        (self.record, state)
+        (record, state)
     }
 }

@@ -59,6 +59,11 @@ pub enum PendingWork {
         /// The package.
         load_id: LoadId,
     },
+    /// Its package had been loaded: the run ended before it could remove it.
+    AlreadyLoaded {
+        /// The package.
+        load_id: LoadId,
+    },
     /// Its extraction was dropped.
     Dropped {
         /// The package.
@@ -89,6 +94,8 @@ pub struct ResourceReport {
     pub resumed_pages: u64,
     /// Requests sent.
     pub requests: u64,
+    /// Requests of these that the server refused with 429.
+    pub too_many_requests: u64,
     /// Seconds from its first request to its last page.
     pub seconds: f64,
     /// Columns that its tables got, beyond those of new tables.

@@ -10,5 +10,10 @@
 mod mock;
 
 mod dlt;
+mod incremental;
+mod kill;
 mod mock_behaviour;
+mod quota;
+mod recovery;
 mod sdk;
+mod support;
