@@ -106,6 +106,8 @@ impl ColumnBuilder {
         let is_json = self.is_json();
         match (&mut self.values, value) {
             (Values::Text(_), Value::Text(text)) if !is_json => return self.push_text(row, text),
+            // dlt reads text that meets a JSON column, and this reads as nothing.
+            (Values::Text(_), Value::Text(text)) if text.trim_ascii() == "null" => return Pushed::Stored(0),
             (Values::Int(builder), Value::Int(number)) => {
                 builder.append_value(*number);
             }

@@ -391,6 +391,12 @@ impl Store {
 
     /// Writes what is left.
     pub(super) fn finish(mut self) -> Result<Normalized, NormalizeError> {
+        // dlt lists a resource that gave no rows too.
+        for table in 0..self.tables.len() {
+            if self.tables[table].is_root {
+                self.list_table(table);
+            }
+        }
         let mut tables = Vec::new();
         // A child table is made while a row of its parent is at hand, so parents come first.
         for table in 0..self.tables.len() {

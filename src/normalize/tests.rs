@@ -297,6 +297,15 @@ fn two_resources_may_fill_one_table() {
 }
 
 #[test]
+fn a_resource_without_rows_is_listed_but_not_seen() {
+    let keyed = RootTable { primary_key: vec!["id".to_owned()], ..root("t") };
+    let (normalized, lines) = normalize_onto(Schema::new("s"), keyed, &[]);
+    assert_eq!(lines, Vec::<String>::new());
+    assert_eq!(columns(&normalized, "t"), "id");
+    assert!(!normalized.schema.tables["t"].has_seen_data());
+}
+
+#[test]
 fn odd_text_is_kept() {
     check(
         &[r#"{"a": "x\u0000y", "b": "\ud800", "": 1, "__": 2, "caf\u00e9": 3}"#],

@@ -180,61 +180,71 @@ pub(crate) fn row_id_column() -> Column {
     Column::new("_dlt_id", DataType::Text).not_null().with(Hint::Unique).with(Hint::RowKey)
 }
 
-fn system_table(name: &str, description: &str, columns: impl IntoIterator<Item = Column>) -> Table {
-    let mut table = Table::root(name, name, WriteDisposition::Skip);
-    for column in columns {
+/// One of dlt's own tables. The descriptions are dlt's, word for word: they count for the schema's hash.
+fn system_table(
+    name: &str,
+    disposition: WriteDisposition,
+    columns: impl IntoIterator<Item = (Column, &'static str)>,
+) -> Table {
+    let mut table = Table::root(name, name, disposition);
+    for (mut column, description) in columns {
+        column.hints.insert("description".to_owned(), Value::from(description));
         table.add(column);
     }
-    table.other.insert("description".to_owned(), Value::from(description));
     table
+}
+
+fn load_id_column(name: &str) -> Column {
+    let mut column = Column::new(name, DataType::Text).not_null();
+    column.precision = Some(64);
+    column
 }
 
 fn version_table() -> Table {
     use DataType::{Bigint, Text, Timestamp};
     let columns = [
-        ("version", Bigint),
-        ("engine_version", Bigint),
-        ("inserted_at", Timestamp),
-        ("schema_name", Text),
-        ("version_hash", Text),
-        ("schema", Text),
+        ("version", Bigint, "Numeric version of the schema, incremented on each schema change"),
+        ("engine_version", Bigint, "Version of the dlt schema engine that created this schema"),
+        ("inserted_at", Timestamp, "Timestamp when this schema version was stored"),
+        ("schema_name", Text, "Name of the schema"),
+        ("version_hash", Text, "Unique hash of the schema content, used to detect changes"),
+        ("schema", Text, "JSON representation of the complete schema definition"),
     ];
-    let columns = columns.map(|(name, data_type)| Column::new(name, data_type).not_null());
-    system_table("_dlt_version", "Created by DLT. Tracks schema updates", columns)
+    let columns =
+        columns.map(|(name, data_type, description)| (Column::new(name, data_type).not_null(), description));
+    let mut table = system_table("_dlt_version", WriteDisposition::Skip, columns);
+    table.other.insert("description".to_owned(), Value::from("Created by DLT. Tracks schema updates"));
+    table
 }
 
 fn loads_table() -> Table {
     use DataType::{Bigint, Text, Timestamp};
-    let mut load_id = Column::new("load_id", Text).not_null();
-    load_id.precision = Some(64);
     let columns = [
-        load_id,
-        Column::new("schema_name", Text),
-        Column::new("status", Bigint).not_null(),
-        Column::new("inserted_at", Timestamp).not_null(),
-        Column::new("schema_version_hash", Text),
+        (load_id_column("load_id"), "Unique identifier of the load operation"),
+        (Column::new("schema_name", Text), "Name of the schema associated with this load"),
+        (Column::new("status", Bigint).not_null(), "Status of the load operation (0 = success)"),
+        (Column::new("inserted_at", Timestamp).not_null(), "Timestamp when the load was completed"),
+        (Column::new("schema_version_hash", Text), "Hash of the schema version used during this load"),
     ];
-    system_table("_dlt_loads", "Created by DLT. Tracks completed loads", columns)
+    let mut table = system_table("_dlt_loads", WriteDisposition::Skip, columns);
+    table.other.insert("description".to_owned(), Value::from("Created by DLT. Tracks completed loads"));
+    table
 }
 
 /// The table of pipeline states, which dlt's schema lists once a state was written.
 fn state_table() -> Table {
     use DataType::{Bigint, Text, Timestamp};
-    let mut load_id = Column::new("_dlt_load_id", Text).not_null();
-    load_id.precision = Some(64);
-    let mut table = Table::root("_dlt_pipeline_state", "_dlt_pipeline_state", WriteDisposition::Append);
-    for column in [
-        Column::new("version", Bigint).not_null(),
-        Column::new("engine_version", Bigint).not_null(),
-        Column::new("pipeline_name", Text).not_null(),
-        Column::new("state", Text).not_null(),
-        Column::new("created_at", Timestamp).not_null(),
-        Column::new("version_hash", Text),
-        load_id,
-        row_id_column(),
-    ] {
-        table.add(column);
-    }
+    let columns = [
+        (Column::new("version", Bigint).not_null(), "Numeric version of the pipeline state"),
+        (Column::new("engine_version", Bigint).not_null(), "Version of the dlt state engine"),
+        (Column::new("pipeline_name", Text).not_null(), "Name of the pipeline this state belongs to"),
+        (Column::new("state", Text).not_null(), "Compressed JSON representation of the pipeline state"),
+        (Column::new("created_at", Timestamp).not_null(), "Timestamp when this state was created"),
+        (Column::new("version_hash", Text), "Hash of the state content, used to detect changes"),
+        (load_id_column("_dlt_load_id"), "Load identifier linking this row to its load operation"),
+    ];
+    let mut table = system_table("_dlt_pipeline_state", WriteDisposition::Append, columns);
+    table.add(row_id_column());
     table.other.insert("file_format".to_owned(), Value::from("preferred"));
     table.mark_seen();
     table

@@ -57,7 +57,6 @@ impl PipelineState {
             "schema_names": [source],
             "destination_type": destination_type,
             "destination_name": null,
-            "sources": {},
         });
         match document {
             Value::Object(fields) => Self(fields),

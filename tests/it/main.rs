@@ -11,6 +11,7 @@ mod mock;
 
 mod cli;
 mod faults;
+mod dlt;
 mod incremental;
 mod kill;
 mod machine;
@@ -20,4 +21,5 @@ mod recovery;
 mod scene;
 mod script;
 mod secrets;
+mod sdk;
 mod support;

@@ -7,8 +7,8 @@ use reqwest::{Client, RequestBuilder, StatusCode, redirect};
 use serde_json::{Value, json};
 
 use crate::mock::{
-    DeletedCursor, Dialect, EmptyCursor, Fault, FaultKind, Key, Limiter, LoggedRequest, Mock, MockConfig,
-    RefusalBody, Victim, Window, sdk,
+    DeletedCursor, Dialect, EmptyCursor, Fault, FaultKind, Key, Limiter, Mock, MockConfig, RefusalBody,
+    Victim, Window,
 };
 
 const KEY: &str = "sk_sb_demo";
@@ -576,18 +576,4 @@ async fn memberpass_keeps_both_windows() {
     assert!(response.headers().contains_key("x-ratelimit-reset"));
     let error: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     assert_eq!(error["error"]["code"], "RATE_LIMITED");
-}
-
-#[test]
-#[ignore = "needs Node and the npm registry"]
-fn the_vendors_client_gets_every_member() {
-    let mock = Mock::start(MockConfig { members: 420, ..MockConfig::default() });
-    let (expected, members) = (mock.member_ids(), mock.members());
-    let found = sdk::page_through(&mock.url(), KEY).unwrap();
-    assert_eq!(found["ids"], json!(expected));
-    assert_eq!(found["members"], json!(members));
-    let log = mock.requests();
-    assert!(log.iter().all(|entry| entry.status.is_some_and(|status| status != 429)));
-    let pages = |entry: &&LoggedRequest| entry.param("first").as_deref() == Some("100");
-    assert_eq!(log.iter().filter(pages).count(), 5);
 }

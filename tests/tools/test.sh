@@ -1,26 +1,29 @@
 #!/bin/sh
 # test.sh [ARGUMENT]…: all tests, or `cargo test ARGUMENT…`, with what the tests compare with: Python with dlt, and
-# Memberstack's own client. Where one cannot be had, its tests are left out; that is said here and by the tests.
+# Memberstack's own client. Where one cannot be had, the tests that need it are told to do without, which is said here
+# and by them; run in any other way they fail instead.
 set -eu
 
 tools=$(cd "$(dirname "$0")" && pwd)
 sdk=$(dirname "$tools")/sdk
+unset FOREBAY_TEST_PYTHON FOREBAY_TEST_WITHOUT_PYTHON FOREBAY_TEST_WITHOUT_NPM
 
 if FOREBAY_TEST_PYTHON=$("$tools/venv.sh"); then
     export FOREBAY_TEST_PYTHON
 else
     unset FOREBAY_TEST_PYTHON
-    echo 'NOT TESTED: that dlt goes on from the files that forebay writes (needs python3 with venv)'
+    export FOREBAY_TEST_WITHOUT_PYTHON=1
+    echo 'NOT TESTED: that dlt and forebay go on from each other and make the same tables (needs python3 with venv)' >&2
 fi
 
-# --prefix beside the script that imports the package: Node looks nowhere else.
+# Installed here rather than by the test, so that a registry out of reach is told from a client that fails.
 if ! command -v npm >/dev/null; then
-    echo "NOT TESTED: the mock with Memberstack's own client (needs npm)"
-elif [ "$sdk/node_modules/.package-lock.json" -nt "$sdk/package-lock.json" ] ||
-    npm ci --silent --no-audit --no-fund --prefix "$sdk" >&2; then
-    export FOREBAY_TEST_SDK_DIR="$sdk"
-else
-    echo "NOT TESTED: the mock with Memberstack's own client (npm could not install it)"
+    export FOREBAY_TEST_WITHOUT_NPM=1
+    echo "NOT TESTED: the mock with Memberstack's own client (needs npm)" >&2
+elif ! [ "$sdk/node_modules/.package-lock.json" -nt "$sdk/package-lock.json" ] &&
+    ! npm ci --silent --no-audit --no-fund --prefix "$sdk" >&2; then
+    export FOREBAY_TEST_WITHOUT_NPM=1
+    echo "NOT TESTED: the mock with Memberstack's own client (npm could not install it)" >&2
 fi
 
 # The whole: the integration tests last, so that their closing line ends the output.

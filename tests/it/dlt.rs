@@ -1,0 +1,256 @@
+//! dlt as a witness: it goes on from what forebay wrote, forebay goes on from what dlt wrote, and of the same
+//! documents both make the same tables.
+
+mod documents;
+mod scene;
+
+use serde_json::{Value, json};
+
+use crate::mock::{Mock, MockConfig};
+use documents::Documents;
+use scene::{Scene, python};
+
+/// A config file that both read: dlt gets the part that it knows.
+fn config(pipeline: &str, base_url: &str, resources: &Value) -> Value {
+    json!({
+        "pipeline": {
+            "name": format!("{pipeline}_pipeline"),
+            "dataset": format!("{pipeline}_data"),
+            "source": pipeline,
+            "destination": "duckdb:not-this-one.duckdb",
+        },
+        "client": {
+            "base_url": base_url,
+            "auth": { "type": "api_key", "name": "X-API-KEY", "api_key": "sk_sb_demo", "location": "header" },
+            "rate_limits": [],
+        },
+        "resources": resources,
+    })
+}
+
+fn members(write_disposition: &str) -> Value {
+    json!({
+        "name": "members",
+        "primary_key": "id",
+        "write_disposition": write_disposition,
+        "endpoint": {
+            "path": "members",
+            "data_selector": "data",
+            "params": { "limit": 100, "order": "ASC" },
+            "paginator": {
+                "type": "cursor",
+                "cursor_path": "endCursor",
+                "cursor_param": "after",
+                "has_more_path": "hasNextPage",
+            },
+        },
+    })
+}
+
+/// For a mock with `created_after_param`.
+fn incremental_by_creation() -> Value {
+    json!({
+        "cursor_path": "createdAt",
+        "initial_value": "2000-01-01T00:00:00.000Z",
+        "start_param": "createdAfter",
+    })
+}
+
+#[test]
+fn the_same_documents_become_the_same_tables() {
+    let Some(python) = python() else { return };
+    let documents = Documents::serve();
+    let scene = Scene::new(python, &config("documents", &documents.url(), &documents::resources()));
+    for run in 0..documents::run_count() {
+        documents.set_run(run);
+        scene.script("load.py", "dlt-home", "dlt.duckdb", &[]);
+        scene.forebay("forebay.duckdb");
+    }
+    scene.compare("documents_data", "dlt.duckdb", "forebay.duckdb").unwrap();
+}
+
+#[test]
+fn the_comparison_finds_what_differs() {
+    let Some(python) = python() else { return };
+    let documents = Documents::serve();
+    let scene = Scene::new(python, &config("documents", &documents.url(), &documents::resources()));
+    scene.forebay("before.duckdb");
+    std::fs::copy(scene.path("before.duckdb"), scene.path("after.duckdb")).unwrap();
+    scene.compare("documents_data", "before.duckdb", "after.duckdb").unwrap();
+    documents.set_run(1);
+    scene.forebay("after.duckdb");
+    let found = scene.compare("documents_data", "before.duckdb", "after.duckdb").unwrap_err().0;
+    for difference in [
+        "late_columns.f: only forebay: 'BIGINT'",
+        r#"merge_plain: only dlt: {"_dlt_load_id": "load 1", "a": "y", "id": "2"}"#,
+        "schema.tables.late_columns.columns.g__h: only forebay:",
+        "schema.tables.merge_children__k: only forebay:",
+    ] {
+        assert!(found.contains(difference), "`{difference}` is not in:\n{found}");
+    }
+}
+
+/// Everything that the mock has, as the config for Memberstack loads it: lists, one request per row of a parent, and
+/// rows that are asked for with a body.
+///
+/// The parents have to fit one page: dlt asks for the children of several pages in turns, so that its columns and
+/// variants come in another order than that of the parents.
+fn whole_api() -> Value {
+    let mut members = members("merge");
+    members["endpoint"]["params"]["includeJSON"] = json!("true");
+    let resource = |name: &str, endpoint: Value| json!({ "name": name, "primary_key": "id", "write_disposition": "merge", "endpoint": endpoint });
+    let member = resource(
+        "member",
+        json!({ "path": "members/{resources.members.id}", "data_selector": "data", "paginator": "single_page" }),
+    );
+    let tables = resource(
+        "data_tables",
+        json!({ "path": "v2/data-tables", "data_selector": "data.tables", "paginator": "single_page" }),
+    );
+    let mut records = resource(
+        "data_table_records",
+        json!({
+            "path": "v2/data-tables/{resources.data_tables.key}/records/query",
+            "method": "POST",
+            "data_selector": "data.records",
+            "json": { "query": { "findMany": { "take": 30, "orderBy": { "internalOrder": "asc" } } } },
+            "paginator": {
+                "type": "cursor",
+                "cursor_path": "data.pagination.endCursor",
+                "cursor_body_path": "query.findMany.after",
+                "has_more_path": "data.pagination.hasMore",
+            },
+        }),
+    );
+    records["include_from_parent"] = json!(["key"]);
+    json!([members, member, tables, records])
+}
+
+#[test]
+fn the_same_api_becomes_the_same_tables() {
+    let Some(python) = python() else { return };
+    let mock = Mock::start(MockConfig {
+        late_field_from: Some(60),
+        mixed_types: true,
+        created_after_param: Some("createdAfter".to_owned()),
+        ..MockConfig::unlimited(90)
+    });
+    let mut incremental = members("append");
+    incremental["endpoint"]["params"]["limit"] = json!(40);
+    incremental["endpoint"]["incremental"] = incremental_by_creation();
+    for resources in [whole_api(), json!([incremental])] {
+        let scene = Scene::new(python, &config("memberstack", &mock.url(), &resources));
+        for _run in ["first", "second"] {
+            scene.script("load.py", "dlt-home", "dlt.duckdb", &[]);
+            scene.forebay("forebay.duckdb");
+            mock.create_member();
+        }
+        scene.compare("memberstack_data", "dlt.duckdb", "forebay.duckdb").unwrap();
+    }
+}
+
+/// What `read_back.py` prints, with the checks that hold at any time.
+fn read_back(scene: &Scene, home: &str, mock: &Mock) -> Value {
+    let facts = scene.script("read_back.py", home, "shared.duckdb", &[]);
+    assert_eq!(facts["first_run"], false, "{facts}");
+    assert_eq!(facts["schemas"], json!(["memberstack"]));
+    assert_eq!(facts["member_ids"], json!(mock.member_ids()), "every member once");
+    assert_eq!(facts["row_counts"]["members"], json!(mock.member_ids().len()));
+    for hash in ["schema_hash", "state_hash"] {
+        assert_eq!(facts[hash][0], facts[hash][1], "{hash}");
+    }
+    assert_eq!(facts["orphans"], json!({}), "every child row hangs from a row");
+    facts
+}
+
+/// The cursor that the state holds, which is the `createdAt` of the newest member.
+fn last_value(facts: &Value) -> &Value {
+    &facts["sources"]["memberstack"]["resources"]["members"]["incremental"]["createdAt"]["last_value"]
+}
+
+/// The `createdAt` that the last request asked from, of the `count` that came since the `seen` first ones.
+fn asked_from(mock: &Mock, seen: usize, count: usize) -> Value {
+    let requests = mock.requests();
+    assert_eq!(requests.len() - seen, count, "{:?}", &requests[seen..]);
+    requests.last().unwrap().param("createdAfter").into()
+}
+
+#[test]
+fn dlt_and_forebay_take_turns_on_one_file() {
+    let Some(python) = python() else { return };
+    let mock = Mock::start(MockConfig {
+        created_after_param: Some("createdAfter".to_owned()),
+        late_field_from: Some(233),
+        ..MockConfig::unlimited(230)
+    });
+    let mut resource = members("merge");
+    resource["endpoint"]["incremental"] = incremental_by_creation();
+    let scene = Scene::new(python, &config("memberstack", &mock.url(), &json!([resource])));
+    let newest = || mock.members().last().unwrap()["createdAt"].clone();
+
+    // forebay first; dlt, which has never run, takes schema and state from the file.
+    scene.forebay("shared.duckdb");
+    let facts = read_back(&scene, "first-home", &mock);
+    assert_eq!(*last_value(&facts), newest());
+    for (column, dtype) in [
+        ("created_at", "datetime64[us, UTC]"),
+        ("last_login", "datetime64[us, UTC]"),
+        ("verified", "bool"),
+        ("custom_fields__newsletter", "boolean"),
+        ("custom_fields__seats", "Int64"),
+    ] {
+        assert_eq!(facts["dtypes"][column], dtype, "{column} of {}", facts["dtypes"]);
+    }
+
+    // dlt goes on from there, in an empty working directory, with a new column and a new child table.
+    let (start, seen) = (newest(), mock.requests().len());
+    (0..3).for_each(|_| mock.create_member());
+    let added = r#"{"tier": "gold", "devices": [{"os": "linux"}, {"os": "plan9", "screens": [1, 2]}]}"#;
+    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &["--add", "members", added]);
+    assert_eq!(asked_from(&mock, seen, 1), start);
+    assert_eq!(loaded["rows"]["members"], 3, "forebay's hash of the boundary row keeps it out: {loaded}");
+    let facts = read_back(&scene, "second-home", &mock);
+    assert_eq!(facts["row_counts"]["members__devices__screens"], 6);
+
+    // forebay goes on from dlt's state and schema, and adds a column.
+    let (start, seen) = (newest(), mock.requests().len());
+    (0..2).for_each(|_| mock.create_member());
+    scene.forebay("shared.duckdb");
+    assert_eq!(asked_from(&mock, seen, 1), start);
+    let facts = read_back(&scene, "third-home", &mock);
+    assert_eq!(*last_value(&facts), newest());
+    assert!(facts["dtypes"].get("custom_fields__referral_code").is_some(), "{}", facts["dtypes"]);
+    assert_eq!(facts["row_counts"]["members__devices"], 6);
+
+    // dlt, in the working directory that it had before, adopts what forebay did meanwhile.
+    let (start, seen) = (newest(), mock.requests().len());
+    mock.create_member();
+    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &[]);
+    assert_eq!(asked_from(&mock, seen, 1), start);
+    assert_eq!(loaded["rows"]["members"], 1, "{loaded}");
+    let before = read_back(&scene, "dlt-home", &mock);
+    assert_eq!(before["row_counts"]["members__devices"], 6);
+
+    // Nothing new: nothing is written.
+    scene.forebay("shared.duckdb");
+    assert_eq!(read_back(&scene, "dlt-home", &mock), before);
+}
+
+#[test]
+fn dlts_command_line_reads_what_forebay_wrote() {
+    let Some(python) = python() else { return };
+    let mock = Mock::start(MockConfig::unlimited(5));
+    let scene = Scene::new(python, &config("memberstack", &mock.url(), &json!([members("merge")])));
+    scene.forebay("shared.duckdb");
+    let dlt = |arguments: &[&str]| {
+        scene.dlt("dlt-home", "shared.duckdb", &[&["pipeline", "memberstack_pipeline"], arguments].concat())
+    };
+    dlt(&["sync", "--destination", "duckdb", "--dataset-name", "memberstack_data"]);
+    let info = dlt(&["info"]);
+    assert!(info.contains("memberstack_data") && info.contains("members with 3 table(s)"), "{info}");
+    let schema = dlt(&["schema", "--format", "yaml"]);
+    assert!(
+        schema.contains("name: memberstack\n") && schema.contains("members__plan_connections:"),
+        "{schema}"
+    );
+}
