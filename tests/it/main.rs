@@ -10,8 +10,8 @@
 mod mock;
 
 mod cli;
-mod faults;
 mod dlt;
+mod faults;
 mod incremental;
 mod kill;
 mod machine;
@@ -20,6 +20,6 @@ mod quota;
 mod recovery;
 mod scene;
 mod script;
-mod secrets;
 mod sdk;
+mod secrets;
 mod support;

