@@ -27,6 +27,9 @@ const USER_AGENT: &str = concat!("forebay/", env!("CARGO_PKG_VERSION"));
 /// Redirects followed for one attempt; each counts as a request under quota.
 const MAX_REDIRECTS: usize = 5;
 
+/// Most memory that is set aside for a body before it comes.
+const MAX_RESERVED: u64 = 1024 * 1024;
+
 /// Part of an error answer that is read for its message.
 const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
@@ -291,7 +294,9 @@ impl Inner {
         let content_type = response.headers().get(CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let limit = self.plan.max_body_bytes;
-        let mut body = BytesMut::new();
+        // A server's word on the length is a hint, not a reason to reserve whatever it says.
+        let expected = response.content_length().unwrap_or(0).min(limit).min(MAX_RESERVED);
+        let mut body = BytesMut::with_capacity(usize::try_from(expected).unwrap_or(0));
         while let Some(chunk) =
             response.chunk().await.map_err(|error| self.failure(&error, dressed, prepared))?
         {

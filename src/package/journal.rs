@@ -4,12 +4,15 @@
 //! rows of the page as they came. A crash can tear the last record only; reading stops at the first record
 //! that is not whole, and writing goes on from there.
 
+use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,10 @@ use serde_json::{Map, Value};
 use crate::paginate::{Next, PageCursor};
 
 const FRAME: usize = 8;
+
+/// How much a power cut may cost: the pages of half a second, which are few under any quota. A killed process
+/// loses none.
+const SYNC_EVERY: Duration = Duration::from_millis(500);
 
 /// Longest record that is believed; a longer length is a torn or foreign file.
 const MAX_RECORD: u32 = 1 << 30;
@@ -106,7 +113,7 @@ enum Header {
 /// The writing end.
 ///
 /// A record is handed to the operating system before [`Journal::append`] returns, so a killed process loses
-/// none; a thread of its own makes records durable against power cuts, one `fsync` after the other, so pages do not wait for the disk.
+/// none; a thread of its own makes records durable against power cuts, so that pages do not wait for the disk.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -199,38 +206,42 @@ impl Journal {
     }
 }
 
-/// Calls `fsync` on a thread of its own. Requests that come during a call are served by the next one.
+/// Calls `fsync` on a thread of its own, every [`SYNC_EVERY`] while there is something new.
 #[derive(Debug)]
 struct Syncer {
-    requests: SyncSender<()>,
+    is_dirty: Arc<AtomicBool>,
     failure: Arc<OnceLock<io::ErrorKind>>,
+    /// Dropped to end the thread.
+    alive: Sender<Infallible>,
     thread: JoinHandle<()>,
 }
 
 impl Syncer {
     fn start(file: File) -> Self {
-        let (requests, received) = sync_channel::<()>(1);
+        let (alive, is_over) = channel::<Infallible>();
+        let is_dirty = Arc::new(AtomicBool::new(false));
         let failure = Arc::new(OnceLock::new());
-        let seen = Arc::clone(&failure);
+        let (dirty, seen) = (Arc::clone(&is_dirty), Arc::clone(&failure));
         let thread = std::thread::spawn(move || {
-            while received.recv().is_ok() {
-                if let Err(error) = file.sync_data() {
+            while is_over.recv_timeout(SYNC_EVERY) == Err(RecvTimeoutError::Timeout) {
+                if dirty.swap(false, Ordering::Relaxed)
+                    && let Err(error) = file.sync_data()
+                {
                     // The first failure is the one that is reported, with the next record.
                     let _ = seen.set(error.kind());
                 }
             }
         });
-        Self { requests, failure, thread }
+        Self { is_dirty, failure, alive, thread }
     }
 
     fn request(&self) -> io::Result<()> {
-        // A full channel means that a request is waiting already, which will cover this record, too.
-        let _ = self.requests.try_send(());
+        self.is_dirty.store(true, Ordering::Relaxed);
         self.failure.get().map_or(Ok(()), |kind| Err(io::Error::from(*kind)))
     }
 
     fn stop(self) {
-        drop(self.requests);
+        drop(self.alive);
         let _ = self.thread.join();
     }
 }

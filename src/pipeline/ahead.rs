@@ -61,9 +61,14 @@ impl Ahead {
 }
 
 impl Prepared {
-    /// The tables, if every selected resource is in them and the schema is still the one they were made for.
+    /// The tables, if every selected resource is in them.
+    pub(super) fn whole_tables(&self, package: &Package) -> Option<&Tables> {
+        Some(&self.tables).filter(|tables| tables.are_all_of(package))
+    }
+
+    /// The tables, if they are whole and the schema is still the one they were made for.
     pub(super) fn tables_for(self, package: &Package, committed: &Committed) -> Option<Tables> {
-        let whole = self.tables.are_all_of(package);
-        (whole && self.base_hash == committed.schema_hash()).then_some(self.tables)
+        let is_whole = self.whole_tables(package).is_some();
+        (is_whole && self.base_hash == committed.schema_hash()).then_some(self.tables)
     }
 }

@@ -17,6 +17,24 @@ use crate::state::PipelineState;
 /// How often a load starts over because somebody else changed the schema meanwhile.
 const MAX_SCHEMA_MOVES: u32 = 5;
 
+/// Loads a package that was extracted just now. If there is nothing new in it, the database is not opened again:
+/// whatever others did to it since `known` was read, there is nothing to write.
+pub(super) async fn load_new(
+    run: &Run<'_>,
+    package: Package,
+    prepared: Option<Prepared>,
+    known: &Committed,
+    report: &mut RunReport,
+) -> Result<(), Error> {
+    if let Some(prepared) = &prepared
+        && let Some(tables) = prepared.whole_tables(&package)
+        && Attempt::new(run, &package, &BTreeSet::new()).has_nothing_new(tables, known.state.as_ref())
+    {
+        return Ok(package.remove()?);
+    }
+    load_package(run, package, prepared, report).await.map(drop)
+}
+
 /// Normalizes and loads a package, then removes it. A resource whose rows do not fit is left out and reported.
 /// Returns whether an earlier run had loaded it, so that nothing was written now.
 pub(super) async fn load_package(
@@ -35,12 +53,7 @@ pub(super) async fn load_package(
             }
             other => other,
         })?;
-        let attempt = Attempt {
-            plan: Arc::clone(run.plan),
-            package: package.clone(),
-            destination: Arc::clone(&run.destination),
-            excluded: excluded.clone(),
-        };
+        let attempt = Attempt::new(run, &package, &excluded);
         let tables = prepared.take().and_then(|prepared| prepared.tables_for(&package, &committed));
         match tokio::task::spawn_blocking(move || attempt.load(committed, tables)).await? {
             Err(Error::Normalize { resource, load_id, source }) => {
@@ -98,32 +111,32 @@ impl Loaded {
 }
 
 impl Attempt {
+    fn new(run: &Run<'_>, package: &Package, excluded: &BTreeSet<String>) -> Self {
+        Self {
+            plan: Arc::clone(run.plan),
+            package: package.clone(),
+            destination: Arc::clone(&run.destination),
+            excluded: excluded.clone(),
+        }
+    }
+
     /// Returns `None` if there is nothing to write.
     fn load(&self, committed: Committed, prepared: Option<Tables>) -> Result<Option<Loaded>, Error> {
         let plan = &self.plan;
         let base_hash = committed.schema_hash();
-        let length = self.destination.max_identifier_length();
         let mut tables = match prepared {
             Some(tables) => tables,
             None => {
                 let schema = committed.schema.unwrap_or_else(|| Schema::new(&plan.source));
+                let length = self.destination.max_identifier_length();
                 rows::from_journal(plan, &self.package, schema, length, &self.excluded)?
             }
         };
-        let emptied = self.emptied(&tables, length);
-        let row_count: u64 = tables.normalized.tables.iter().map(|table| table.row_count).sum();
-
-        let destination_type = self.destination.dlt_type();
-        let is_new = committed.state.is_none();
-        let mut state = committed.state.unwrap_or_else(|| {
-            PipelineState::new(&plan.pipeline, &plan.source, &plan.dataset, destination_type)
-        });
-        state.add_schema(&plan.source);
-        rows::apply_states(&mut state, &plan.source, std::mem::take(&mut tables.states));
-        let state_changed = state.bump();
-        if row_count == 0 && emptied.is_empty() && (is_new || !state_changed) {
+        if self.has_nothing_new(&tables, committed.state.as_ref()) {
             return Ok(None);
         }
+        let emptied = self.emptied(&tables);
+        let (mut state, state_changed) = self.next_state(&tables, committed.state.as_ref());
         tables.normalized.schema.add_state_table();
         if tables.normalized.schema.bump() && !state_changed {
             state.bump_always();
@@ -148,9 +161,29 @@ impl Attempt {
         Ok(Some(Loaded { receipt, root_rows, warnings: tables.warnings, schema: tables.normalized.schema }))
     }
 
+    /// Whether a load would write nothing but its own traces. A pipeline's first state alone is no news.
+    fn has_nothing_new(&self, tables: &Tables, state: Option<&PipelineState>) -> bool {
+        tables.normalized.tables.iter().all(|table| table.row_count == 0)
+            && self.emptied(tables).is_empty()
+            && (state.is_none() || !self.next_state(tables, state).1)
+    }
+
+    /// The state after this package, and whether it is another than before.
+    fn next_state(&self, tables: &Tables, state: Option<&PipelineState>) -> (PipelineState, bool) {
+        let plan = &self.plan;
+        let mut state = state.cloned().unwrap_or_else(|| {
+            PipelineState::new(&plan.pipeline, &plan.source, &plan.dataset, self.destination.dlt_type())
+        });
+        state.add_schema(&plan.source);
+        rows::apply_states(&mut state, &plan.source, &tables.states);
+        let is_changed = state.bump();
+        (state, is_changed)
+    }
+
     /// Root tables whose rows go even if no new ones came: those of `replace`, and when all is read again also
     /// those of `append`, which would repeat every row otherwise. Tables that are not there yet are left out.
-    fn emptied(&self, tables: &Tables, length: usize) -> Vec<String> {
+    fn emptied(&self, tables: &Tables) -> Vec<String> {
+        let length = self.destination.max_identifier_length();
         let goes = |disposition| match disposition {
             WriteDisposition::Replace => true,
             WriteDisposition::Append => self.package.manifest.full_refresh,

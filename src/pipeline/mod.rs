@@ -98,7 +98,7 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
     match extracted.standing {
         Standing::Extracted => {
             run.reporter.report(Event::Loading { load_id: package.load_id(), pending: false });
-            load::load_package(run, package, prepared, &mut report).await?;
+            load::load_new(run, package, prepared, &committed, &mut report).await?;
         }
         Standing::Useless => package.remove()?,
         Standing::Resumable => report.is_resumable = true,

@@ -142,12 +142,12 @@ pub(super) fn from_journal(
 pub(super) fn apply_states(
     state: &mut PipelineState,
     source: &str,
-    states: BTreeMap<String, Map<String, Value>>,
+    states: &BTreeMap<String, Map<String, Value>>,
 ) {
     for (resource, changes) in states {
-        let mut fields = state.resource(source, &resource).cloned().unwrap_or_default();
-        fields.extend(changes);
-        state.set_resource(source, &resource, fields);
+        let mut fields = state.resource(source, resource).cloned().unwrap_or_default();
+        fields.extend(changes.clone());
+        state.set_resource(source, resource, fields);
     }
 }
 
