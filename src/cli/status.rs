@@ -51,10 +51,9 @@ pub(super) fn status(args: &StatusArgs) -> u8 {
 }
 
 fn read(plan: &Plan, destination: &DuckDb, limit: u32) -> Result<Standing, Error> {
-    let (running, pending) = match Store::open(&plan.work_dir, &plan.pipeline) {
-        Ok(store) => (false, store.pending()?.iter().map(pending_package).collect::<Result<_, _>>()?),
-        Err(PackageError::Locked { .. }) => (true, Vec::new()),
-        Err(error) => return Err(error.into()),
+    let (running, pending) = match Store::peek(&plan.work_dir, &plan.pipeline)? {
+        Some(pending) => (false, pending.iter().map(pending_package).collect::<Result<_, _>>()?),
+        None => (true, Vec::new()),
     };
     let unreadable = |source| Error::State {
         pipeline: plan.pipeline.clone(),

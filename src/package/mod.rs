@@ -5,6 +5,7 @@
 //! *extracting* → *extracted* (its journal is sealed) → loaded (its directory is gone).
 
 mod journal;
+mod lock;
 mod manifest;
 mod store;
 

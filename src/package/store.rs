@@ -1,10 +1,11 @@
 //! Packages of one pipeline on disk, and the lock that keeps a second run away from them.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::journal::{Journal, JournalError, Record, Records};
+use super::lock::RunLock;
 use super::manifest::Manifest;
 use crate::state::LoadId;
 
@@ -13,10 +14,12 @@ use crate::state::LoadId;
 #[non_exhaustive]
 pub enum PackageError {
     /// Another run of the pipeline is going on.
-    #[error("another run holds pipeline `{pipeline}` (lock file `{}`)", file.display())]
+    #[error("another run holds pipeline `{pipeline}`: {holder} (lock file `{}`)", file.display())]
     Locked {
         /// Name of the pipeline.
         pipeline: String,
+        /// Who has it: `process 1234`.
+        holder: String,
         /// The lock file.
         file: PathBuf,
     },
@@ -54,8 +57,7 @@ pub enum PackageError {
 #[derive(Debug)]
 pub struct Store {
     packages: PathBuf,
-    // Held for its lock, which the operating system drops with the process, however that ends.
-    _lock: File,
+    _lock: RunLock,
 }
 
 /// A package that an earlier run left.
@@ -84,16 +86,27 @@ impl Store {
         let dir = work_dir.join(pipeline);
         let packages = dir.join("packages");
         fs::create_dir_all(&packages).map_err(file_error("make directory", &packages))?;
-        let path = dir.join("lock");
-        let open = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
-        let lock = open.map_err(file_error("open", &path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { packages, _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => {
-                Err(PackageError::Locked { pipeline: pipeline.to_owned(), file: path })
-            }
-            Err(fs::TryLockError::Error(source)) => Err(file_error("lock", &path)(source)),
+        let lock = RunLock::acquire(&dir, pipeline)?;
+        Ok(Self { packages, _lock: lock })
+    }
+
+    /// Looks at what earlier runs left without keeping a run out, and without making anything. `None` while a run
+    /// goes on.
+    ///
+    /// # Errors
+    /// As [`Store::pending`].
+    pub fn peek(work_dir: &Path, pipeline: &str) -> Result<Option<Vec<Pending>>, PackageError> {
+        let dir = work_dir.join(pipeline);
+        if RunLock::is_held(&dir)? {
+            return Ok(None);
         }
+        let packages = dir.join("packages");
+        if !packages.exists() {
+            return Ok(Some(Vec::new()));
+        }
+        let packages = package_dirs(&packages)?.into_iter().map(Package::open);
+        let packages = packages.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+        by_age(packages).map(Some)
     }
 
     /// What earlier runs left, oldest first. A directory without a manifest never got to its first request and
@@ -102,25 +115,14 @@ impl Store {
     /// # Errors
     /// A package cannot be read, or is of another version.
     pub fn pending(&self) -> Result<Vec<Pending>, PackageError> {
-        let error = file_error("list", &self.packages);
-        let entries = fs::read_dir(&self.packages).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let mut pending = Vec::new();
-        for entry in entries.map_err(error)? {
-            let package = match Package::open(entry.path())? {
-                Some(package) => package,
-                None => {
-                    fs::remove_dir_all(entry.path()).map_err(file_error("remove", &entry.path()))?;
-                    continue;
-                }
-            };
-            pending.push(if package.is_sealed()? {
-                Pending::Extracted(package)
-            } else {
-                Pending::Extracting(package)
-            });
+        let mut packages = Vec::new();
+        for dir in package_dirs(&self.packages)? {
+            match Package::open(dir.clone())? {
+                Some(package) => packages.push(package),
+                None => fs::remove_dir_all(&dir).map_err(file_error("remove", &dir))?,
+            }
         }
-        pending.sort_by(|a, b| a.package().manifest.load_id.cmp(&b.package().manifest.load_id));
-        Ok(pending)
+        by_age(packages)
     }
 
     /// Makes a package. It is there, durably, when this returns.
@@ -133,6 +135,7 @@ impl Store {
         let path = dir.join("manifest.json");
         let temporary = dir.join("manifest.json.tmp");
         let write = || -> io::Result<()> {
+            File::create(dir.join("journal"))?;
             let mut file = File::create(&temporary)?;
             file.write_all(&serde_json::to_vec_pretty(&manifest)?)?;
             file.sync_all()?;
@@ -143,6 +146,21 @@ impl Store {
         write().map_err(file_error("write", &path))?;
         Ok(Package { manifest, dir })
     }
+}
+
+fn package_dirs(packages: &Path) -> Result<Vec<PathBuf>, PackageError> {
+    let entries = fs::read_dir(packages).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(file_error("list", packages))?;
+    Ok(entries.into_iter().map(|entry| entry.path()).collect())
+}
+
+/// Oldest first, each with its state.
+fn by_age(mut packages: Vec<Package>) -> Result<Vec<Pending>, PackageError> {
+    packages.sort_by(|a, b| a.manifest.load_id.cmp(&b.manifest.load_id));
+    let with_state = packages.into_iter().map(|package| {
+        Ok(if package.is_sealed()? { Pending::Extracted(package) } else { Pending::Extracting(package) })
+    });
+    with_state.collect()
 }
 
 impl Pending {
@@ -190,11 +208,7 @@ impl Package {
     /// # Errors
     /// The journal cannot be opened.
     pub fn records(&self) -> Result<Records, PackageError> {
-        let path = self.dir.join("journal");
-        if !path.exists() {
-            drop(self.journal()?);
-        }
-        Ok(Records::open(&path)?)
+        Ok(Records::open(&self.dir.join("journal"))?)
     }
 
     /// Reads the journal without rows and without checking them.
@@ -242,7 +256,10 @@ impl Package {
     }
 }
 
-fn file_error(action: &'static str, file: &Path) -> impl FnOnce(io::Error) -> PackageError + use<> {
+pub(super) fn file_error(
+    action: &'static str,
+    file: &Path,
+) -> impl FnOnce(io::Error) -> PackageError + use<> {
     let file = file.to_owned();
     move |source| PackageError::File { action, file, source }
 }

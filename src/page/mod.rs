@@ -3,6 +3,7 @@
 //! Rows stay the bytes that came ([`RawValue`]): numbers keep every digit, keys their order, and nothing is
 //! copied until a value reaches its column.
 
+mod count;
 mod detect;
 mod object;
 mod path;
@@ -81,7 +82,11 @@ pub fn rows(selected: &RawValue) -> Result<Vec<&RawValue>, serde_json::Error> {
 
 /// How many rows [`rows`] would give.
 pub fn row_count(selected: &RawValue) -> usize {
-    rows(selected).map_or(0, |rows| rows.len())
+    match selected.get().as_bytes().first() {
+        Some(b'[') => count::count_elements(selected.get()),
+        Some(b'n') => 0,
+        _ => 1,
+    }
 }
 
 #[cfg(test)]

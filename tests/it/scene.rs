@@ -238,6 +238,7 @@ pub(crate) const FILTERS: &[(&str, &str)] = &[
     (r"\b(in|begun|   )( ?)\d+(\.\d)? s\b", "$1$2[SECONDS] s"),
     (r#""seconds":\d+\.\d+(e-\d+)?"#, r#""seconds":"[SECONDS]""#),
     (r"/\S+ \(PID \d+\)", "[PROGRAM] (PID [PID])"),
+    (r"process \d+", "process [PID]"),
     // What a resolver says depends on the machine.
     (r"(could not find host `[^`]*`): .*", "$1: [RESOLVER]"),
 ];
