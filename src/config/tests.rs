@@ -45,6 +45,14 @@ paginator = 'single_page'
 ";
 
 #[test]
+fn the_config_in_the_readme_loads() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let example = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let plan = plan(example);
+    assert_eq!((plan.pipeline.as_str(), plan.resources.len()), ("memberstack_pipeline", 1));
+}
+
+#[test]
 fn every_shipped_config_loads() {
     let mut count = 0;
     for entry in fs::read_dir("config").unwrap() {
