@@ -41,7 +41,7 @@ fn summary(plan: &Plan) -> Value {
         "ok": true,
         "pipeline": plan.pipeline,
         "destination": plan.destination.to_string(),
-        "dataset": plan.dataset,
+        "dataset": plan.dataset_identifier(),
         "selected": names(plan, true),
         "not_selected": names(plan, false),
     })
@@ -53,7 +53,7 @@ fn text(plan: &Plan) -> String {
         plan.file.display(),
         plan.pipeline,
         plan.destination,
-        plan.dataset,
+        plan.dataset_identifier(),
         names(plan, true).join(", "),
     );
     let others = names(plan, false);

@@ -75,7 +75,7 @@ fn open_destination(plan: &Plan, common: &Common, reporter: &Arc<dyn Reporter>) 
     let reporter = Arc::clone(reporter);
     DuckDb::new(
         path.clone(),
-        plan.dataset.clone(),
+        plan.dataset_identifier(),
         Duration::from_secs(common.lock_timeout),
         Box::new(move |holder: &str| reporter.report(Event::DestinationBusy { holder })),
     )

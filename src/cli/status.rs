@@ -122,7 +122,7 @@ fn json(plan: &Plan, standing: &Standing) -> Value {
     json!({
         "pipeline": plan.pipeline,
         "destination": plan.destination.to_string(),
-        "dataset": plan.dataset,
+        "dataset": plan.dataset_identifier(),
         "running": standing.running,
         "pending": pending.collect::<Vec<_>>(),
         "cursors": cursors.collect::<serde_json::Map<_, _>>(),
@@ -131,8 +131,12 @@ fn json(plan: &Plan, standing: &Standing) -> Value {
 }
 
 fn text(plan: &Plan, standing: &Standing) -> String {
-    let mut text =
-        format!("pipeline {} into {}, dataset {}\n", plan.pipeline, plan.destination, plan.dataset);
+    let mut text = format!(
+        "pipeline {} into {}, dataset {}\n",
+        plan.pipeline,
+        plan.destination,
+        plan.dataset_identifier()
+    );
     if standing.running {
         text.push_str("a run is going on\n");
     }

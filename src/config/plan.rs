@@ -11,7 +11,7 @@ use url::Url;
 use super::secret::Secret;
 use crate::page::JsonPath;
 use crate::paginate::PaginatorPlan;
-use crate::schema::WriteDisposition;
+use crate::schema::{WriteDisposition, normalize_identifier};
 
 /// One pipeline, ready to run.
 #[derive(Debug, Clone)]
@@ -32,6 +32,13 @@ pub struct Plan {
     pub client: ClientPlan,
     /// Parents before children, else in the order of the file. Unselected ones included.
     pub resources: Vec<ResourcePlan>,
+}
+
+impl Plan {
+    /// Name of the dataset in the database: normalized, as dlt does it. The state keeps it as written.
+    pub fn dataset_identifier(&self) -> String {
+        normalize_identifier(&self.dataset)
+    }
 }
 
 /// A destination URL, parsed.

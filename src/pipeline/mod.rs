@@ -151,7 +151,7 @@ fn empty_report(plan: &Plan) -> RunReport {
     RunReport {
         pipeline: plan.pipeline.clone(),
         destination: plan.destination.to_string(),
-        dataset: plan.dataset.clone(),
+        dataset: plan.dataset_identifier(),
         status: Status::Failed,
         pending: Vec::new(),
         resources: Vec::new(),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::mock::{EmptyCursor, Fault, FaultKind, Mock, MockConfig};
 use crate::support::api::{change, cursors, wait_for};
 use crate::support::cli::Workspace;
+use crate::support::db::Db;
 
 /// Members whose rows are appended, so that a repeated one shows.
 fn appending(mock: &Mock) -> Workspace {
@@ -246,4 +247,16 @@ fn children_load_without_their_parent_and_go_on_after_a_kill() {
     assert_eq!(db.column("SELECT _members_id FROM member WHERE _members_id = id ORDER BY id"), expected);
     assert_eq!(db.count("member WHERE _members_created_at = created_at"), 130);
     assert!(!db.content().tables.contains_key("members"), "the parent is not loaded");
+}
+
+#[test]
+fn the_name_of_a_dataset_is_normalized_and_its_state_found_again() {
+    let mock = Mock::start(MockConfig::unlimited(3));
+    let workspace = by_page_cursor(&mock).with_env("FOREBAY_DATASET", "My Data-2");
+    assert_eq!(workspace.run_well(&[])["dataset"], "my_data_2");
+    let db = Db::new(workspace.db().path().to_owned(), "my_data_2");
+    assert_eq!(db.count("members"), 3);
+    let second = workspace.run(&[]);
+    second.expect_code(0);
+    second.expect_said("nothing new: nothing was written");
 }
