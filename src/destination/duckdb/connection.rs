@@ -11,8 +11,8 @@ use duckdb::{AccessMode, Config, Connection, Params, Row};
 
 use super::super::DestinationError;
 
-/// DuckDB's own budget. Rows of a transaction beyond it go to the database file and to `FILE.tmp` beside it, so
-/// it bounds memory, not the size of a load.
+/// DuckDB's budget while rows are appended. Rows beyond it go to the database file and to `FILE.tmp` beside it, so
+/// it bounds memory, not the size of a load. Deleting takes more: see [`Database::lift_memory_limit`].
 const MEMORY_LIMIT: &str = "128MB";
 
 /// Each thread has buffers of its own, and a load is bound by the appender, which uses one thread anyway.
@@ -69,6 +69,13 @@ impl Database {
             .query_row("SELECT current_database()", [], |row| row.get(0))
             .map_err(|error| DestinationError::Open { file: label(path), reason: reason(&error) })?;
         Ok(Self { connection, catalog, dataset: dataset.to_owned() })
+    }
+
+    /// Gives DuckDB its own default for the rest of the load, most of the machine's memory. What a transaction
+    /// deletes stays in memory: a million rows replaced by a million others do not fit [`MEMORY_LIMIT`], and a
+    /// load that fails for a budget of ours would fail every night.
+    pub(super) fn lift_memory_limit(&self) -> Result<(), DestinationError> {
+        self.execute_batch("lift the memory limit", "RESET memory_limit")
     }
 
     /// Runs one statement. Returns how many rows it changed.
@@ -331,6 +338,20 @@ mod tests {
         check(&format!("{start}/a b/x (PID 7). {reader}.{end}"), Some("/a b/x (PID 7)"));
         check("IO Error: Could not set lock on file \"a\": unknown", Some("another process"));
         check("IO Error: Cannot open file \"a\": Permission denied", None);
+    }
+
+    #[test]
+    fn the_memory_limit_can_be_lifted() {
+        let dir = tempfile::tempdir().unwrap();
+        let on_wait: OnWait = Box::new(|_| {});
+        let wait = LockWait { timeout: Duration::ZERO, on_wait: &on_wait };
+        let database = Database::open(&dir.path().join("a.duckdb"), "ds", Access::Write, &wait).unwrap();
+        let limit = |connection: &Connection| -> String {
+            connection.query_row("SELECT current_setting('memory_limit')", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(limit(database.connection()), "122.0 MiB");
+        database.lift_memory_limit().unwrap();
+        assert_eq!(limit(database.connection()), limit(&Connection::open_in_memory().unwrap()));
     }
 
     #[test]

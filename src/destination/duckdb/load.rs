@@ -96,6 +96,7 @@ impl ChainLoad<'_> {
         match &self.chain.strategy {
             Strategy::Append => self.append_all(counts),
             Strategy::Replace => {
+                self.database.lift_memory_limit()?;
                 for table in self.chain.tables().filter(|table| self.existed(table)) {
                     merge::clear(self.database, &table.name)?;
                 }
@@ -115,6 +116,7 @@ impl ChainLoad<'_> {
     ) -> Result<(), DestinationError> {
         let (database, root) = (self.database, self.chain.root);
         let mut root_count = self.append(root)?;
+        database.lift_memory_limit()?;
         if self.existed(root) {
             let children: Vec<_> =
                 self.chain.children.iter().copied().filter(|it| self.existed(it)).collect();
