@@ -161,12 +161,12 @@ fn text(plan: &Plan, standing: &Standing) -> String {
         let record = &run.record;
         let _ = writeln!(
             text,
-            "  {}   {:width$}   {:8}   {} rows   {} requests   load {}",
+            "  {}   {:width$}   {:8}   {}   {}   load {}",
             time(record.finished_at),
             record.resource,
             record.outcome,
-            record.row_count,
-            record.request_count,
+            counted(record.row_count, "row"),
+            counted(record.request_count, "request"),
             run.load_id
         );
     }
