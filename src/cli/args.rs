@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::destination::duckdb::LOCK_TIMEOUT;
+
 /// Loads REST APIs into DuckDB, exactly as fast as their quota allows.
 #[derive(Debug, Parser)]
 #[command(
@@ -76,7 +78,7 @@ pub(super) struct Common {
     #[arg(long, value_name = "DIR", env = "FOREBAY_WORK_DIR", global = true)]
     pub(super) work_dir: Option<PathBuf>,
     /// How many seconds to wait for another program to close the database.
-    #[arg(long, value_name = "SECONDS", env = "FOREBAY_LOCK_TIMEOUT", default_value_t = 60, global = true)]
+    #[arg(long, value_name = "SECONDS", env = "FOREBAY_LOCK_TIMEOUT", default_value_t = LOCK_TIMEOUT.as_secs(), global = true)]
     pub(super) lock_timeout: u64,
     /// What to print on stdout.
     #[arg(long, value_enum, env = "FOREBAY_FORMAT", default_value_t = Format::Text, global = true)]

@@ -135,7 +135,6 @@ impl Reporter for Progress {
             Event::DestinationBusy { holder } => {
                 self.line(&format!("waiting for the database: {holder} has it open"));
             }
-            Event::Warning(text) => self.line(&format!("warning: {text}")),
             Event::Loading { .. } => {}
         }
     }

@@ -63,8 +63,6 @@ pub enum Event<'a> {
         /// Who has it.
         holder: &'a str,
     },
-    /// Something to look at that is no failure.
-    Warning(&'a str),
 }
 
 /// Is told what happens. Called from several threads.
