@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::problem::Report;
 use super::raw::{RawConfig, RawPipeline};
 use super::{DestinationPlan, Plan, client, graph, resource};
+use crate::schema::SchemaOptions;
 
 /// Folder for unfinished runs, beside the config file.
 const WORK_DIR: &str = ".forebay";
@@ -41,6 +42,7 @@ pub(super) fn plan(
         destination: destination?,
         work_dir: folder.join(work_dir.unwrap_or_else(|| WORK_DIR.into())),
         client: client?,
+        schema: SchemaOptions::default(),
         resources: resources?,
     })
 }

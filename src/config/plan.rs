@@ -11,7 +11,7 @@ use url::Url;
 use super::secret::Secret;
 use crate::page::JsonPath;
 use crate::paginate::PaginatorPlan;
-use crate::schema::{WriteDisposition, normalize_identifier};
+use crate::schema::{DeleteMode, SchemaOptions, TableHints, normalize_identifier};
 
 /// One pipeline, ready to run.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Plan {
     pub work_dir: PathBuf,
     /// The API as a whole.
     pub client: ClientPlan,
+    /// What goes beyond dlt's rules for tables.
+    pub schema: SchemaOptions,
     /// Parents before children, else in the order of the file. Unselected ones included.
     pub resources: Vec<ResourcePlan>,
 }
@@ -169,16 +171,21 @@ pub struct ResourcePlan {
     pub include_from_parent: Vec<String>,
     /// The request, placeholders still in it.
     pub endpoint: EndpointPlan,
-    /// What happens to rows that are there already.
-    pub write_disposition: WriteDisposition,
-    /// Identity of a row; source field names.
-    pub primary_key: Vec<String>,
-    /// Group of rows replaced together; source field names.
-    pub merge_key: Vec<String>,
-    /// How deep lists and objects become tables and columns; below, they stay JSON. `None`: all the way.
-    pub max_table_nesting: Option<u32>,
+    /// What is said of its tables.
+    pub hints: TableHints,
+    /// What happens to rows that the API no longer has. `None`: nothing, as in dlt.
+    pub deletes: Option<DeletesPlan>,
     /// What the next run starts from.
     pub incremental: Option<IncrementalPlan>,
+}
+
+/// What happens to rows that a proven complete read no longer has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DeletesPlan {
+    /// Marked or removed.
+    pub mode: DeleteMode,
+    /// The largest part of the table's rows that one run may mark or remove, from 0 to 1.
+    pub max_share: f64,
 }
 
 /// A request before the paginator and the parent have filled it in. Its `Debug` leaves out what a user may have put

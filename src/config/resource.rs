@@ -8,7 +8,7 @@ use super::raw::{
     RawDefaults, RawDisposition, RawDispositionSettings, RawKeys, RawPaginator, RawResource,
     RawWriteDisposition,
 };
-use crate::schema::WriteDisposition;
+use crate::schema::{Disposition, History, TableHints, WriteDisposition};
 
 /// Takes `$key` from the resource, else from the defaults, with the place it was written at.
 macro_rules! pick {
@@ -69,6 +69,17 @@ fn resource(
         report.add(place, "needs a parent", Some(hint.to_owned()));
     }
     let incremental = endpoint::incremental(layers, !parents.is_empty(), write_disposition, report);
+    let hints = TableHints {
+        disposition: Some(match write_disposition {
+            WriteDisposition::Replace => Disposition::Replace,
+            WriteDisposition::Merge => Disposition::Merge { strategy: None, history: History::default() },
+            WriteDisposition::Append | WriteDisposition::Skip => Disposition::Append,
+        }),
+        primary_key,
+        merge_key,
+        max_table_nesting: raw.max_table_nesting.or(defaults.max_table_nesting),
+        ..TableHints::default()
+    };
     let plan = endpoint.zip(incremental).map(|(endpoint, incremental)| ResourcePlan {
         name: raw.name.clone(),
         table: table.map_or(&raw.name, |(name, _)| name).clone(),
@@ -76,10 +87,8 @@ fn resource(
         parent: None,
         include_from_parent: include.map(|(fields, _)| fields.clone()).unwrap_or_default(),
         endpoint,
-        write_disposition,
-        primary_key,
-        merge_key,
-        max_table_nesting: raw.max_table_nesting.or(defaults.max_table_nesting),
+        hints,
+        deletes: None,
         incremental,
     });
     Draft { name: raw.name.clone(), parents, plan }

@@ -132,7 +132,7 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(plan.client.max_body_bytes, 64 << 20);
     let [members] = plan.resources.as_slice() else { panic!("not one resource") };
     assert_eq!((members.table.as_str(), members.endpoint.path.as_str()), ("members", "members"));
-    assert_eq!(members.write_disposition, WriteDisposition::Append);
+    assert_eq!(members.hints.write_disposition(), WriteDisposition::Append);
     assert!(members.selected && members.parent.is_none() && members.incremental.is_none());
 }
 
@@ -167,9 +167,9 @@ fn defaults_are_merged_as_dlt_merges_them() {
     assert_eq!(m.endpoint.params, pairs(&expected));
     assert_eq!(m.endpoint.json, Some(serde_json::json!({"a": {"d": 1}, "c": 2})));
     assert_eq!(m.endpoint.headers, [("X".to_owned(), Secret::new("3"))]);
-    assert_eq!((m.table.as_str(), &m.primary_key), ("all", &vec!["id".to_owned()]));
+    assert_eq!((m.table.as_str(), &m.hints.primary_key), ("all", &vec!["id".to_owned()]));
     assert_eq!((n.endpoint.path.as_str(), n.endpoint.method), ("path/of/n", Method::Post));
-    assert_eq!(n.primary_key, ["a", "b"]);
+    assert_eq!(n.hints.primary_key, ["a", "b"]);
     assert_eq!(n.endpoint.headers.len(), 2);
 }
 

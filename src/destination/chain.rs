@@ -129,7 +129,12 @@ mod tests {
             schema.tables.insert(table.name.clone(), table);
         }
         let rows = |table: &&str| TableRows { table: (*table).to_owned(), row_count: 1, files: Vec::new() };
-        Normalized { schema, tables: rows_in.iter().map(rows).collect() }
+        Normalized {
+            schema,
+            tables: rows_in.iter().map(rows).collect(),
+            retyped: Vec::new(),
+            origins: Vec::new(),
+        }
     }
 
     #[test]

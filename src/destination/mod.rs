@@ -7,7 +7,7 @@ mod evolution;
 use std::time::Duration;
 
 use crate::normalize::Normalized;
-use crate::schema::Schema;
+use crate::schema::{DeleteMode, Schema};
 use crate::state::{LoadId, PipelineState};
 
 /// What a dataset holds of one pipeline.
@@ -44,8 +44,34 @@ pub struct LoadPackage<'a> {
     pub base_schema_hash: Option<&'a str>,
     /// Root tables that are emptied even if no row came (a `replace` resource that yielded none).
     pub emptied: &'a [String],
+    /// Root tables whose rows are all in this package: others of them are gone from the API.
+    pub deletes: &'a [Deletes],
     /// What `_forebay_runs` says of this load.
     pub runs: &'a [RunRecord],
+}
+
+/// What happens to rows of a root table that are not in a package, which has all that the API has.
+#[derive(Debug, Clone)]
+pub struct Deletes {
+    /// The root table; it is merged by a primary key.
+    pub table: String,
+    /// Marked or removed.
+    pub mode: DeleteMode,
+    /// The largest part of the rows that may go, from 0 to 1. If more would, none do.
+    pub max_share: f64,
+}
+
+/// What became of [`Deletes`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedRows {
+    /// The root table.
+    pub table: String,
+    /// Rows that the API no longer has, and that were not marked before.
+    pub row_count: u64,
+    /// Rows that the table had before the load, without those marked before.
+    pub rows_before: u64,
+    /// Whether they were too many: they are still there.
+    pub refused: bool,
 }
 
 /// One row of `_forebay_runs`: what one resource did in one load.
@@ -76,6 +102,8 @@ pub struct Receipt {
     pub tables: Vec<(String, u64)>,
     /// Columns added to tables that were there before, per table.
     pub added_columns: Vec<(String, Vec<String>)>,
+    /// What became of rows that the API no longer has, per table.
+    pub deleted: Vec<DeletedRows>,
     /// Whether the load had been committed before: nothing was written now.
     pub already_loaded: bool,
     /// Time spent in the transaction.

@@ -93,7 +93,7 @@ impl ResourceRun<'_> {
                 SeriesEnd::Stopped => return Ok(Ended::Stopped),
             }
         }
-        let replaces = self.resource.write_disposition == WriteDisposition::Replace;
+        let replaces = self.resource.hints.write_disposition() == WriteDisposition::Replace;
         let (outcome, ended) = match self.missing(capped, replaces) {
             None => (Outcome::Complete, Ended::Complete),
             // Part of the rows must not take the place of all of them.

@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 pub use error::{NormalizeError, Warning, WarningKind};
 pub use root::RootTable;
 
-use crate::schema::Schema;
+use crate::schema::{DataType, Schema, SchemaOptions};
 use crate::state::LoadId;
 use row::Rows;
 
@@ -32,6 +32,51 @@ pub struct Normalized {
     pub schema: Schema,
     /// Tables that got rows, parents before children.
     pub tables: Vec<TableRows>,
+    /// Columns that an earlier load made with another type than they have in [`Normalized::schema`] now.
+    pub retyped: Vec<Retype>,
+    /// Where in the rows the columns of this package come from.
+    pub origins: Vec<Origin>,
+}
+
+/// A column that gets another type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retype {
+    /// Name of the table.
+    pub table: String,
+    /// Name of the column.
+    pub column: String,
+    /// The type it gets.
+    pub data_type: DataType,
+}
+
+/// Where a column comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Name of the table.
+    pub table: String,
+    /// Name of the column.
+    pub column: String,
+    /// Path from the row of the resource, keys as the API has them: `$.planConnections[*].planId`.
+    pub path: String,
+}
+
+/// What a normalizer is to do.
+#[derive(Debug)]
+pub struct NormalizeJob {
+    /// The schema that the destination has.
+    pub schema: Schema,
+    /// The root tables that rows are for.
+    pub roots: Vec<RootTable>,
+    /// The package.
+    pub load_id: LoadId,
+    /// Where files go; it is there.
+    pub spill_dir: PathBuf,
+    /// In bytes.
+    pub max_identifier_length: usize,
+    /// What goes beyond dlt's rules.
+    pub options: SchemaOptions,
+    /// Columns that get another type: what an earlier try with the same rows asked for.
+    pub retyped: Vec<Retype>,
 }
 
 /// Rows of one table.
@@ -55,20 +100,13 @@ pub struct Normalizer {
 }
 
 impl Normalizer {
-    /// A normalizer for rows of `roots`, onto the tables of `schema`. Files go to `spill_dir`, which is there;
-    /// names are at most `max_identifier_length` bytes long.
-    pub fn new(
-        schema: Schema,
-        roots: Vec<RootTable>,
-        load_id: LoadId,
-        spill_dir: PathBuf,
-        max_identifier_length: usize,
-    ) -> Self {
-        Self { rows: Rows::new(schema, roots, load_id, spill_dir, max_identifier_length) }
+    /// A normalizer without rows yet.
+    pub fn new(job: NormalizeJob) -> Self {
+        Self { rows: Rows::new(job) }
     }
 
-    /// Adds a row of the root table `root`, an index into what [`Normalizer::new`] was given. `extra` are fields
-    /// that do not stand in the row itself.
+    /// Adds a row of the root table `root`, an index into [`NormalizeJob::roots`]. `extra` are fields that do not
+    /// stand in the row itself.
     ///
     /// # Errors
     /// A key is missing or null, a value fits nowhere, or the disk is full.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::schema::{Column, DataType, Hint, Table, WriteDisposition, normalize_path};
+use crate::schema::{Column, DataType, DeleteMode, Hint, Table, TableHints, normalize_path};
 
 /// The root table of a resource. Names are those of the source.
 #[derive(Debug, Clone)]
@@ -11,31 +11,29 @@ pub struct RootTable {
     pub resource: String,
     /// Name of the table.
     pub table: String,
-    /// What happens to rows that are there already.
-    pub write_disposition: WriteDisposition,
-    /// Identity of a row.
-    pub primary_key: Vec<String>,
-    /// Group of rows replaced together.
-    pub merge_key: Vec<String>,
-    /// How many levels of lists and objects become tables and columns; below, they stay JSON.
-    pub max_table_nesting: Option<u32>,
+    /// What the config says of the table.
+    pub hints: TableHints,
     /// The field that an incremental resource follows.
     pub cursor_field: Option<String>,
+    /// What happens to rows that the API no longer has. Rows that are marked need a column for it.
+    pub deletes: Option<DeleteMode>,
 }
 
 impl RootTable {
     /// Writes what the resource says into the schema's table, as dlt does before it sees the first row: columns
     /// without a type yet take their place when they get one.
     pub(super) fn hint(&self, table: &mut Table, max_length: usize) {
-        table.write_disposition = Some(self.write_disposition);
+        table.write_disposition = Some(self.hints.write_disposition());
         table.resource = Some(self.resource.clone());
-        if let Some(nesting) = self.max_table_nesting {
+        if let Some(nesting) = self.hints.max_table_nesting {
             let normalizer = table.other.entry("x-normalizer").or_insert_with(|| json!({}));
             if let Some(normalizer) = normalizer.as_object_mut() {
                 normalizer.insert("max_nesting".to_owned(), Value::from(nesting));
             }
         }
-        for (hint, keys) in [(Hint::PrimaryKey, &self.primary_key), (Hint::MergeKey, &self.merge_key)] {
+        for (hint, keys) in
+            [(Hint::PrimaryKey, &self.hints.primary_key), (Hint::MergeKey, &self.hints.merge_key)]
+        {
             if !keys.is_empty() {
                 // A new key takes the place of the old one.
                 table.columns.values_mut().for_each(|column| {

@@ -1,17 +1,13 @@
 //! One row at a time: objects flattened, lists followed into child tables.
 
-use std::path::PathBuf;
-
 use serde_json::value::RawValue;
 
-use super::Normalized;
 use super::error::{NormalizeError, Warning, WarningKind};
-use super::root::RootTable;
 use super::scan::{Token, Walk};
 use super::shape::{List, ListId, Shape, ShapeId};
 use super::store::{Link, Store};
-use crate::schema::{SEPARATOR, Schema, Value, join, normalize_path};
-use crate::state::LoadId;
+use super::{NormalizeJob, Normalized};
+use crate::schema::{SEPARATOR, Value, join, normalize_path};
 
 /// dlt's limit where a resource gives none. It also bounds the recursion over lists.
 const MAX_NESTING: i64 = 1000;
@@ -51,19 +47,15 @@ enum Source<'a, 'e> {
 }
 
 impl Rows {
-    pub(super) fn new(
-        schema: Schema,
-        roots: Vec<RootTable>,
-        load_id: LoadId,
-        spill_dir: PathBuf,
-        max_length: usize,
-    ) -> Self {
+    pub(super) fn new(job: NormalizeJob) -> Self {
+        let max_length = job.max_identifier_length;
         let mut shapes = Vec::new();
-        let tables: Vec<_> = roots
+        let tables: Vec<_> = job
+            .roots
             .iter()
-            .map(|root| (normalize_path(&root.table, max_length), root.max_table_nesting))
+            .map(|root| (normalize_path(&root.table, max_length), root.hints.max_table_nesting))
             .collect();
-        let mut store = Store::new(schema, roots, load_id, spill_dir, max_length);
+        let mut store = Store::new(job);
         for (name, nesting) in tables {
             let table = store.table(vec![name], None);
             let level = nesting.map_or(MAX_NESTING, |nesting| i64::from(nesting).min(MAX_NESTING));

@@ -8,7 +8,7 @@ use super::error::{NormalizeError, Warning, WarningKind, type_name};
 use super::ids::{IdSource, RowId};
 use super::spill;
 use super::table::{ColumnId, System, TableBuilder};
-use super::{Normalized, RootTable, TableRows};
+use super::{NormalizeJob, Normalized, RootTable, TableRows};
 use crate::schema::{
     Column, ColumnType, DataType, Hint, Schema, Table, Value, WriteDisposition, join, normalize_path,
 };
@@ -71,21 +71,15 @@ pub(super) struct Store {
 
 impl Store {
     /// A store whose first tables are those of `roots`, in order.
-    pub(super) fn new(
-        schema: Schema,
-        roots: Vec<RootTable>,
-        load_id: LoadId,
-        spill_dir: PathBuf,
-        max_length: usize,
-    ) -> Self {
+    pub(super) fn new(job: NormalizeJob) -> Self {
         Self {
-            schema,
-            roots,
+            schema: job.schema,
+            roots: job.roots,
             tables: Vec::new(),
-            load_id,
+            load_id: job.load_id,
             ids: IdSource::new(),
-            spill_dir,
-            max_length,
+            spill_dir: job.spill_dir,
+            max_length: job.max_identifier_length,
             bytes: 0,
             warnings: Vec::new(),
         }
@@ -355,12 +349,12 @@ impl Store {
         }
         // Several resources may fill one table.
         for root in self.roots.iter().filter(|root| normalize_path(&root.table, self.max_length) == name) {
-            if root.write_disposition == WriteDisposition::Merge {
+            if root.hints.write_disposition() == WriteDisposition::Merge {
                 self.schema.propagate_root_id(&name);
             }
             let listed = self.schema.tables.entry(name.clone());
             let listed = listed.or_insert_with(|| {
-                Table::root(name.as_str(), root.resource.as_str(), root.write_disposition)
+                Table::root(name.as_str(), root.resource.as_str(), root.hints.write_disposition())
             });
             root.hint(listed, self.max_length);
         }
@@ -418,7 +412,7 @@ impl Store {
             let (table, files) = (builder.name.clone(), std::mem::take(&mut builder.files));
             tables.push(TableRows { table, row_count: builder.rows_written, files });
         }
-        Ok(Normalized { schema: self.schema, tables })
+        Ok(Normalized { schema: self.schema, tables, retyped: Vec::new(), origins: Vec::new() })
     }
 }
 

@@ -9,22 +9,39 @@ use arrow::util::display::array_value_to_string;
 use serde_json::json;
 
 use super::*;
-use crate::schema::{DataType, WriteDisposition};
+use crate::schema::{DataType, Disposition, History, TableHints};
 
 fn root(table: &str) -> RootTable {
     RootTable {
         resource: table.to_owned(),
         table: table.to_owned(),
-        write_disposition: WriteDisposition::Append,
-        primary_key: Vec::new(),
-        merge_key: Vec::new(),
-        max_table_nesting: None,
+        hints: TableHints::default(),
         cursor_field: None,
+        deletes: None,
+    }
+}
+
+fn merged(table: &str, primary_key: &[&str]) -> RootTable {
+    let mut root = root(table);
+    root.hints.disposition = Some(Disposition::Merge { strategy: None, history: History::default() });
+    root.hints.primary_key = primary_key.iter().map(|key| (*key).to_owned()).collect();
+    root
+}
+
+fn job(schema: Schema, roots: Vec<RootTable>, dir: &Path) -> NormalizeJob {
+    NormalizeJob {
+        schema,
+        roots,
+        load_id: LoadId::from_stored("1.5"),
+        spill_dir: dir.to_owned(),
+        max_identifier_length: 65_536,
+        options: SchemaOptions::default(),
+        retyped: Vec::new(),
     }
 }
 
 fn normalizer(schema: Schema, root: RootTable, dir: &Path) -> Normalizer {
-    Normalizer::new(schema, vec![root], LoadId::from_stored("1.5"), dir.to_owned(), 65_536)
+    Normalizer::new(job(schema, vec![root], dir))
 }
 
 fn raw(text: &str) -> &RawValue {
@@ -195,7 +212,8 @@ fn the_later_of_two_lists_of_a_name_wins() {
 #[test]
 fn nesting_ends_where_the_resource_says() {
     let nested = |levels, row| {
-        let root = RootTable { max_table_nesting: Some(levels), ..root("t") };
+        let mut root = root("t");
+        root.hints.max_table_nesting = Some(levels);
         normalize_onto(Schema::new("s"), root, &[row]).1
     };
     let row = r#"{"a": {"b": {"c": 1}}, "l": [{"m": [1, 2]}]}"#;
@@ -205,12 +223,7 @@ fn nesting_ends_where_the_resource_says() {
 
 #[test]
 fn keys_are_hinted_and_cannot_be_null() {
-    let root = || RootTable {
-        primary_key: vec!["userId".to_owned()],
-        cursor_field: Some("updatedAt".to_owned()),
-        write_disposition: WriteDisposition::Merge,
-        ..root("t")
-    };
+    let root = || RootTable { cursor_field: Some("updatedAt".to_owned()), ..merged("t", &["userId"]) };
     let row = r#"{"x": 1, "userId": "a", "l": [{"y": 1}]}"#;
     let (normalized, _) = normalize_onto(Schema::new("s"), root(), &[row]);
     let table = &normalized.schema.tables["t"];
@@ -256,7 +269,7 @@ fn columns_of(schema: &Schema) -> String {
 #[test]
 fn ids_link_children_to_their_rows() {
     let dir = tempfile::tempdir().unwrap();
-    let root = RootTable { write_disposition: WriteDisposition::Merge, ..root("t") };
+    let root = merged("t", &[]);
     let mut normalizer = normalizer(Schema::new("s"), root, dir.path());
     let extra = raw("[5]");
     normalizer
@@ -284,10 +297,10 @@ fn ids_link_children_to_their_rows() {
 #[test]
 fn two_resources_may_fill_one_table() {
     let dir = tempfile::tempdir().unwrap();
-    let keyed = RootTable { primary_key: vec!["k".to_owned()], resource: "other".to_owned(), ..root("T") };
+    let mut keyed = RootTable { resource: "other".to_owned(), ..root("T") };
+    keyed.hints.primary_key = vec!["k".to_owned()];
     let roots = vec![root("t"), keyed];
-    let load_id = LoadId::from_stored("1.5");
-    let mut normalizer = Normalizer::new(Schema::new("s"), roots, load_id, dir.path().to_owned(), 63);
+    let mut normalizer = Normalizer::new(job(Schema::new("s"), roots, dir.path()));
     normalizer.row(0, raw(r#"{"k": 1, "l": [2]}"#), &[]).unwrap();
     normalizer.row(1, raw(r#"{"k": 3}"#), &[]).unwrap();
     let normalized = normalizer.finish().unwrap();
@@ -298,7 +311,8 @@ fn two_resources_may_fill_one_table() {
 
 #[test]
 fn a_resource_without_rows_is_listed_but_not_seen() {
-    let keyed = RootTable { primary_key: vec!["id".to_owned()], ..root("t") };
+    let mut keyed = root("t");
+    keyed.hints.primary_key = vec!["id".to_owned()];
     let (normalized, lines) = normalize_onto(Schema::new("s"), keyed, &[]);
     assert_eq!(lines, Vec::<String>::new());
     assert_eq!(columns(&normalized, "t"), "id");

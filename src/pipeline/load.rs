@@ -150,6 +150,7 @@ impl Attempt {
             state: (state_changed || schema_changed).then_some(&state),
             base_schema_hash: base_hash.as_deref(),
             emptied: &emptied,
+            deletes: &[],
             runs: &runs,
         };
         let receipt = self.destination.load(&request).map_err(|source| Error::Load {
@@ -192,7 +193,7 @@ impl Attempt {
         let loaded = |name: &str| tables.ends.iter().any(|end| end.resource == name);
         let resources = self.plan.resources.iter();
         resources
-            .filter(|resource| loaded(&resource.name) && goes(resource.write_disposition))
+            .filter(|resource| loaded(&resource.name) && goes(resource.hints.write_disposition()))
             .map(|resource| normalize_path(&resource.table, length))
             .filter(|table| tables.normalized.schema.tables.get(table).is_some_and(Table::has_seen_data))
             .collect()

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{IncrementalPlan, Plan, ResourcePlan};
 use crate::error::{Error, RowError};
-use crate::normalize::{NormalizeError, Normalized, Normalizer, RootTable};
+use crate::normalize::{NormalizeError, NormalizeJob, Normalized, Normalizer, RootTable};
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
 use crate::page;
 use crate::paginate::PageCursor;
@@ -73,8 +73,15 @@ impl<'a> Rows<'a> {
         let lanes: Vec<_> =
             wanted.enumerate().map(|(root, resource)| Lane::new(resource, root, package)).collect();
         let roots = lanes.iter().map(|lane| root_table(lane.plan)).collect();
-        let load_id = package.load_id().clone();
-        let normalizer = Normalizer::new(schema, roots, load_id, package.spill_dir()?, max_identifier_length);
+        let normalizer = Normalizer::new(NormalizeJob {
+            schema,
+            roots,
+            load_id: package.load_id().clone(),
+            spill_dir: package.spill_dir()?,
+            max_identifier_length,
+            options: plan.schema,
+            retyped: Vec::new(),
+        });
         Ok(Self { package, normalizer, lanes })
     }
 
@@ -181,11 +188,9 @@ fn root_table(resource: &ResourcePlan) -> RootTable {
     RootTable {
         resource: resource.name.clone(),
         table: resource.table.clone(),
-        write_disposition: resource.write_disposition,
-        primary_key: resource.primary_key.clone(),
-        merge_key: resource.merge_key.clone(),
-        max_table_nesting: resource.max_table_nesting,
+        hints: resource.hints.clone(),
         cursor_field,
+        deletes: resource.deletes.map(|deletes| deletes.mode),
     }
 }
 
@@ -196,7 +201,7 @@ impl<'a> Lane<'a> {
             Some(IncrementalPlan::CursorField { cursor_path, initial_value, on_missing, .. }) => {
                 let state = start.and_then(|start| start.state.as_ref());
                 let initial = initial_value.as_ref();
-                Some(Incremental::new(cursor_path, &plan.primary_key, *on_missing, initial, state))
+                Some(Incremental::new(cursor_path, &plan.hints.primary_key, *on_missing, initial, state))
             }
             _ => None,
         };

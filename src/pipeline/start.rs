@@ -128,7 +128,7 @@ fn fetched(resource: &ResourcePlan) -> Value {
         "table": resource.table,
         "parent": resource.parent,
         "include_from_parent": resource.include_from_parent,
-        "primary_key": resource.primary_key,
+        "primary_key": resource.hints.primary_key,
         "incremental": format!("{:?}", resource.incremental),
         "method": format!("{:?}", endpoint.method),
         "path": endpoint.path,

@@ -2,6 +2,8 @@
 
 mod coerce;
 mod column;
+mod contract;
+mod hints;
 mod json;
 mod naming;
 mod pytext;
@@ -14,6 +16,10 @@ use indexmap::IndexMap;
 
 pub(crate) use coerce::{Cell, ColumnType, coerce};
 pub use column::{Column, DataType, Hint};
+pub use contract::{Contract, ContractMode};
+pub use hints::{
+    DELETED_AT, DeleteMode, Disposition, History, MergeStrategy, SchemaOptions, TableHints, TypeConflict,
+};
 pub(crate) use json::decode;
 pub(crate) use naming::SEPARATOR;
 pub use naming::{join, normalize_identifier, normalize_path};

@@ -17,6 +17,7 @@ pub(super) fn load(database: &Database, package: &LoadPackage<'_>) -> Result<Rec
         load_id: package.load_id.clone(),
         tables: Vec::new(),
         added_columns: Vec::new(),
+        deleted: Vec::new(),
         already_loaded: false,
         elapsed: start.elapsed(),
     };

@@ -63,7 +63,12 @@ impl Fixture {
         state.bump();
         let mut schema = self.schema.clone();
         schema.bump();
-        let rows = Normalized { schema, tables: write_all(self.folder.path(), id, tables) };
+        let rows = Normalized {
+            schema,
+            tables: write_all(self.folder.path(), id, tables),
+            retyped: Vec::new(),
+            origins: Vec::new(),
+        };
         let run = RunRecord {
             resource: "t".to_owned(),
             outcome: "complete".to_owned(),
@@ -80,6 +85,7 @@ impl Fixture {
             state: Some(&state),
             base_schema_hash: self.base.as_deref(),
             emptied,
+            deletes: &[],
             runs: &[run],
         })?;
         self.base = Some(rows.schema.version_hash.clone());
