@@ -56,7 +56,7 @@ fn create_table(database: &Database, created: &TableColumns<'_>) -> Result<(), D
         .columns
         .iter()
         .map(|column| {
-            let not_null = if column.nullable { "" } else { " NOT NULL" };
+            let not_null = if column.is_nullable() { "" } else { " NOT NULL" };
             Ok(format!("{} {}{not_null}", quote(&column.name), sql_type(name, column)?))
         })
         .collect::<Result<Vec<_>, DestinationError>>()?;
