@@ -218,8 +218,8 @@ mod tests {
         };
         let id = ("id", "primary_key", json!(true));
         let group = ("group", "merge_key", json!(true));
-        check(&[id.clone()], &Strategy::DeleteInsert(keyed(&["id"], &[])));
-        check(&[group.clone()], &Strategy::DeleteInsert(keyed(&[], &["group"])));
+        check(std::slice::from_ref(&id), &Strategy::DeleteInsert(keyed(&["id"], &[])));
+        check(std::slice::from_ref(&group), &Strategy::DeleteInsert(keyed(&[], &["group"])));
         check(&[id.clone(), group], &Strategy::DeleteInsert(keyed(&["id"], &["group"])));
         check(
             &[id.clone(), ("group", "primary_key", json!(true)), ("at", "merge_key", json!(false))],

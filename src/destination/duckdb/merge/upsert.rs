@@ -5,7 +5,7 @@ use super::super::super::strategy::Merge;
 use super::super::connection::{literal, quote};
 use super::staged::Staged;
 use super::{ChainLoad, push_count, removed, same_key, says_deleted};
-use crate::schema::DELETED_AT;
+use crate::schema::{Column, DELETED_AT};
 
 pub(super) fn run(
     load: &ChainLoad<'_>,
@@ -63,9 +63,10 @@ fn delete_children(
 /// One statement for the root rows. As in dlt, a row that says that it is deleted and was never there comes in.
 fn merge_sql(load: &ChainLoad<'_>, merge: &Merge<'_>, staged: &Staged<'_>) -> String {
     let root = load.chain.root;
-    // Columns that the schema does not have keep their values.
+    // Columns that the schema does not have keep their values. That a row is there again does not come with it.
+    let is_of_source = |column: &&Column| column.data_type.is_some() && column.name != DELETED_AT;
     let columns: Vec<_> =
-        root.columns.values().filter(|it| it.data_type.is_some()).map(|it| quote(&it.name)).collect();
+        root.columns.values().filter(is_of_source).map(|column| quote(&column.name)).collect();
     let mut updates: Vec<_> = columns.iter().map(|column| format!("{column} = new.{column}")).collect();
     if load.has_column(root, DELETED_AT) {
         updates.push(format!("{DELETED_AT} = NULL"));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Fixture;
 use crate::destination::{DeletedRows, Deletes};
-use crate::schema::{Column, DataType, DeleteMode, WriteDisposition};
+use crate::schema::{Column, DELETED_AT, DataType, DeleteMode, WriteDisposition};
 
 const MARKS: &str = "SELECT id, name, _forebay_deleted_at IS NOT NULL FROM t ORDER BY id";
 const CHILDREN: &str = "SELECT value FROM t__c ORDER BY value";
@@ -59,9 +59,16 @@ fn they_are_marked_until_they_come_back() {
         // Without the option rows that come back are unmarked all the same.
         fixture.load_json("1.4", &rows(&[4]));
         fixture.check(MARKS, &["1 x false", "2 x true", "3 x false", "4 x false", "5 x false"]);
-        // dlt need not know of it.
-        assert!(!fixture.schema.tables["t"].columns.contains_key("_forebay_deleted_at"));
     }
+}
+
+#[test]
+fn the_schema_may_list_the_mark() {
+    let mut fixture = loaded("upsert");
+    fixture.schema.tables["t"].add(Column::new(DELETED_AT, DataType::Timestamp));
+    assert_eq!(read(&mut fixture, "1.2", DeleteMode::Soft, 0.5, &rows(&[1, 2, 3])), gone(1, 4));
+    assert_eq!(read(&mut fixture, "1.3", DeleteMode::Soft, 0.5, &rows(&[1, 2, 4])), gone(1, 3));
+    fixture.check(MARKS, &["1 x false", "2 x false", "3 x true", "4 x false"]);
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn upserted_rows_keep_their_id_and_get_their_children_anew() {
 #[test]
 fn upserts_go_by_all_columns_of_the_key_and_nulls_are_equal() {
     let mut fixture = merged("upsert");
-    fixture.schema.tables["t"].columns["id"].nullable = true;
+    fixture.schema.tables["t"].columns["id"].nullable = Some(true);
     fixture.hint("name", "primary_key", json!(true));
     let rows = |at: i64| {
         json!({"t": [
