@@ -12,7 +12,7 @@ use indexmap::IndexSet;
 
 use super::super::DestinationError;
 use super::connection::{Database, failed};
-use crate::normalize::TableRows;
+use crate::normalize::{TURN, TableRows};
 
 /// Rows that DuckDB's appender gathers before it writes them to the table. With its own limit of 204,800 a load of
 /// wide rows takes twice the memory and no less time.
@@ -88,7 +88,8 @@ fn spill_error(file: &Path, error: &impl std::fmt::Display) -> DestinationError 
     DestinationError::Spill { file: file.display().to_string(), reason: error.to_string() }
 }
 
-/// Fields of a file: those that the table has, and others, which may only hold nulls.
+/// Fields of a file: those that the table has, and others, which may only hold nulls. [`TURN`] is none of either where
+/// rows go to their table at once.
 struct Fields {
     known: Vec<(usize, String)>,
     unknown: Vec<(usize, String)>,
@@ -97,7 +98,9 @@ struct Fields {
 impl Fields {
     fn of(schema: &SchemaRef, columns: &IndexSet<String>) -> Self {
         let fields = schema.fields().iter().enumerate().map(|(index, field)| (index, field.name().clone()));
-        let (known, unknown) = fields.partition(|(_, name)| columns.contains(&name.to_lowercase()));
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            fields.partition(|(_, name)| columns.contains(&name.to_lowercase()));
+        let unknown = unknown.into_iter().filter(|(_, name)| name != TURN).collect();
         Self { known, unknown }
     }
 

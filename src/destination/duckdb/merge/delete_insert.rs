@@ -55,7 +55,7 @@ fn delete_replaced(load: &ChainLoad<'_>, merge: &Merge<'_>) -> Result<(), Destin
     for child in load.children_before() {
         removed::delete_below(database, child)?;
     }
-    removed::delete(database, root, &table).map(drop)
+    removed::delete(database, root).map(drop)
 }
 
 /// Deletes rows of this load that do not stay: all but one of each primary key, and those that say that they are
@@ -76,5 +76,5 @@ fn drop_unwanted(load: &ChainLoad<'_>, merge: &Merge<'_>) -> Result<u64, Destina
     let select =
         format!("SELECT rowid, _dlt_id FROM {table} AS t WHERE {is_new} AND ({})", reasons.join(" OR "));
     removed::collect(database, root, &select)?;
-    removed::delete(database, root, &table)
+    removed::delete(database, root)
 }

@@ -106,5 +106,5 @@ fn remove(load: &ChainLoad<'_>) -> Result<(), DestinationError> {
     for child in load.children_before() {
         removed::delete_below(database, child)?;
     }
-    removed::delete(database, root, &table).map(drop)
+    removed::delete(database, root).map(drop)
 }

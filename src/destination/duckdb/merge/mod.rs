@@ -70,12 +70,10 @@ impl ChainLoad<'_> {
 
     /// Appends the new rows of a table to it. Returns how many there were.
     fn append(&self, table: &Table) -> Result<u64, DestinationError> {
-        self.append_to(table, &Target::of(self.database, &table.name))
-    }
-
-    fn append_to(&self, table: &Table, target: &Target<'_>) -> Result<u64, DestinationError> {
         match (self.chain.rows_of(&table.name), self.columns.get(&table.name.to_lowercase())) {
-            (Some(rows), Some(columns)) => rows::append(self.database, rows, columns, target),
+            (Some(rows), Some(columns)) => {
+                rows::append(self.database, rows, columns, &Target::of(self.database, &table.name))
+            }
             _ => Ok(0),
         }
     }

@@ -24,8 +24,11 @@ pub(super) fn delete_below(database: &Database, child: &Table) -> Result<u64, De
     database.execute(format_args!("delete replaced rows of table `{}`", child.name), &sql, [])
 }
 
-/// Deletes the rows that were noted from their table: `root`, or what stands for it. Returns how many went.
-pub(super) fn delete(database: &Database, root: &Table, from: &str) -> Result<u64, DestinationError> {
-    let sql = format!("DELETE FROM {from} WHERE rowid IN (SELECT row_number FROM {REMOVED})");
+/// Deletes the rows that were noted. Returns how many went.
+pub(super) fn delete(database: &Database, root: &Table) -> Result<u64, DestinationError> {
+    let sql = format!(
+        "DELETE FROM {} WHERE rowid IN (SELECT row_number FROM {REMOVED})",
+        database.table(&root.name)
+    );
     database.execute(format_args!("delete replaced rows of table `{}`", root.name), &sql, [])
 }

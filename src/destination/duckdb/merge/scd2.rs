@@ -25,7 +25,7 @@ pub(super) fn run(
     let count =
         database.execute(format_args!("insert rows into table `{}`", root.name), &sql.insert(), [])?;
     push_count(counts, root, count);
-    insert::insert_children(load, counts)
+    insert::insert_children(load, &staged, counts)
 }
 
 /// The statements, with their parts.
@@ -85,9 +85,10 @@ impl<'a> Sql<'a> {
     /// Inserts rows of which there is no valid version. Rows that come twice are inserted twice, as in dlt.
     fn insert(&self) -> String {
         format!(
-            "INSERT INTO {} SELECT new.* REPLACE ({} AS {}, {} AS {}) FROM {} AS new \
+            "INSERT INTO {} SELECT {} REPLACE ({} AS {}, {} AS {}) FROM {} AS new \
              WHERE NOT EXISTS (SELECT 1 FROM {} AS old WHERE {} AND {})",
             self.table,
+            Staged::columns(),
             self.boundary,
             quote(self.versions.valid_from),
             self.active,

@@ -1,10 +1,14 @@
 //! New rows of one table, in a temporary table until it is settled what becomes of them.
+//!
+//! It has one more column, [`TURN`]: where ids of root rows follow from their keys, rows that come twice in a load have
+//! the same ids, and so have their children; the turn tells which child came with which.
 
 use super::super::super::DestinationError;
 use super::super::super::strategy::{HardDelete, Merge};
 use super::super::connection::{Database, quote};
-use super::super::rows::Target;
-use super::{ChainLoad, is_duplicate, removed, says_deleted};
+use super::super::rows::{self, Target};
+use super::{ChainLoad, is_duplicate, says_deleted};
+use crate::normalize::TURN;
 use crate::schema::Table;
 
 /// A temporary table with the columns of a table and its new rows.
@@ -13,8 +17,8 @@ pub(super) struct Staged<'a> {
     table: &'a Table,
     /// The temporary table for SQL.
     pub(super) name: String,
-    /// How many rows it has.
-    pub(super) row_count: u64,
+    /// Whether rows of the same primary key were dropped.
+    pub(super) had_duplicates: bool,
 }
 
 impl<'a> Staged<'a> {
@@ -22,31 +26,49 @@ impl<'a> Staged<'a> {
     pub(super) fn of(load: &ChainLoad<'a>, table: &'a Table) -> Result<Self, DestinationError> {
         let name = format!("_forebay_new_{}", table.name);
         let sql = format!(
-            "CREATE OR REPLACE TEMP TABLE {} AS FROM {} LIMIT 0",
+            "CREATE OR REPLACE TEMP TABLE {} AS SELECT *, NULL::BIGINT AS {TURN} FROM {} LIMIT 0",
             quote(&name),
             load.database.table(&table.name)
         );
         load.database.execute_batch(format_args!("stage rows of table `{}`", table.name), &sql)?;
-        let row_count = load.append_to(table, &Target::temporary(&name))?;
-        Ok(Self { database: load.database, table, name: staged_name(table), row_count })
+        let columns = load.columns.get(&table.name.to_lowercase());
+        if let (Some(rows), Some(columns)) = (load.chain.rows_of(&table.name), columns) {
+            let mut columns = columns.clone();
+            columns.insert(TURN.to_owned());
+            rows::append(load.database, rows, &columns, &Target::temporary(&name))?;
+        }
+        Ok(Self { database: load.database, table, name: staged_name(table), had_duplicates: false })
     }
 
-    /// Drops all but one row of each primary key. Returns how many went.
-    pub(super) fn drop_duplicates(&mut self, merge: &Merge<'_>) -> Result<u64, DestinationError> {
-        self.drop_rows(&is_duplicate(&self.name, "true", merge))
+    /// Drops all but one row of each primary key.
+    pub(super) fn drop_duplicates(&mut self, merge: &Merge<'_>) -> Result<(), DestinationError> {
+        self.had_duplicates = self.drop_rows(&is_duplicate(&self.name, "true", merge))? > 0;
+        Ok(())
     }
 
     /// Drops rows that say that they are deleted.
-    pub(super) fn drop_deleted(&mut self, hint: &HardDelete<'_>) -> Result<u64, DestinationError> {
-        self.drop_rows(&says_deleted("new", hint))
+    pub(super) fn drop_deleted(&self, hint: &HardDelete<'_>) -> Result<(), DestinationError> {
+        self.drop_rows(&says_deleted("new", hint)).map(drop)
     }
 
-    fn drop_rows(&mut self, condition: &str) -> Result<u64, DestinationError> {
-        let select = format!("SELECT rowid, _dlt_id FROM {} AS new WHERE {condition}", self.name);
-        removed::collect(self.database, self.table, &select)?;
-        let count = removed::delete(self.database, self.table, &self.name)?;
-        self.row_count = self.row_count.saturating_sub(count);
-        Ok(count)
+    fn drop_rows(&self, condition: &str) -> Result<u64, DestinationError> {
+        let sql = format!("DELETE FROM {} AS new WHERE {condition}", self.name);
+        self.database.execute(format_args!("choose rows for table `{}`", self.table.name), &sql, [])
+    }
+
+    /// The columns of the table, of rows `new`.
+    pub(super) fn columns() -> String {
+        format!("new.* EXCLUDE ({TURN})")
+    }
+
+    /// The condition that a staged row of a child table came with one of these rows, and not with a dropped one of the
+    /// same key.
+    pub(super) fn came_with(&self) -> String {
+        if self.had_duplicates {
+            format!("(new.{TURN} IS NULL OR new.{TURN} IN (SELECT {TURN} FROM {}))", self.name)
+        } else {
+            "true".to_owned()
+        }
     }
 }
 

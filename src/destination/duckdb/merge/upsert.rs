@@ -5,7 +5,7 @@ use super::super::super::strategy::Merge;
 use super::super::connection::{literal, quote};
 use super::staged::Staged;
 use super::{ChainLoad, push_count, removed, same_key, says_deleted};
-use crate::schema::{Column, DELETED_AT};
+use crate::schema::{Column, DELETED_AT, Table};
 
 pub(super) fn run(
     load: &ChainLoad<'_>,
@@ -29,13 +29,29 @@ pub(super) fn run(
         removed::collect(database, root, &select)?;
     }
     for child in &load.chain.children {
-        let mut count = load.append(child)?;
+        let mut count = insert_children(load, &staged, child)?;
         if merge.hard_delete.is_some() {
             count = count.saturating_sub(removed::delete_below(database, child)?);
         }
         push_count(counts, child, count);
     }
     Ok(())
+}
+
+/// Writes the new rows of a child table. Only where rows came twice they have to be told apart first.
+fn insert_children(load: &ChainLoad<'_>, roots: &Staged<'_>, child: &Table) -> Result<u64, DestinationError> {
+    if !roots.had_duplicates || load.chain.rows_of(&child.name).is_none() {
+        return load.append(child);
+    }
+    let staged = Staged::of(load, child)?;
+    let sql = format!(
+        "INSERT INTO {} SELECT {} FROM {} AS new WHERE {}",
+        load.database.table(&child.name),
+        Staged::columns(),
+        staged.name,
+        roots.came_with()
+    );
+    load.database.execute(format_args!("insert rows into table `{}`", child.name), &sql, [])
 }
 
 /// Deletes what is below rows that are about to be updated: dlt updates children by their `_dlt_id` and deletes the

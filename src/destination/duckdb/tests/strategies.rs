@@ -187,17 +187,37 @@ fn upserts_go_by_all_columns_of_the_key_and_nulls_are_equal() {
 }
 
 #[test]
-fn upserts_take_the_last_of_equal_keys() {
-    let mut fixture = merged("upsert");
-    for load in ["1.1", "1.2"] {
-        let receipt = fixture.load_json(
-            load,
-            &json!({
-                "t": [root(1, "old", "k1"), root(2, "x", "k2"), root(1, "new", "k1")],
-            }),
+fn the_last_of_equal_keys_comes_with_its_children_alone() {
+    for strategy in ["upsert", "insert-only"] {
+        let turn = |row, number: i64| with(row, &json!({"_forebay_turn": number}));
+        let rows = json!({
+            "t": [turn(root(1, "old", "k1"), 1), turn(root(2, "x", "k2"), 2), turn(root(1, "new", "k1"), 3)],
+            "t__c": [
+                turn(child("old0", "k1", 0), 1), turn(child("old1", "k1", 1), 1), turn(child("x", "k2", 0), 2),
+                turn(child("new0", "k1", 0), 3),
+            ],
+            "t__c__d": [turn(child("old", "k1.1", 0), 1), turn(child("new", "k1.0", 0), 3)],
+        });
+        let mut fixture = merged(strategy);
+        let receipt = fixture.load_json("1.1", &rows);
+        assert_eq!(
+            receipt.tables,
+            [("t", 2), ("t__c", 2), ("t__c__d", 1)].map(|(name, n)| (name.to_owned(), n))
         );
-        assert_eq!(receipt.tables, [("t".to_owned(), 2)]);
+        fixture.check(ROOTS, &["1 new 1.1", "2 x 1.1"]);
+        fixture.load_json("1.2", &rows);
+        let load = if strategy == "upsert" { "1.2" } else { "1.1" };
         fixture.check(ROOTS, &[&format!("1 new {load}"), &format!("2 x {load}")]);
+        fixture.check(CHILDREN, &["new0 k1", "x k2"]);
+        fixture.check(GRANDCHILDREN, &["new k1.0"]);
+        fixture
+            .check("SELECT DISTINCT column_name FROM duckdb_columns() WHERE column_name LIKE '%turn'", &[]);
+        // Where none comes twice, the turn does not matter.
+        fixture.load_json(
+            "1.3",
+            &json!({"t": [turn(root(3, "y", "k3"), 1)], "t__c": [turn(child("y", "k3", 0), 1)]}),
+        );
+        fixture.check(CHILDREN, &["new0 k1", "x k2", "y k3"]);
     }
 }
 
