@@ -19,9 +19,9 @@ pub enum NormalizeError {
         /// Which row of the table in this package, from 1.
         row: u64,
     },
-    /// A key that no row has.
-    #[error("column `{column}` is a key of table `{table}`, but no row has it")]
-    KeyNotFound {
+    /// A key, or another column that must have a value, that no row has.
+    #[error("column `{column}` of table `{table}` cannot be null, but no row has it")]
+    NeverSeen {
         /// Normalized name of the table.
         table: String,
         /// Normalized name of the column.
@@ -58,9 +58,9 @@ pub struct Warning {
     pub kind: WarningKind,
     /// Normalized name of the table.
     pub table: String,
-    /// Normalized name of the column.
+    /// Normalized name of the column; empty if the table as a whole is meant.
     pub column: String,
-    /// How many values.
+    /// How many values; 1 where no value is concerned.
     pub count: u64,
 }
 
@@ -71,6 +71,10 @@ pub enum WarningKind {
     Collision,
     /// A value did not fit its column and went to this variant column.
     Variant,
+    /// The column is in the database with another type than its hint gives it now: it stays as it is.
+    TypeKept,
+    /// Hints would make the table a root table, but it is in the database as a child table: it stays one.
+    StaysNested,
 }
 
 impl fmt::Display for Warning {
@@ -84,6 +88,14 @@ impl fmt::Display for Warning {
                     "{count} {values} lost: two fields of a row become column `{column}` of table `{table}`, and the later one counts"
                 )
             }
+            WarningKind::TypeKept => write!(
+                f,
+                "column `{column}` of table `{table}` keeps its type: the hint says another one, but the column is in the database already"
+            ),
+            WarningKind::StaysNested => write!(
+                f,
+                "table `{table}` stays a child table: keys in its hints would make it a root table, but it is in the database already"
+            ),
             WarningKind::Variant => {
                 let values = if *count == 1 { "value" } else { "values" };
                 let origin = column.rsplit_once("__v_").map_or(column.as_str(), |(origin, _)| origin);

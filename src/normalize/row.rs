@@ -1,11 +1,15 @@
 //! One row at a time: objects flattened, lists followed into child tables.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
+use super::canonical;
 use super::error::{NormalizeError, Warning, WarningKind};
 use super::scan::{Token, Walk};
 use super::shape::{List, ListId, Shape, ShapeId};
 use super::store::{Link, Store};
+use super::table::IdRule;
 use super::{NormalizeJob, Normalized};
 use crate::schema::{SEPARATOR, Value, join, normalize_path};
 
@@ -46,6 +50,25 @@ enum Source<'a, 'e> {
     Single(&'static str, Token<'a>),
 }
 
+impl Source<'_, '_> {
+    /// The row as the API gave it, in the form that dlt hashes.
+    fn content(&self) -> String {
+        match self {
+            Self::Object(walk, extra) => {
+                let extra = extra.iter().map(|(name, value)| (Cow::Borrowed(*name), value.get()));
+                canonical::content(canonical::fields((*walk).clone()).chain(extra))
+            }
+            Self::Single(name, token) => {
+                let value = match token {
+                    Token::Scalar(value) => value,
+                    Token::Object(text) | Token::Array(text) => &Value::Json(text),
+                };
+                canonical::key([(*name, value)].into_iter())
+            }
+        }
+    }
+}
+
 impl Rows {
     pub(super) fn new(job: NormalizeJob) -> Self {
         let max_length = job.max_identifier_length;
@@ -78,7 +101,7 @@ impl Rows {
         } else {
             Source::Single(VALUE, walk.token())
         };
-        let link = Link { parent: "", root: None, index: 0 };
+        let link = Link { parent: "", root: None, index: 0, is_scalar: false };
         self.row(self.roots[root], source, link, &mut scratch)
     }
 
@@ -101,8 +124,10 @@ impl Rows {
         let first_list = scratch.lists.len();
         let table = self.shapes[shape].table;
         self.store.list_table(table);
+        let is_hashed = self.store.tables[table].ids == IdRule::Content;
+        let content = is_hashed.then(|| source.content());
         self.flatten(shape, source, scratch);
-        let id = self.store.add_row(table, &mut scratch.values, link)?;
+        let id = self.store.add_row(table, &mut scratch.values, link, content.as_deref())?;
         let lists = first_list..scratch.lists.len();
         if lists.is_empty() {
             return Ok(());
@@ -110,7 +135,7 @@ impl Rows {
         let root = if self.store.tables[table].propagates_id { Some(id.as_str()) } else { link.root };
         for list in lists {
             let (list, text) = scratch.lists[list];
-            self.list(list, text, Link { parent: id.as_str(), root, index: 0 }, scratch)?;
+            self.list(list, text, Link { parent: id.as_str(), root, index: 0, is_scalar: false }, scratch)?;
         }
         scratch.lists.truncate(first_list);
         Ok(())
@@ -134,7 +159,10 @@ impl Rows {
             } else {
                 match walk.token() {
                     list @ Token::Array(_) => self.row(wrapped, Source::Single(LIST, list), link, scratch)?,
-                    scalar => self.row(rows, Source::Single(VALUE, scalar), link, scratch)?,
+                    scalar => {
+                        let link = Link { is_scalar: true, ..link };
+                        self.row(rows, Source::Single(VALUE, scalar), link, scratch)?;
+                    }
                 }
             }
             link.index += 1;

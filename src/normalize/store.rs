@@ -9,9 +9,7 @@ use super::ids::{IdSource, RowId};
 use super::spill;
 use super::table::{ColumnId, System, TableBuilder};
 use super::{NormalizeJob, Normalized, RootTable, TableRows};
-use crate::schema::{
-    Column, ColumnType, DataType, Hint, Schema, Table, Value, WriteDisposition, join, normalize_path,
-};
+use crate::schema::{Column, ColumnType, DataType, Hint, Schema, Table, Value, join, normalize_path};
 use crate::state::LoadId;
 
 /// Rows after which a batch is written: DuckDB takes them in vectors of 2,048 and row groups of 122,880, so
@@ -34,6 +32,8 @@ pub(super) struct Link<'a> {
     pub(super) root: Option<&'a str>,
     /// Place in the list.
     pub(super) index: usize,
+    /// Whether the row is a scalar of a list.
+    pub(super) is_scalar: bool,
 }
 
 /// Id of a row: made here, or found in it.
@@ -58,13 +58,13 @@ impl FinalId<'_> {
 /// Tables, schema and files.
 #[derive(Debug)]
 pub(super) struct Store {
-    schema: Schema,
-    roots: Vec<RootTable>,
+    pub(super) schema: Schema,
+    pub(super) roots: Vec<RootTable>,
     pub(super) tables: Vec<TableBuilder>,
     load_id: LoadId,
-    ids: IdSource,
+    pub(super) ids: IdSource,
     spill_dir: PathBuf,
-    max_length: usize,
+    pub(super) max_length: usize,
     bytes: usize,
     pub(super) warnings: Vec<Warning>,
 }
@@ -72,8 +72,10 @@ pub(super) struct Store {
 impl Store {
     /// A store whose first tables are those of `roots`, in order.
     pub(super) fn new(job: NormalizeJob) -> Self {
+        let mut schema = job.schema;
+        schema.reset_root_ids(job.options.root_key);
         Self {
-            schema: job.schema,
+            schema,
             roots: job.roots,
             tables: Vec::new(),
             load_id: job.load_id,
@@ -121,13 +123,16 @@ impl Store {
         }
     }
 
-    /// Adds a row. Returns its id, under which its lists go on.
+    /// Adds a row. Returns its id, under which its lists go on. `content` is what the id is made of where it is made
+    /// of the row as a whole.
     pub(super) fn add_row<'a>(
         &mut self,
         table: usize,
         values: &mut Vec<(usize, Value<'a>)>,
         link: Link<'_>,
+        content: Option<&str>,
     ) -> Result<FinalId<'a>, NormalizeError> {
+        let made = self.make_id(table, values, link, content);
         let mut found = None;
         for (field, value) in values.drain(..) {
             if let Some(system) = self.tables[table].fields[field].system {
@@ -140,34 +145,30 @@ impl Store {
             }
             self.put(table, field, &value)?;
         }
-        let id = self.put_system(table, found, link);
+        let id = found.map_or(FinalId::Made(made), FinalId::Found);
+        self.put_system(table, &id, link);
         self.end_row(table)?;
         Ok(id)
     }
 
     /// Sets dlt's own columns of the row.
-    fn put_system<'a>(&mut self, table: usize, found: Option<Cow<'a, str>>, link: Link<'_>) -> FinalId<'a> {
-        let is_root = self.tables[table].is_root;
-        let id = match found {
-            Some(id) => FinalId::Found(id),
-            None if is_root => FinalId::Made(self.ids.random()),
-            None => FinalId::Made(self.ids.child(link.parent, &self.tables[table].name, link.index)),
-        };
-        if is_root {
-            let column = self.system_column(table, System::LoadId);
-            let load_id = Value::Text(Cow::Borrowed(self.load_id.as_str()));
-            push(&mut self.tables[table], &mut self.bytes, column, &load_id);
-        } else {
-            if let Some(root) = link.root {
-                self.put_text(table, System::RootId, root);
+    fn put_system(&mut self, table: usize, id: &FinalId<'_>, link: Link<'_>) {
+        if let Some(root) = link.root {
+            self.put_text(table, System::RootId, root);
+        }
+        if self.tables[table].is_root {
+            if !link.is_scalar || self.has_load_id(table) {
+                let column = self.system_column(table, System::LoadId);
+                let load_id = Value::Text(Cow::Borrowed(self.load_id.as_str()));
+                push(&mut self.tables[table], &mut self.bytes, column, &load_id);
             }
+        } else {
             self.put_text(table, System::ParentId, link.parent);
             let column = self.system_column(table, System::ListIndex);
             let index = i64::try_from(link.index).unwrap_or(i64::MAX);
             self.push(table, column, &Value::Int(index));
         }
         self.put_text(table, System::RowId, id.as_str());
-        id
     }
 
     fn put_text(&mut self, table: usize, system: System, text: &str) {
@@ -181,9 +182,12 @@ impl Store {
         }
         let name = system.name();
         let data_type = if system == System::ListIndex { DataType::Bigint } else { DataType::Text };
-        let column = self
-            .known_column(table, name)
-            .unwrap_or_else(|| self.add_column(table, Column::new(name, data_type)));
+        let column = self.known_column(table, name).unwrap_or_else(|| {
+            let column = with_default_hints(Column::new(name, data_type));
+            // Scalars that came before have none.
+            let is_partial = system == System::LoadId && self.tables[table].row_number() > 1;
+            self.add_column(table, if is_partial { column.with_nullable(true) } else { column })
+        });
         self.tables[table].system[system as usize] = Some(column);
         column
     }
@@ -202,8 +206,9 @@ impl Store {
             None => {
                 let name = self.tables[table].fields[field].name.clone();
                 let column = self.known_column(table, &name);
-                let column = column
-                    .unwrap_or_else(|| self.add_column(table, Column::new(name, value.inferred_type())));
+                let column = column.unwrap_or_else(|| {
+                    self.add_column(table, with_default_hints(Column::new(name, value.inferred_type())))
+                });
                 self.tables[table].fields[field].column = Some(column);
                 column
             }
@@ -259,14 +264,11 @@ impl Store {
     /// Ends a row: keys are there, and a full batch goes to disk.
     fn end_row(&mut self, table: usize) -> Result<(), NormalizeError> {
         let builder = &mut self.tables[table];
-        if let Some(column) =
-            builder.required.iter().find(|column| !builder.columns[**column].has(builder.rows))
-        {
-            return Err(NormalizeError::Null {
-                table: builder.name.clone(),
-                column: builder.columns[*column].name.clone(),
-                row: builder.row_number(),
-            });
+        let lacking = builder.required.iter().find(|column| !builder.columns[**column].has(builder.rows));
+        let lacking = lacking.map(|column| (*column, builder.row_number()));
+        if let Some((column, row)) = builder.came_late.map(|column| (column, 1)).or(lacking) {
+            let (table, column) = (builder.name.clone(), builder.columns[column].name.clone());
+            return Err(NormalizeError::Null { table, column, row });
         }
         builder.rows += 1;
         let bytes = builder.columns.len() * SLOT_BYTES;
@@ -284,7 +286,7 @@ impl Store {
     }
 
     /// The column that the schema, or this package, has under a name; `None` if it has no type yet.
-    fn known_column(&mut self, table: usize, name: &str) -> Option<ColumnId> {
+    pub(super) fn known_column(&mut self, table: usize, name: &str) -> Option<ColumnId> {
         let builder = &self.tables[table];
         if let Some(column) = builder.column_index.get(name) {
             return Some(*column);
@@ -295,22 +297,22 @@ impl Store {
         Some(self.build_column(table, name.to_owned(), column_type, is_required))
     }
 
-    /// Adds a column to table and schema, after all others. Hints that wait for its type are taken over.
-    fn add_column(&mut self, table: usize, column: Column) -> ColumnId {
-        let mut column = with_default_hints(column);
-        let name = column.name.clone();
+    /// Adds a column to table and schema, after all others. What hints say of it counts.
+    fn add_column(&mut self, table: usize, mut column: Column) -> ColumnId {
         if let Some(listed) = self.schema.tables.get_mut(&self.tables[table].name) {
-            if let Some(hinted) = listed.columns.shift_remove(&name) {
-                column.nullable = hinted.nullable && column.nullable;
-                column.hints.extend(hinted.hints);
-                column.precision = hinted.precision;
-                column.scale = hinted.scale;
-                column.timezone = hinted.timezone;
+            if let Some(hinted) = listed.columns.shift_remove(&column.name) {
+                column.merge(hinted);
             }
             listed.add(column.clone());
         }
         let column_type = ColumnType::of(&column).unwrap_or(ColumnType::TEXT);
-        self.build_column(table, name, column_type, !column.nullable)
+        let is_required = !column.nullable;
+        let added = self.build_column(table, column.name, column_type, is_required);
+        let builder = &mut self.tables[table];
+        if builder.required.last() == Some(&added) && builder.row_number() > 1 {
+            builder.came_late = Some(added);
+        }
+        added
     }
 
     fn build_column(
@@ -349,17 +351,12 @@ impl Store {
         }
         // Several resources may fill one table.
         for root in self.roots.iter().filter(|root| normalize_path(&root.table, self.max_length) == name) {
-            if root.hints.write_disposition() == WriteDisposition::Merge {
-                self.schema.propagate_root_id(&name);
-            }
-            let listed = self.schema.tables.entry(name.clone());
-            let listed = listed.or_insert_with(|| {
-                Table::root(name.as_str(), root.resource.as_str(), root.hints.write_disposition())
-            });
-            root.hint(listed, self.max_length);
+            let refused = root.list(&mut self.schema, &name, self.max_length);
+            let warning = |(table, column, kind)| Warning { kind, table, column, count: 1 };
+            self.warnings.extend(refused.into_iter().map(warning));
         }
-        let builder = &mut self.tables[table];
-        builder.propagates_id = builder.is_root && self.schema.propagates_root_id(&builder.name);
+        self.schema.add_root_ids();
+        self.settle_ids(table);
         // Columns of earlier packages that cannot be null are checked from the first row on.
         let listed = self.schema.tables.get(&self.tables[table].name);
         let required = listed.into_iter().flat_map(|listed| listed.columns.values());
@@ -405,13 +402,16 @@ impl Store {
                 let mut untyped = listed.columns.values().filter(|column| column.data_type.is_none());
                 if let Some(key) = untyped.find(|column| !column.nullable) {
                     let column = key.name.clone();
-                    return Err(NormalizeError::KeyNotFound { table: builder.name.clone(), column });
+                    return Err(NormalizeError::NeverSeen { table: builder.name.clone(), column });
                 }
                 listed.mark_seen();
             }
             let (table, files) = (builder.name.clone(), std::mem::take(&mut builder.files));
             tables.push(TableRows { table, row_count: builder.rows_written, files });
         }
+        // A table below others that became a root table may have got the ids of those.
+        self.schema.add_root_ids();
+        self.add_marks();
         Ok(Normalized { schema: self.schema, tables, retyped: Vec::new(), origins: Vec::new() })
     }
 }

@@ -47,6 +47,19 @@ impl System {
     }
 }
 
+/// What ids of rows are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum IdRule {
+    /// The row it hangs from and the place in its list.
+    Place,
+    /// Nothing: they are random.
+    Random,
+    /// The fields of the key, in the order of their names.
+    Key(Vec<usize>),
+    /// All of the row as the API gave it, with everything below it.
+    Content,
+}
+
 /// A table and the batch of its rows that is not written yet.
 #[derive(Debug)]
 pub(super) struct TableBuilder {
@@ -56,8 +69,10 @@ pub(super) struct TableBuilder {
     pub(super) path: Vec<String>,
     /// The table it hangs from.
     pub(super) parent: Option<usize>,
-    /// Whether its rows are roots: they carry the load id, and random ids of their own.
+    /// Whether its rows are roots: they carry the load id, and ids of their own.
     pub(super) is_root: bool,
+    /// What the ids of its rows are made of.
+    pub(super) ids: IdRule,
     /// Names that its rows can have values under.
     pub(super) fields: Vec<Field>,
     field_index: HashMap<String, usize, RandomState>,
@@ -66,6 +81,8 @@ pub(super) struct TableBuilder {
     pub(super) column_index: HashMap<String, ColumnId, RandomState>,
     /// Columns of source fields that cannot be null.
     pub(super) required: Vec<ColumnId>,
+    /// One of them that rows before the one at hand lack: it was not known then.
+    pub(super) came_late: Option<ColumnId>,
     /// dlt's own columns, once they are there.
     pub(super) system: [Option<ColumnId>; System::ALL.len()],
     /// Whether rows below carry the id of their root row, which is in this table.
@@ -107,11 +124,13 @@ impl TableBuilder {
             path,
             parent,
             is_root: parent.is_none(),
+            ids: IdRule::Place,
             fields: Vec::new(),
             field_index: HashMap::default(),
             columns: Vec::new(),
             column_index: HashMap::default(),
             required: Vec::new(),
+            came_late: None,
             system: [None; System::ALL.len()],
             propagates_id: false,
             is_listed: false,

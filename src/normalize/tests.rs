@@ -233,7 +233,7 @@ fn keys_are_hinted_and_cannot_be_null() {
     );
     assert_eq!(
         serde_json::to_value(&table.columns["updated_at"]).unwrap(),
-        json!({"name": "updated_at", "nullable": true, "incremental": true})
+        json!({"name": "updated_at", "incremental": true})
     );
     assert!(table.has_seen_data() && normalized.schema.propagates_root_id("t"));
     assert_eq!(columns(&normalized, "t__l"), "y _dlt_root_id _dlt_parent_id _dlt_list_idx _dlt_id");
@@ -247,7 +247,7 @@ fn keys_are_hinted_and_cannot_be_null() {
     let no_value = "row 2 of table `t` has no value for column `user_id`, which cannot be null";
     assert_eq!(error(&[row, r#"{"userId": null}"#]), no_value);
     assert_eq!(error(&[row, "{}"]), no_value);
-    assert_eq!(error(&[r#"{"x": 1}"#]), "column `user_id` is a key of table `t`, but no row has it");
+    assert_eq!(error(&[r#"{"x": 1}"#]), "column `user_id` of table `t` cannot be null, but no row has it");
 }
 
 #[test]
