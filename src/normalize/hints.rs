@@ -126,7 +126,7 @@ fn set_key(columns: &mut IndexMap<String, Column>, hint: Hint, keys: &[String]) 
     for key in keys {
         let column = columns.entry(key.clone()).or_insert_with(|| Column::hinted(key.as_str()));
         column.set(hint);
-        column.nullable = column.stated_nullable().unwrap_or(false);
+        column.nullable = column.nullable.or(Some(false));
     }
 }
 

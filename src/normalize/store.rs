@@ -186,7 +186,10 @@ impl Store {
             let column = with_default_hints(Column::new(name, data_type));
             // Scalars that came before have none.
             let is_partial = system == System::LoadId && self.tables[table].row_number() > 1;
-            self.add_column(table, if is_partial { column.with_nullable(true) } else { column })
+            self.add_column(
+                table,
+                Column { nullable: column.nullable.map(|nullable| nullable || is_partial), ..column },
+            )
         });
         self.tables[table].system[system as usize] = Some(column);
         column
@@ -293,7 +296,7 @@ impl Store {
         }
         let column = self.schema.tables.get(&builder.name)?.columns.get(name)?;
         let column_type = ColumnType::of(column)?;
-        let is_required = !column.nullable;
+        let is_required = !column.is_nullable();
         Some(self.build_column(table, name.to_owned(), column_type, is_required))
     }
 
@@ -306,7 +309,7 @@ impl Store {
             listed.add(column.clone());
         }
         let column_type = ColumnType::of(&column).unwrap_or(ColumnType::TEXT);
-        let is_required = !column.nullable;
+        let is_required = !column.is_nullable();
         let added = self.build_column(table, column.name, column_type, is_required);
         let builder = &mut self.tables[table];
         if builder.required.last() == Some(&added) && builder.row_number() > 1 {
@@ -360,7 +363,7 @@ impl Store {
         // Columns of earlier packages that cannot be null are checked from the first row on.
         let listed = self.schema.tables.get(&self.tables[table].name);
         let required = listed.into_iter().flat_map(|listed| listed.columns.values());
-        let required = required.filter(|column| !column.nullable && System::of(&column.name).is_none());
+        let required = required.filter(|column| !column.is_nullable() && System::of(&column.name).is_none());
         let required: Vec<_> = required.map(|column| column.name.clone()).collect();
         for name in required {
             self.known_column(table, &name);
@@ -400,7 +403,7 @@ impl Store {
             }
             if let Some(listed) = self.schema.tables.get_mut(&builder.name) {
                 let mut untyped = listed.columns.values().filter(|column| column.data_type.is_none());
-                if let Some(key) = untyped.find(|column| !column.nullable) {
+                if let Some(key) = untyped.find(|column| !column.is_nullable()) {
                     let column = key.name.clone();
                     return Err(NormalizeError::NeverSeen { table: builder.name.clone(), column });
                 }

@@ -306,7 +306,7 @@ fn two_resources_may_fill_one_table() {
     let normalized = normalizer.finish().unwrap();
     let lines: Vec<_> = normalized.tables.iter().flat_map(read).collect();
     assert_eq!(lines, ["t: k=1", "t: k=3", "t__l: value=2 _dlt_list_idx=0"]);
-    assert!(!normalized.schema.tables["t"].columns["k"].nullable);
+    assert!(!normalized.schema.tables["t"].columns["k"].is_nullable());
 }
 
 #[test]

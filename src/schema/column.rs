@@ -84,73 +84,33 @@ impl Hint {
 
 /// One column as dlt's schema document has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "StoredColumn", into = "StoredColumn")]
 pub struct Column {
     /// Normalized name.
     pub name: String,
     /// `None` until the first value that is not null: such a column is not in the database yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_type: Option<DataType>,
-    /// Whether null is allowed.
-    pub nullable: bool,
-    /// Whether null is only allowed because nothing is said of it. dlt keeps the difference in its document.
-    implied: bool,
+    /// Whether null is allowed; yes if not given. dlt keeps what a hint leaves open as open, also in the hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nullable: Option<bool>,
     /// Length, digits, bits or fractional digits, as the type has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<u32>,
     /// Digits after the point of a decimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<u32>,
     /// Whether a timestamp carries its zone; yes if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<bool>,
     /// Everything else: hints, descriptions, keys we do not know.
-    pub hints: Map<String, Value>,
-}
-
-/// A column, key by key.
-#[derive(Serialize, Deserialize)]
-struct StoredColumn {
-    name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    data_type: Option<DataType>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nullable: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    precision: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scale: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    timezone: Option<bool>,
     #[serde(flatten)]
-    hints: Map<String, Value>,
-}
-
-impl From<StoredColumn> for Column {
-    fn from(stored: StoredColumn) -> Self {
-        let StoredColumn { name, data_type, nullable, precision, scale, timezone, hints } = stored;
-        let implied = nullable.is_none();
-        Self {
-            name,
-            data_type,
-            nullable: nullable.unwrap_or(true),
-            implied,
-            precision,
-            scale,
-            timezone,
-            hints,
-        }
-    }
-}
-
-impl From<Column> for StoredColumn {
-    fn from(column: Column) -> Self {
-        let nullable = column.stated_nullable();
-        let Column { name, data_type, precision, scale, timezone, hints, .. } = column;
-        Self { name, data_type, nullable, precision, scale, timezone, hints }
-    }
+    pub hints: Map<String, Value>,
 }
 
 impl Column {
     /// A nullable column without hints.
     pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
-        Self { data_type: Some(data_type), implied: false, ..Self::hinted(name) }
+        Self { data_type: Some(data_type), nullable: Some(true), ..Self::hinted(name) }
     }
 
     /// A column that nothing is known of but its name: what hints start from.
@@ -158,8 +118,7 @@ impl Column {
         Self {
             name: name.into(),
             data_type: None,
-            nullable: true,
-            implied: true,
+            nullable: None,
             precision: None,
             scale: None,
             timezone: None,
@@ -167,29 +126,22 @@ impl Column {
         }
     }
 
-    /// Whether null is allowed, as far as somebody said so.
-    pub fn stated_nullable(&self) -> Option<bool> {
-        (!self.nullable || !self.implied).then_some(self.nullable)
-    }
-
     /// The same column, not nullable.
     #[must_use]
     pub fn not_null(mut self) -> Self {
-        self.nullable = false;
+        self.nullable = Some(false);
         self
+    }
+
+    /// Whether null is allowed.
+    pub fn is_nullable(&self) -> bool {
+        self.nullable != Some(false)
     }
 
     /// The same column with a hint set.
     #[must_use]
     pub fn with(mut self, hint: Hint) -> Self {
         self.set(hint);
-        self
-    }
-
-    /// The same column, of which it is said whether null is allowed.
-    #[must_use]
-    pub fn with_nullable(mut self, nullable: bool) -> Self {
-        (self.nullable, self.implied) = (nullable, false);
         self
     }
 
@@ -223,9 +175,7 @@ impl Column {
     /// Takes over everything that `other` says, whether or not this column says something else. That is how dlt
     /// merges columns.
     pub(crate) fn merge(&mut self, other: Self) {
-        if let Some(nullable) = other.stated_nullable() {
-            (self.nullable, self.implied) = (nullable, false);
-        }
+        self.nullable = other.nullable.or(self.nullable);
         self.data_type = other.data_type.or(self.data_type);
         self.precision = other.precision.or(self.precision);
         self.scale = other.scale.or(self.scale);
@@ -235,7 +185,7 @@ impl Column {
 
     /// The same column without what only repeats a default.
     pub(crate) fn without_defaults(mut self) -> Self {
-        self.implied = true;
+        self.nullable = self.nullable.filter(|nullable| !nullable);
         self.timezone = self.timezone.filter(|zoned| !zoned);
         let keys: Vec<_> = self.hints.keys().filter(|key| !self.says(key)).cloned().collect();
         for key in keys {
