@@ -3,7 +3,7 @@
 use super::canonical;
 use super::ids::{IdSource, RowId};
 use super::store::{Link, Store};
-use super::table::{IdRule, System};
+use super::table::IdRule;
 use crate::schema::{Column, DELETED_AT, DataType, DeleteMode, Hint, MergeStrategy, Value, normalize_path};
 
 impl Store {
@@ -47,12 +47,6 @@ impl Store {
             )),
             IdRule::Content => IdSource::of(content.unwrap_or_default()),
         }
-    }
-
-    /// Whether a table has the load id already. dlt gives none to scalars of a list whose table is a root table, so
-    /// that such a table may lack the column.
-    pub(super) fn has_load_id(&mut self, table: usize) -> bool {
-        self.known_column(table, System::LoadId.name()).is_some()
     }
 
     /// Gives root tables whose rows may get marked the column for it.

@@ -101,7 +101,7 @@ impl Rows {
         } else {
             Source::Single(VALUE, walk.token())
         };
-        let link = Link { parent: "", root: None, index: 0, is_scalar: false };
+        let link = Link { parent: "", root: None, index: 0 };
         self.row(self.roots[root], source, link, &mut scratch)
     }
 
@@ -124,6 +124,7 @@ impl Rows {
         let first_list = scratch.lists.len();
         let table = self.shapes[shape].table;
         self.store.list_table(table);
+        let hands_down = self.store.tables[table].propagates_id;
         let is_hashed = self.store.tables[table].ids == IdRule::Content;
         let content = is_hashed.then(|| source.content());
         self.flatten(shape, source, scratch);
@@ -132,10 +133,10 @@ impl Rows {
         if lists.is_empty() {
             return Ok(());
         }
-        let root = if self.store.tables[table].propagates_id { Some(id.as_str()) } else { link.root };
+        let root = if hands_down { Some(id.as_str()) } else { link.root };
         for list in lists {
             let (list, text) = scratch.lists[list];
-            self.list(list, text, Link { parent: id.as_str(), root, index: 0, is_scalar: false }, scratch)?;
+            self.list(list, text, Link { parent: id.as_str(), root, index: 0 }, scratch)?;
         }
         scratch.lists.truncate(first_list);
         Ok(())
@@ -159,10 +160,7 @@ impl Rows {
             } else {
                 match walk.token() {
                     list @ Token::Array(_) => self.row(wrapped, Source::Single(LIST, list), link, scratch)?,
-                    scalar => {
-                        let link = Link { is_scalar: true, ..link };
-                        self.row(rows, Source::Single(VALUE, scalar), link, scratch)?;
-                    }
+                    scalar => self.row(rows, Source::Single(VALUE, scalar), link, scratch)?,
                 }
             }
             link.index += 1;

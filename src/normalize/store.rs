@@ -32,8 +32,6 @@ pub(super) struct Link<'a> {
     pub(super) root: Option<&'a str>,
     /// Place in the list.
     pub(super) index: usize,
-    /// Whether the row is a scalar of a list.
-    pub(super) is_scalar: bool,
 }
 
 /// Id of a row: made here, or found in it.
@@ -157,11 +155,9 @@ impl Store {
             self.put_text(table, System::RootId, root);
         }
         if self.tables[table].is_root {
-            if !link.is_scalar || self.has_load_id(table) {
-                let column = self.system_column(table, System::LoadId);
-                let load_id = Value::Text(Cow::Borrowed(self.load_id.as_str()));
-                push(&mut self.tables[table], &mut self.bytes, column, &load_id);
-            }
+            let column = self.system_column(table, System::LoadId);
+            let load_id = Value::Text(Cow::Borrowed(self.load_id.as_str()));
+            push(&mut self.tables[table], &mut self.bytes, column, &load_id);
         } else {
             self.put_text(table, System::ParentId, link.parent);
             let column = self.system_column(table, System::ListIndex);
@@ -182,16 +178,16 @@ impl Store {
         }
         let name = system.name();
         let data_type = if system == System::ListIndex { DataType::Bigint } else { DataType::Text };
-        let column = self.known_column(table, name).unwrap_or_else(|| {
-            let column = with_default_hints(Column::new(name, data_type));
-            // Scalars that came before have none.
-            let is_partial = system == System::LoadId && self.tables[table].row_number() > 1;
-            self.add_column(
-                table,
-                Column { nullable: column.nullable.map(|nullable| nullable || is_partial), ..column },
-            )
-        });
-        self.tables[table].system[system as usize] = Some(column);
+        let column = self
+            .known_column(table, name)
+            .unwrap_or_else(|| self.add_column(table, with_default_hints(Column::new(name, data_type))));
+        let builder = &mut self.tables[table];
+        builder.system[system as usize] = Some(column);
+        if system == System::RootId && builder.is_root {
+            // Rows of a list that fills a root table have the id of the row around it. From the next one on they hand
+            // down their own: dlt takes the column for the wish.
+            builder.propagates_id = true;
+        }
         column
     }
 
