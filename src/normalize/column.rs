@@ -102,6 +102,17 @@ impl ColumnBuilder {
         self.length > row
     }
 
+    /// Whether the column can hold a value.
+    pub(super) fn takes(&self, value: &Value<'_>) -> bool {
+        coerce(self.column_type, value).is_some()
+            || self.is_json() && matches!(value, Value::Text(text) if text.trim_ascii() == "null")
+    }
+
+    /// The type of its values.
+    pub(super) fn data_type(&self) -> DataType {
+        self.column_type.data_type
+    }
+
     /// Stores a value in row `row` of the batch.
     pub(super) fn push(&mut self, row: usize, value: &Value<'_>) -> Pushed {
         if self.has(row) {

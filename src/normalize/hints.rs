@@ -19,7 +19,7 @@ const VALIDITY_COLUMNS: [&str; 2] = ["_dlt_valid_from", "_dlt_valid_to"];
 const ROW_ID: &str = "_dlt_id";
 
 impl RootTable {
-    /// Writes what the resource says of its root table `name`, and of tables below it, into the schema.
+    /// Writes what the resource says of its root table `name` into the schema.
     pub(super) fn list(&self, schema: &mut Schema, name: &str, max_length: usize) -> Vec<Refused> {
         let mut table = table(&self.hints, self.cursor_field.as_deref(), max_length);
         name.clone_into(&mut table.name);
@@ -28,52 +28,43 @@ impl RootTable {
         if let Some(nesting) = self.hints.max_table_nesting {
             table.other.insert("x-normalizer".to_owned(), json!({ "max_nesting": nesting }));
         }
-        let mut refused = merge(schema, table);
-        // Tables above others come first.
-        let mut nested: Vec<_> = self.hints.nested.iter().collect();
-        nested.sort_by_key(|(path, _)| path.len());
-        for (path, hints) in nested {
-            refused.extend(self.list_nested(schema, name, path, hints, max_length));
-        }
-        refused
+        merge(schema, table)
     }
 
-    /// Writes hints of the table that the lists at `path` fill. One with keys hangs from no other.
-    fn list_nested(
+    /// Writes `hints` of the table `name` of lists in rows of `parent` into the schema. One with keys is a root table.
+    pub(super) fn list_nested(
         &self,
         schema: &mut Schema,
-        root: &str,
-        path: &[String],
+        name: &str,
+        parent: &str,
         hints: &TableHints,
         max_length: usize,
     ) -> Vec<Refused> {
-        let mut parts = vec![root.to_owned()];
-        let mut parent = root.to_owned();
-        for key in path {
-            // dlt fails where a table in between is missing.
-            if !schema.tables.contains_key(&parent) {
-                let above = join(parts[..parts.len() - 1].iter().map(String::as_str), max_length);
-                schema.tables.insert(parent.clone(), Table::child(parent.as_str(), above));
-            }
-            parts.push(normalize_identifier(key));
-            if parts.len() <= path.len() {
-                parent = join(parts.iter().map(String::as_str), max_length);
-            }
-        }
         let mut table = table(hints, None, max_length);
-        table.name = join(parts.iter().map(String::as_str), max_length);
+        name.clone_into(&mut table.name);
         table.write_disposition = hints.disposition.as_ref().map(|_| hints.write_disposition());
-        let has_keys =
-            table.columns.values().any(|column| column.says("primary_key") || column.says("merge_key"));
-        if has_keys {
+        if table.columns.values().any(|column| column.says("primary_key") || column.says("merge_key")) {
             table.resource = Some(self.resource.clone());
             // What dlt takes for given of a root table.
-            let known = schema.tables.get(&table.name).and_then(|known| known.write_disposition);
+            let known = schema.tables.get(name).and_then(|known| known.write_disposition);
             table.write_disposition = table.write_disposition.or(known).or(Some(WriteDisposition::Append));
         } else {
-            table.parent = Some(parent);
+            table.parent = Some(parent.to_owned());
         }
         merge(schema, table)
+    }
+
+    /// Parts of the names of tables that the resource says something of: its root table's, and the keys that lead to
+    /// lists. Tables above others come first.
+    pub(super) fn nested_paths(&self, max_length: usize) -> Vec<(Vec<String>, &TableHints)> {
+        let root = normalize_path(&self.table, max_length);
+        let nested = self.hints.nested.iter().map(|(keys, hints)| {
+            let keys = keys.iter().map(|key| normalize_identifier(key));
+            (std::iter::once(root.clone()).chain(keys).collect::<Vec<_>>(), hints)
+        });
+        let mut nested: Vec<_> = nested.collect();
+        nested.sort_by_key(|(path, _)| path.len());
+        nested
     }
 }
 

@@ -13,6 +13,8 @@ pub struct RootTable {
     pub hints: TableHints,
     /// The field that an incremental resource follows.
     pub cursor_field: Option<String>,
+    /// The resource whose rows give fields named `_<parent>_<field>`.
+    pub parent: Option<String>,
     /// What happens to rows that the API no longer has. Rows that are marked need a column for it.
     pub deletes: Option<DeleteMode>,
 }

@@ -189,6 +189,7 @@ fn root_table(resource: &ResourcePlan) -> RootTable {
         table: resource.table.clone(),
         hints: resource.hints.clone(),
         cursor_field,
+        parent: resource.parent.clone(),
         deletes: resource.deletes.map(|deletes| deletes.mode),
     }
 }

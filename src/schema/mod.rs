@@ -18,7 +18,7 @@ use indexmap::IndexMap;
 
 pub(crate) use coerce::{Cell, ColumnType, coerce};
 pub use column::{Column, DataType, Hint};
-pub use contract::{Contract, ContractMode};
+pub use contract::{Contract, ContractEntity, ContractMode};
 pub use hints::{
     DELETED_AT, DeleteMode, Disposition, History, MergeStrategy, SchemaOptions, TableHints, TypeConflict,
 };
