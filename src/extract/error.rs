@@ -1,5 +1,7 @@
 //! Why a resource could not be extracted.
 
+use std::sync::Arc;
+
 use crate::config::{RenderError, TemplateError};
 use crate::http::HttpError;
 use crate::package::PackageError;
@@ -73,6 +75,9 @@ pub enum ExtractError {
         /// The parent resource.
         parent: String,
     },
+    /// Nothing tells whether a first page is the last one, too.
+    #[error("the first page has nothing at `cursor_path`, and nothing else says that it is the last")]
+    Unproven,
     /// The cap was reached before the end.
     #[error("stopped at the cap of {pages} pages (`max_pages`); the API has more")]
     Capped {
@@ -99,6 +104,16 @@ pub enum ExtractError {
         /// Why.
         #[source]
         source: url::ParseError,
+    },
+    /// Its rows cannot be loaded, so that more of them are of no use.
+    #[error("{reason}; nothing was asked for after page {pages}")]
+    Refused {
+        /// Pages received.
+        pages: u64,
+        /// What is wrong with the rows.
+        reason: Arc<dyn std::error::Error + Send + Sync>,
+        /// What to do about it.
+        hint: Option<String>,
     },
     /// What was received cannot be kept.
     #[error(transparent)]
@@ -128,8 +143,10 @@ impl ExtractError {
             | Self::Paginate { .. }
             | Self::ParentField { .. }
             | Self::Template { .. }
+            | Self::Unproven
             | Self::Capped { .. }
             | Self::Short { .. }
+            | Self::Refused { .. }
             | Self::Url { .. } => false,
         }
     }
@@ -139,12 +156,16 @@ impl ExtractError {
         let hint = match self {
             Self::Http(error) => return error.hint(),
             Self::Paginate { source, .. } => return source.hint().map(str::to_owned),
+            Self::Refused { hint, .. } => return hint.clone(),
             Self::NotJson { .. } => "is `base_url` the API's address, and not that of its web pages?",
             Self::NoData { .. } => "set `data_selector` to the path of the rows; `$` means the whole page",
             Self::ParentField { .. } | Self::Template { .. } => {
                 "name a field that every row of the parent has, with a value"
             }
             Self::Parent { .. } => "once its parent is extracted, this resource is, too",
+            Self::Unproven => {
+                "check `cursor_path`; if it is right, `has_more_path` or `total_rows_path` can tell the end"
+            }
             Self::Capped { replaces: false, .. } => "raise `max_pages`; what came is loaded",
             Self::Capped { replaces: true, .. } => {
                 "raise `max_pages`; the rows of the last complete run stay, since a part must not replace all"

@@ -65,19 +65,19 @@ impl Store {
         let contract = self.contract_of(table).filter(|_| !self.tables[table].name.starts_with(DLT_PREFIX));
         let Some(contract) = contract else { return Ok(true) };
         let is_new = self.is_new(&self.tables[table].name);
-        let mode = contract.mode(ContractEntity::Tables);
+        let mode = contract.tables();
         if is_new && mode != ContractMode::Evolve {
             self.refuse_table(table, mode)?;
             return Ok(false);
         }
-        let columns = contract.mode(ContractEntity::Columns);
+        let columns = contract.columns();
         let grows = match (is_new, columns) {
             (false, _) => Grows::No,
             (true, ContractMode::Freeze) => Grows::Package,
             (true, _) if self.has_hints(table) => Grows::Package,
             (true, _) => Grows::FirstRow,
         };
-        let data_type = contract.mode(ContractEntity::DataType);
+        let data_type = contract.data_type();
         if (columns, data_type) != (ContractMode::Evolve, ContractMode::Evolve) {
             let guard = Guard { columns, data_type, grows, refused: Vec::new() };
             self.tables[table].guard = Some(Box::new(guard));
@@ -234,7 +234,7 @@ impl Store {
 
     /// As [`Store::spare_field`], for the elements of a list, which would go to the table `spare`.
     pub(super) fn keeps_apart(&mut self, table: usize, name: &str, spare: usize) -> bool {
-        let mode = self.contract_of(spare).unwrap_or_default().mode(ContractEntity::Tables);
+        let mode = self.contract_of(spare).map_or(ContractMode::Evolve, Contract::tables);
         let spare_name = self.tables[spare].name.clone();
         let is_kept = mode == ContractMode::Evolve || !self.is_new(&spare_name);
         if is_kept {
@@ -248,7 +248,7 @@ impl Store {
     /// Writes the contract that the config gives this very table into its document. dlt keeps one that the config
     /// has no more, and goes by it; here it ends with the line of the config.
     pub(super) fn list_contract(&mut self, table: usize) {
-        let contract = self.own_contract(table).map(|contract| contract.to_json());
+        let contract = self.own_contract(table).and_then(|contract| serde_json::to_value(contract).ok());
         if let Some(listed) = self.schema.tables.get_mut(&self.tables[table].name) {
             match contract {
                 Some(contract) => listed.other.insert(Contract::KEY.to_owned(), contract),
@@ -302,7 +302,7 @@ impl Store {
 
     /// Whether a table without rows may be listed.
     pub(super) fn may_be_listed(&self, table: usize) -> bool {
-        let tables = self.contract_of(table).unwrap_or_default().mode(ContractEntity::Tables);
+        let tables = self.contract_of(table).map_or(ContractMode::Evolve, Contract::tables);
         tables == ContractMode::Evolve || !self.is_new(&self.tables[table].name)
     }
 }

@@ -4,16 +4,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ahead::Prepared;
+use super::deletes::{self, Decision, Refused};
 use super::rows::{self, ResourceRecord, Tables};
 use super::{LoadReport, Run};
-use crate::config::Plan;
-use crate::destination::{Committed, Destination, DestinationError, LoadPackage, Receipt, RunRecord};
+use crate::config::{Plan, ResourcePlan};
+use crate::destination::{
+    Committed, DeletedRows, Destination, DestinationError, LoadPackage, Receipt, RunRecord,
+};
 use crate::error::{Error, chain};
+use crate::normalize::{NormalizeError, Retype, replace_retype};
 use crate::package::{Outcome, Package};
 use crate::report::RunReport;
 use crate::schema::{Schema, Table, WriteDisposition, normalize_path};
 use crate::state::PipelineState;
 
+/// How often a package is normalized again because columns need other types. A column gets wider three times at
+/// most, and all of them are found at once nearly always.
+const MAX_RETYPINGS: u32 = 10;
 /// How often a load starts over because somebody else changed the schema meanwhile.
 const MAX_SCHEMA_MOVES: u32 = 5;
 
@@ -27,8 +34,8 @@ pub(super) async fn load_new(
     report: &mut RunReport,
 ) -> Result<(), Error> {
     if let Some(prepared) = &prepared
-        && let Some(tables) = prepared.whole_tables(&package)
-        && Attempt::new(run, &package, &BTreeSet::new()).has_nothing_new(tables, known.state.as_ref())
+        && let Some(tables) = prepared.tables()
+        && Attempt::new(run, &package, &BTreeSet::new(), &[]).has_nothing_new(tables, known)
     {
         return Ok(package.remove()?);
     }
@@ -44,7 +51,8 @@ pub(super) async fn load_package(
     report: &mut RunReport,
 ) -> Result<bool, Error> {
     let mut excluded = BTreeSet::new();
-    let mut moves = 0;
+    let mut retyped = prepared.as_ref().map_or_else(Vec::new, |prepared| prepared.retypes().to_vec());
+    let (mut moves, mut retypings) = (0, 0);
     let loaded = loop {
         let committed = run.committed().await.map_err(|error| match error {
             // The package is what matters here, not what it is loaded on.
@@ -53,8 +61,9 @@ pub(super) async fn load_package(
             }
             other => other,
         })?;
-        let attempt = Attempt::new(run, &package, &excluded);
-        let tables = prepared.take().and_then(|prepared| prepared.tables_for(&package, &committed));
+        let attempt = Attempt::new(run, &package, &excluded, &retyped);
+        let tables = prepared.take().and_then(|prepared| prepared.tables_for(&committed));
+        let known = committed.schema.clone();
         match tokio::task::spawn_blocking(move || attempt.load(committed, tables)).await? {
             Err(Error::Normalize { resource, load_id, source }) => {
                 let error = Error::Normalize { resource: resource.clone(), load_id, source };
@@ -65,6 +74,17 @@ pub(super) async fn load_package(
                 if moves < MAX_SCHEMA_MOVES =>
             {
                 moves += 1;
+            }
+            Err(Error::Tables { source: NormalizeError::Retype { retypes }, .. })
+                if retypings < MAX_RETYPINGS =>
+            {
+                retypings += 1;
+                retypes.into_iter().for_each(|retype| replace_retype(&mut retyped, retype));
+            }
+            Err(Error::Load { source: error @ DestinationError::CannotWiden { .. }, .. })
+                if pin(&mut retyped, &error, known.as_ref()) =>
+            {
+                report.warnings.push(format!("{error}; values that do not fit go to a column of their own"));
             }
             other => break other?,
         }
@@ -77,10 +97,22 @@ pub(super) async fn load_package(
             let added = loaded.receipt.added_columns.iter().filter(|(table, _)| of_resource(table));
             resource.added_columns += added.map(|(_, columns)| columns.len()).sum::<usize>();
         }
+        loaded.refused.iter().for_each(|refused| keep_rows(report, refused));
         report.loads.push(load_report(&loaded.receipt, loaded.root_rows));
     }
     package.remove()?;
     Ok(already_loaded)
+}
+
+/// Has a column that the database cannot change stay as it is. `false`: it was to stay already, or is not known.
+fn pin(retyped: &mut Vec<Retype>, error: &DestinationError, known: Option<&Schema>) -> bool {
+    let DestinationError::CannotWiden { table, column, .. } = error else { return false };
+    let stored = known.and_then(|schema| schema.tables.get(table)?.columns.get(column)?.data_type);
+    let Some(data_type) = stored else { return false };
+    let pinned = Retype { table: table.clone(), column: column.clone(), data_type };
+    let is_news = !retyped.contains(&pinned);
+    replace_retype(retyped, pinned);
+    is_news
 }
 
 /// One try to load a package, with everything it needs on a thread of its own.
@@ -89,6 +121,7 @@ struct Attempt {
     package: Package,
     destination: Arc<dyn Destination + Sync>,
     excluded: BTreeSet<String>,
+    retyped: Vec<Retype>,
 }
 
 /// What was committed.
@@ -97,6 +130,8 @@ struct Loaded {
     root_rows: u64,
     warnings: Vec<String>,
     schema: Schema,
+    /// Resources whose rows stay though the API may no longer have them.
+    refused: Vec<Refused>,
 }
 
 impl Loaded {
@@ -111,12 +146,13 @@ impl Loaded {
 }
 
 impl Attempt {
-    fn new(run: &Run<'_>, package: &Package, excluded: &BTreeSet<String>) -> Self {
+    fn new(run: &Run<'_>, package: &Package, excluded: &BTreeSet<String>, retyped: &[Retype]) -> Self {
         Self {
             plan: Arc::clone(run.plan),
             package: package.clone(),
             destination: Arc::clone(&run.destination),
             excluded: excluded.clone(),
+            retyped: retyped.to_vec(),
         }
     }
 
@@ -127,15 +163,17 @@ impl Attempt {
         let mut tables = match prepared {
             Some(tables) => tables,
             None => {
-                let schema = committed.schema.unwrap_or_else(|| Schema::new(&plan.source));
+                let schema = committed.schema.clone().unwrap_or_else(|| Schema::new(&plan.source));
                 let length = self.destination.max_identifier_length();
-                rows::from_journal(plan, &self.package, schema, length, &self.excluded)?
+                rows::from_journal(plan, &self.package, schema, length, &self.excluded, &self.retyped)?
             }
         };
-        if self.has_nothing_new(&tables, committed.state.as_ref()) {
+        if self.has_nothing_new(&tables, &committed) {
             return Ok(None);
         }
         let emptied = self.emptied(&tables);
+        let length = self.destination.max_identifier_length();
+        let Decision { deletes, mut refused } = deletes::decide(plan, &self.package, &tables, length)?;
         let (mut state, state_changed) = self.next_state(&tables, committed.state.as_ref());
         tables.normalized.schema.add_state_table();
         if tables.normalized.schema.bump() && !state_changed {
@@ -150,7 +188,7 @@ impl Attempt {
             state: (state_changed || schema_changed).then_some(&state),
             base_schema_hash: base_hash.as_deref(),
             emptied: &emptied,
-            deletes: &[],
+            deletes: &deletes,
             runs: &runs,
         };
         let receipt = self.destination.load(&request).map_err(|source| Error::Load {
@@ -158,15 +196,37 @@ impl Attempt {
             destination: plan.destination.to_string(),
             source,
         })?;
+        refused.extend(receipt.deleted.iter().filter_map(|deleted| deletes::too_many(plan, deleted, length)));
         let root_rows = tables.ends.iter().map(|end| end.row_count).sum();
-        Ok(Some(Loaded { receipt, root_rows, warnings: tables.warnings, schema: tables.normalized.schema }))
+        Ok(Some(Loaded {
+            receipt,
+            root_rows,
+            warnings: tables.warnings,
+            schema: tables.normalized.schema,
+            refused,
+        }))
     }
 
     /// Whether a load would write nothing but its own traces. A pipeline's first state alone is no news.
-    fn has_nothing_new(&self, tables: &Tables, state: Option<&PipelineState>) -> bool {
+    fn has_nothing_new(&self, tables: &Tables, committed: &Committed) -> bool {
+        let state = committed.state.as_ref();
         tables.normalized.tables.iter().all(|table| table.row_count == 0)
+            && !creates_tables(&tables.normalized.schema, committed.schema.as_ref())
             && self.emptied(tables).is_empty()
+            && !self.may_delete(tables)
             && (state.is_none() || !self.next_state(tables, state).1)
+    }
+
+    /// Whether rows that are there may be gone from the API.
+    fn may_delete(&self, tables: &Tables) -> bool {
+        let length = self.destination.max_identifier_length();
+        let loaded = |name: &str| tables.ends.iter().any(|end| end.resource == name);
+        let has_rows = |resource: &ResourcePlan| {
+            let table = tables.normalized.schema.tables.get(&normalize_path(&resource.table, length));
+            table.is_some_and(Table::has_seen_data)
+        };
+        let mut deleting = self.plan.resources.iter().filter(|resource| resource.deletes.is_some());
+        deleting.any(|resource| loaded(&resource.name) && has_rows(resource))
     }
 
     /// The state after this package, and whether it is another than before.
@@ -200,9 +260,22 @@ impl Attempt {
     }
 }
 
+/// Whether there are tables to create, be it without rows.
+fn creates_tables(schema: &Schema, known: Option<&Schema>) -> bool {
+    let is_there = |name: &str| {
+        known.and_then(|known| known.tables.get(name)).is_some_and(Table::has_seen_data)
+    };
+    schema.tables.values().any(|table| table.has_seen_data() && !is_there(&table.name))
+}
+
+fn deleted_count(deleted: &DeletedRows) -> (String, u64) {
+    (deleted.table.clone(), deleted.row_count)
+}
+
 fn run_record(end: &ResourceRecord) -> RunRecord {
     let outcome = match end.outcome {
         Outcome::Complete => "complete",
+        Outcome::Unproven(_) => "unproven",
         Outcome::Partial(_) => "partial",
         Outcome::Failed(_) => "failed",
     };
@@ -229,12 +302,28 @@ fn fail_resource(report: &mut RunReport, resource: &str, error: &Error) {
     }
 }
 
+/// Notes that rows were not deleted: the tables are not what the config asks for.
+fn keep_rows(report: &mut RunReport, refused: &Refused) {
+    let kept = format!("rows of resource `{}` that the API no longer has stay", refused.resource);
+    let causes = [kept, refused.doubt.to_string()];
+    match report.resources.iter_mut().find(|entry| entry.resource == refused.resource) {
+        Some(entry) if entry.outcome == "complete" => {
+            entry.outcome = "partial".to_owned();
+            entry.causes = causes.to_vec();
+            entry.hint = Some(refused.doubt.hint().to_owned());
+        }
+        // It is short, and says so; or it is in a package of an earlier run.
+        _ => report.warnings.push(causes.join(": ")),
+    }
+}
+
 fn load_report(receipt: &Receipt, rows: u64) -> LoadReport {
     LoadReport {
         load_id: receipt.load_id.clone(),
         rows,
         tables: receipt.tables.clone(),
         added_columns: receipt.added_columns.clone(),
+        deleted: receipt.deleted.iter().filter(|deleted| !deleted.refused).map(deleted_count).collect(),
         seconds: receipt.elapsed.as_secs_f64(),
     }
 }

@@ -1,7 +1,6 @@
 //! dlt's schema contracts: what may change by itself when rows bring something new.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// What happens to rows that would change the schema.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,18 +17,24 @@ pub enum ContractMode {
     DiscardValue,
 }
 
-/// A mode for each kind of change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contract {
-    /// New tables.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tables: Option<ContractMode>,
-    /// New columns of tables that were there before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub columns: Option<ContractMode>,
-    /// Values that do not fit the type of their column.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_type: Option<ContractMode>,
+/// What may change, in the form it was written in: dlt's schema keeps that, and its hash sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Contract {
+    /// One mode for all kinds of change.
+    All(ContractMode),
+    /// A mode for each kind of change; what is not named evolves.
+    Each {
+        /// New tables.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tables: Option<ContractMode>,
+        /// New columns of tables that were there before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        columns: Option<ContractMode>,
+        /// Values that do not fit the type of their column.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data_type: Option<ContractMode>,
+    },
 }
 
 /// What a contract is about.
@@ -41,18 +46,6 @@ pub enum ContractEntity {
     Columns,
     /// Values that do not fit the type of their column.
     DataType,
-}
-
-impl ContractMode {
-    /// Its name in config and schema document.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Evolve => "evolve",
-            Self::Freeze => "freeze",
-            Self::DiscardRow => "discard_row",
-            Self::DiscardValue => "discard_value",
-        }
-    }
 }
 
 impl ContractEntity {
@@ -70,48 +63,56 @@ impl Contract {
     /// Key of a table in dlt's schema document.
     pub(crate) const KEY: &'static str = "schema_contract";
 
-    /// One mode for all kinds of change.
-    pub const fn all(mode: ContractMode) -> Self {
-        Self { tables: Some(mode), columns: Some(mode), data_type: Some(mode) }
-    }
-
-    /// The mode for a kind of change; what is not given evolves.
-    pub fn mode(&self, entity: ContractEntity) -> ContractMode {
-        let mode = match entity {
-            ContractEntity::Tables => self.tables,
-            ContractEntity::Columns => self.columns,
-            ContractEntity::DataType => self.data_type,
-        };
-        mode.unwrap_or_default()
-    }
-
-    /// As dlt's schema document has it, which is as people write it: one word for all kinds of change, else those
-    /// that were given.
-    pub fn to_json(&self) -> Value {
-        use ContractEntity::{Columns, DataType, Tables};
-        if let (Some(mode), true) = (self.tables, self.tables == self.columns && self.columns == self.data_type) {
-            return Value::from(mode.name());
+    /// The mode for new tables.
+    pub fn tables(self) -> ContractMode {
+        match self {
+            Self::All(mode) => mode,
+            Self::Each { tables, .. } => tables.unwrap_or_default(),
         }
-        let given = [(Tables, self.tables), (Columns, self.columns), (DataType, self.data_type)];
-        let given = given.into_iter().filter_map(|(entity, mode)| Some((entity.name(), mode?.name())));
-        Value::Object(given.map(|(entity, mode)| (entity.to_owned(), Value::from(mode))).collect::<Map<_, _>>())
+    }
+
+    /// The mode for new columns of tables that were there before.
+    pub fn columns(self) -> ContractMode {
+        match self {
+            Self::All(mode) => mode,
+            Self::Each { columns, .. } => columns.unwrap_or_default(),
+        }
+    }
+
+    /// The mode for values that do not fit the type of their column.
+    pub fn data_type(self) -> ContractMode {
+        match self {
+            Self::All(mode) => mode,
+            Self::Each { data_type, .. } => data_type.unwrap_or_default(),
+        }
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn documents_have_what_was_written() {
-        assert_eq!(Contract::all(ContractMode::Freeze).to_json(), json!("freeze"));
-        assert_eq!(Contract::default().to_json(), json!({}));
-        let columns = Some(ContractMode::DiscardValue);
+    fn the_written_form_is_kept() {
+        for text in [
+            r#""freeze""#,
+            r#"{"columns":"discard_row"}"#,
+            r#"{"tables":"evolve","data_type":"freeze"}"#,
+            "{}",
+        ] {
+            let contract: Contract = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&contract).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_named_evolves() {
+        let contract: Contract = serde_json::from_str(r#"{"columns":"discard_row"}"#).unwrap();
         assert_eq!(
-            Contract { columns, ..Contract::default() }.to_json(),
-            json!({"columns": "discard_value"})
+            [contract.tables(), contract.columns(), contract.data_type()],
+            [ContractMode::Evolve, ContractMode::DiscardRow, ContractMode::Evolve]
         );
+        assert_eq!(Contract::All(ContractMode::Freeze).data_type(), ContractMode::Freeze);
     }
 }

@@ -5,10 +5,11 @@ use crate::schema::ContractMode::{self, DiscardRow, DiscardValue, Evolve, Freeze
 use crate::schema::{Contract, ContractEntity};
 
 fn only(entity: ContractEntity, mode: ContractMode) -> Contract {
-    match entity {
-        ContractEntity::Tables => Contract { tables: Some(mode), ..Contract::default() },
-        ContractEntity::Columns => Contract { columns: Some(mode), ..Contract::default() },
-        ContractEntity::DataType => Contract { data_type: Some(mode), ..Contract::default() },
+    let for_entity = |other| (entity == other).then_some(mode);
+    Contract::Each {
+        tables: for_entity(ContractEntity::Tables),
+        columns: for_entity(ContractEntity::Columns),
+        data_type: for_entity(ContractEntity::DataType),
     }
 }
 
@@ -200,7 +201,7 @@ fn what_is_frozen_ends_the_resource() {
         r#"{"id": 2, "l": [1]}"#,
         "rows at `$.l[*]` would add table `t__l`, but its contract freezes `tables`",
     );
-    let error = error(Contract::all(Freeze), Schema::new("s"), &[r#"{"id": 1}"#]);
+    let error = error(Contract::All(Freeze), Schema::new("s"), &[r#"{"id": 1}"#]);
     assert_eq!(error.to_string(), "rows at `$` would add table `t`, but its contract freezes `tables`");
 }
 
@@ -208,7 +209,7 @@ fn what_is_frozen_ends_the_resource() {
 fn values_that_are_kept_apart_do_not_break_a_contract() {
     let first = [r#"{"fooBar": 1}"#];
     for mode in [Freeze, DiscardRow, DiscardValue] {
-        let contract = Contract { tables: Some(Evolve), ..Contract::all(mode) };
+        let contract = Contract::Each { tables: Some(Evolve), columns: Some(mode), data_type: Some(mode) };
         let (_, lines) = normalize_onto(
             normalize_onto(Schema::new("s"), bound(contract), &first).0.schema,
             bound(contract),

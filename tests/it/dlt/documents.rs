@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 struct Case {
     name: &'static str,
-    write_disposition: &'static str,
+    write_disposition: Value,
     /// Further settings of the resource.
     settings: Vec<(&'static str, Value)>,
     /// Per run, the rows as JSON text.
@@ -31,12 +31,18 @@ fn cases() -> &'static [Case] {
 fn parse(text: &'static str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
-        let (head, rows) = line.split_at(line.find('[').unwrap_or_else(|| panic!("no rows in `{line}`")));
+        let (head, rows) = line.split_once(" [").unwrap_or_else(|| panic!("no rows in `{line}`"));
+        let rows = &line[line.len() - rows.len() - 1..];
         serde_json::from_str::<Vec<Value>>(rows).unwrap_or_else(|error| panic!("{error} in `{line}`"));
         match head.split_whitespace().collect::<Vec<_>>()[..] {
             [name, write_disposition, ref settings @ ..] => {
                 let settings = settings.iter().map(|setting| parse_setting(setting)).collect();
-                cases.push(Case { name, write_disposition, settings, runs: vec![rows] });
+                cases.push(Case {
+                    name,
+                    write_disposition: parse_value(write_disposition),
+                    settings,
+                    runs: vec![rows],
+                });
             }
             [] => cases.last_mut().expect("a case comes before its later runs").runs.push(rows),
             _ => panic!("neither a name and a write disposition nor an indented line: `{line}`"),
@@ -45,14 +51,18 @@ fn parse(text: &'static str) -> Vec<Case> {
     cases
 }
 
-/// `name=value`: a number, or names with commas between them.
+/// `name=value`: JSON, or names with commas between them.
 fn parse_setting(setting: &'static str) -> (&'static str, Value) {
     let (name, value) = setting.split_once('=').unwrap_or_else(|| panic!("no value in `{setting}`"));
-    let value = match value.parse::<u64>() {
-        Ok(number) => json!(number),
-        Err(_) => value.split(',').collect(),
-    };
-    (name, value)
+    match parse_value(value) {
+        Value::String(names) => (name, names.split(',').collect()),
+        value => (name, value),
+    }
+}
+
+/// JSON, or a word as it stands.
+fn parse_value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
 /// The resources of a config file that load all cases.
