@@ -7,7 +7,7 @@ use super::error::WarningKind;
 use super::root::RootTable;
 use crate::schema::{
     Column, DataType, Disposition, Hint, History, MergeStrategy, Schema, Table, TableHints, WriteDisposition,
-    join, normalize_identifier, normalize_path, renamed,
+    normalize_identifier, normalize_path, renamed,
 };
 
 /// What of the hints was not taken over: a table, a column of it if one is meant, and the reason.

@@ -69,9 +69,7 @@ impl Store {
             Some(MergeStrategy::Upsert | MergeStrategy::InsertOnly) => {
                 let mut key: Vec<_> = listed.columns_with(Hint::PrimaryKey).map(str::to_owned).collect();
                 key.sort();
-                let fields = key.iter().map(|name| self.field(table, name)).collect();
-                self.tables[table].ids = IdRule::Key(fields);
-                return;
+                IdRule::Key(key)
             }
             Some(MergeStrategy::Scd2) if listed.columns_with(Hint::RowVersion).next() == Some("_dlt_id") => {
                 IdRule::Content
@@ -92,8 +90,8 @@ impl Store {
         match &builder.ids {
             IdRule::Place => self.ids.child(link.parent, &builder.name, link.index),
             IdRule::Random => self.ids.random(),
-            IdRule::Key(fields) => IdSource::of(&canonical::key(
-                fields.iter().map(|field| (builder.fields[*field].name.as_str(), value_of(values, *field))),
+            IdRule::Key(names) => IdSource::of(&canonical::key(
+                names.iter().map(|name| (name.as_str(), value_of(values, builder.find_field(name)))),
             )),
             IdRule::Content => IdSource::of(content.unwrap_or_default()),
         }
@@ -113,6 +111,7 @@ impl Store {
 }
 
 /// The value of a field; null if the row has none.
-fn value_of<'a, 'v>(values: &'v [(usize, Value<'a>)], field: usize) -> &'v Value<'a> {
-    values.iter().find(|(found, _)| *found == field).map_or(&Value::Null, |(_, value)| value)
+fn value_of<'a, 'v>(values: &'v [(usize, Value<'a>)], field: Option<usize>) -> &'v Value<'a> {
+    let value = values.iter().find(|(found, _)| Some(*found) == field);
+    value.map_or(&Value::Null, |(_, value)| value)
 }

@@ -10,9 +10,7 @@ use super::retype::{Retypes, is_null_only};
 use super::spill;
 use super::table::{ColumnId, System, TableBuilder};
 use super::{NormalizeJob, RootTable};
-use crate::schema::{
-    Column, ColumnType, DataType, Hint, Schema, SchemaOptions, Table, Value, join, normalize_path,
-};
+use crate::schema::{Column, ColumnType, DataType, Hint, Schema, SchemaOptions, Value, join};
 use crate::state::LoadId;
 
 /// Rows after which a batch is written: DuckDB takes them in vectors of 2,048 and row groups of 122,880, so

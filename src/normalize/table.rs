@@ -55,8 +55,8 @@ pub(super) enum IdRule {
     Place,
     /// Nothing: they are random.
     Random,
-    /// The fields of the key, in the order of their names.
-    Key(Vec<usize>),
+    /// The fields of the key: their names, in order.
+    Key(Vec<String>),
     /// All of the row as the API gave it, with everything below it.
     Content,
 }
