@@ -40,7 +40,7 @@ class Loaded:
         self.schema = self._schema()
         self.state = self._state()
         loads = self.connection.execute(
-            f'SELECT load_id, CAST(make_timestamptz(CAST(load_id AS DECIMAL(20, 6)) * 1000000) AS VARCHAR)'
+            f'SELECT load_id, CAST(make_timestamptz(CAST(CAST(load_id AS DECIMAL(20, 6)) * 1000000 AS BIGINT)) AS VARCHAR)'
             f' FROM "{dataset}"._dlt_loads ORDER BY 1'
         ).fetchall()
         self.loads = {load_id: f"load {number}" for number, (load_id, _) in enumerate(loads, 1)}
