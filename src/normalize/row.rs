@@ -111,7 +111,7 @@ impl Rows {
         } else {
             Source::Single(VALUE, walk.token())
         };
-        let link = Link { parent: "", root: None, index: 0 };
+        let link = Link { parent: "", root: None, index: 0, turn: None };
         self.row(self.roots[root], source, link, &mut scratch)
     }
 
@@ -144,6 +144,7 @@ impl Rows {
             scratch.lists.truncate(first_list);
             return Ok(());
         }
+        let link = Link { turn: self.store.turn(table, link), ..link };
         let id = self.store.add_row(table, &mut scratch.values, link, content.as_deref())?;
         let lists = first_list..scratch.lists.len();
         if lists.is_empty() {
@@ -152,7 +153,7 @@ impl Rows {
         let root = if hands_down { Some(id.as_str()) } else { link.root };
         for list in lists {
             let (list, text) = scratch.lists[list];
-            self.list(list, text, Link { parent: id.as_str(), root, index: 0 }, scratch)?;
+            self.list(list, text, Link { parent: id.as_str(), root, index: 0, turn: link.turn }, scratch)?;
         }
         scratch.lists.truncate(first_list);
         Ok(())

@@ -33,6 +33,8 @@ pub(super) struct Link<'a> {
     pub(super) root: Option<&'a str>,
     /// Place in the list.
     pub(super) index: usize,
+    /// The number of the root row, if rows below carry it.
+    pub(super) turn: Option<u64>,
 }
 
 /// Id of a row: made here, or found in it.
@@ -182,6 +184,9 @@ impl Store {
             self.push(table, column, &Value::Int(index));
         }
         self.put_text(table, System::RowId, id.as_str());
+        if let Some(turn) = link.turn {
+            self.put_turn(table, turn);
+        }
     }
 
     fn put_text(&mut self, table: usize, system: System, text: &str) {
@@ -208,7 +213,7 @@ impl Store {
         column
     }
 
-    fn push(&mut self, table: usize, column: ColumnId, value: &Value<'_>) -> Pushed {
+    pub(super) fn push(&mut self, table: usize, column: ColumnId, value: &Value<'_>) -> Pushed {
         push(&mut self.tables[table], &mut self.bytes, column, value)
     }
 

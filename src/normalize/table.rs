@@ -88,6 +88,8 @@ pub(super) struct TableBuilder {
     pub(super) awaited: Vec<String>,
     /// dlt's own columns, once they are there.
     pub(super) system: [Option<ColumnId>; System::ALL.len()],
+    /// The column [`TURN`](super::TURN), once it is there.
+    pub(super) turn: Option<ColumnId>,
     /// Whether rows below carry the id of their root row, which is in this table.
     pub(super) propagates_id: bool,
     /// Whether the schema lists the table and its hints.
@@ -150,6 +152,7 @@ impl TableBuilder {
             required: Vec::new(),
             awaited: Vec::new(),
             system: [None; System::ALL.len()],
+            turn: None,
             propagates_id: false,
             is_listed: false,
             is_hinted: false,
