@@ -25,11 +25,15 @@ pub(super) struct Rows {
     roots: Vec<ShapeId>,
     store: Store,
     max_length: usize,
+    /// Objects so far.
+    objects: u64,
 }
 
 /// What one root row needs while it is taken apart; child rows share it.
 #[derive(Debug, Default)]
 struct Scratch<'a> {
+    /// Fields of the object at hand, by their place in its shape.
+    members: Vec<(usize, Token<'a>)>,
     /// Fields of the row at hand.
     values: Vec<(usize, Value<'a>)>,
     /// Objects that wait for their turn.
@@ -61,7 +65,7 @@ impl Rows {
             let level = nesting.map_or(MAX_NESTING, |nesting| i64::from(nesting).min(MAX_NESTING));
             shapes.push(Shape::new(table, Vec::new(), level, level));
         }
-        Self { roots: (0..shapes.len()).collect(), shapes, lists: Vec::new(), store, max_length }
+        Self { roots: (0..shapes.len()).collect(), shapes, lists: Vec::new(), store, max_length, objects: 0 }
     }
 
     /// Takes in a root row. What is no object is a row with one field, `value`.
@@ -148,11 +152,13 @@ impl Rows {
             Source::Object(walk, extra) => {
                 self.object(shape, walk, scratch);
                 for (name, value) in extra {
-                    self.member(shape, name, usize::MAX, Walk::new(value.get()).token(), scratch);
+                    let position = self.position(shape, name, usize::MAX);
+                    self.member(shape, position, Walk::new(value.get()).token(), scratch);
                 }
             }
             Source::Single(name, token) => {
-                self.member(shape, name, 0, token, scratch);
+                let position = self.position(shape, name, 0);
+                self.member(shape, position, token, scratch);
             }
         }
         while let Some((shape, object)) = scratch.objects.pop() {
@@ -161,26 +167,41 @@ impl Rows {
     }
 
     fn object<'a>(&mut self, shape: ShapeId, walk: &mut Walk<'a>, scratch: &mut Scratch<'a>) {
+        let mut members = std::mem::take(&mut scratch.members);
         let mut expected = 0;
+        self.objects += 1;
         walk.enter();
         while let Some((name, token)) = walk.member() {
-            expected = self.member(shape, name, expected, token, scratch) + 1;
+            let position = self.position(shape, name, expected);
+            let key = self.shapes[shape].key(position);
+            if key.met_in == self.objects {
+                // Of a key that comes twice the last value counts, at the place of the first.
+                members[key.met_at].1 = token;
+                let (field, table) = (key.field, self.shapes[shape].table);
+                let name = self.store.tables[table].fields[field].name.clone();
+                self.store.warn(WarningKind::Collision, table, &name);
+            } else {
+                (key.met_in, key.met_at) = (self.objects, members.len());
+                members.push((position, token));
+            }
+            expected = position + 1;
+        }
+        for (position, token) in members.drain(..) {
+            self.member(shape, position, token, scratch);
+        }
+        scratch.members = members;
+    }
+
+    /// Position of a key in its shape; `expected` is where it is looked for first.
+    fn position(&mut self, shape: ShapeId, raw: &str, expected: usize) -> usize {
+        match self.shapes[shape].find(raw, expected) {
+            Some(position) => position,
+            None => self.add_key(shape, raw),
         }
     }
 
-    /// Sorts one field of an object in. Returns the place of its key among those of the shape.
-    fn member<'a>(
-        &mut self,
-        shape: ShapeId,
-        raw: &str,
-        expected: usize,
-        token: Token<'a>,
-        scratch: &mut Scratch<'a>,
-    ) -> usize {
-        let position = match self.shapes[shape].find(raw, expected) {
-            Some(position) => position,
-            None => self.add_key(shape, raw),
-        };
+    /// Sorts one field of an object in.
+    fn member<'a>(&mut self, shape: ShapeId, position: usize, token: Token<'a>, scratch: &mut Scratch<'a>) {
         let Shape { table, level, .. } = self.shapes[shape];
         let field = self.shapes[shape].key(position).field;
         let value = match token {
@@ -193,16 +214,15 @@ impl Rows {
             Token::Object(text) => {
                 let nested = self.nested_shape(shape, position);
                 scratch.objects.push((nested, text));
-                return position;
+                return;
             }
             Token::Array(text) => {
                 let list = self.nested_list(shape, position);
                 self.set_list(table, list, text, scratch);
-                return position;
+                return;
             }
         };
         self.set(table, field, value, scratch);
-        position
     }
 
     /// Notes a field's value; a second one under the same name takes the place of the first.
@@ -238,12 +258,16 @@ impl Rows {
 
     /// Names a key that was not met before at this place.
     fn add_key(&mut self, shape: ShapeId, raw: &str) -> usize {
-        let name = normalize_path(&crate::schema::decode(raw), self.max_length);
+        let decoded = crate::schema::decode(raw);
+        if let Some(position) = self.shapes[shape].find_escaped(raw, &decoded) {
+            return position;
+        }
+        let name = normalize_path(&decoded, self.max_length);
         let Shape { table, path, .. } = &self.shapes[shape];
         let parts = path.iter().map(String::as_str).chain([name.as_str()]);
         let field_name = join(parts, self.max_length);
         let field = self.store.field(*table, &field_name);
-        self.shapes[shape].add(raw, name, field)
+        self.shapes[shape].add(raw, &decoded, name, field)
     }
 
     fn nested_shape(&mut self, shape: ShapeId, position: usize) -> ShapeId {

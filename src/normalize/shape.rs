@@ -40,6 +40,10 @@ pub(super) struct Key {
     pub(super) object: Option<ShapeId>,
     /// Where lists under this key go on.
     pub(super) list: Option<ListId>,
+    /// The last object that had the key.
+    pub(super) met_in: u64,
+    /// Which of that object's keys it was.
+    pub(super) met_at: usize,
 }
 
 /// Lists at one place: the child table that they fill.
@@ -75,11 +79,22 @@ impl Shape {
         self.index.get(raw).copied()
     }
 
-    /// Adds a key. Returns its position.
-    pub(super) fn add(&mut self, raw: &str, name: String, field: usize) -> usize {
-        let position = self.keys.len();
-        self.keys.push(Key { raw: raw.into(), name, field, object: None, list: None });
+    /// Position of a key that was added with other escapes.
+    pub(super) fn find_escaped(&mut self, raw: &str, decoded: &str) -> Option<usize> {
+        let position = self.index.get(decoded).copied().filter(|_| is_plain(decoded))?;
         self.index.insert(raw.into(), position);
+        Some(position)
+    }
+
+    /// Adds a key. Returns its position.
+    pub(super) fn add(&mut self, raw: &str, decoded: &str, name: String, field: usize) -> usize {
+        let position = self.keys.len();
+        let key = Key { raw: raw.into(), name, field, object: None, list: None, met_in: 0, met_at: 0 };
+        self.keys.push(key);
+        self.index.insert(raw.into(), position);
+        if is_plain(decoded) {
+            self.index.insert(decoded.into(), position);
+        }
         position
     }
 
@@ -87,4 +102,9 @@ impl Shape {
     pub(super) fn key(&mut self, position: usize) -> &mut Key {
         &mut self.keys[position]
     }
+}
+
+/// Whether a key reads the same between quotes.
+fn is_plain(decoded: &str) -> bool {
+    !decoded.contains(['"', '\\'])
 }
