@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 /// Decodes what stands between the quotes of a JSON string.
 ///
-/// NUL goes, as it does in dlt's way to DuckDB and Postgres. A surrogate without its partner, which no text can
-/// hold, becomes U+FFFD.
+/// A surrogate without its partner, which no text can hold, becomes U+FFFD.
 pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
     let Some(first) = raw.find('\\') else { return Cow::Borrowed(raw) };
     let mut out = String::with_capacity(raw.len());
@@ -13,7 +12,7 @@ pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
     let mut rest = &raw[first..];
     while let Some(escaped) = rest.strip_prefix('\\') {
         let (symbol, after) = decode_escape(escaped);
-        out.extend(symbol.filter(|symbol| *symbol != '\0'));
+        out.extend(symbol);
         let plain = after.find('\\').unwrap_or(after.len());
         out.push_str(&after[..plain]);
         rest = &after[plain..];
@@ -111,7 +110,7 @@ mod tests {
             ("plain", "plain"),
             (r#"a\"b\\c\/d\n\t"#, "a\"b\\c/d\n\t"),
             (r"caf\u00e9 \ud83d\ude00!", "café 😀!"),
-            (r"a\u0000b", "ab"),
+            (r"a\u0000b", "a\0b"),
             (r"\ud800", "\u{fffd}"),
             (r"\ud800\ud800x", "\u{fffd}\u{fffd}x"),
             (r"\udc00\u0041", "\u{fffd}A"),

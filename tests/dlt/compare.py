@@ -121,9 +121,14 @@ class Loaded:
 
     def _value(self, table: str, column: str, value: str | None) -> Any:
         """JSON kept whole by what it says: dlt writes its numbers anew, forebay keeps them as they came."""
-        if value is None or self.columns[table][column] != "JSON":
+        if value is None or self.columns[table][column] not in ("JSON", "VARCHAR"):
             return value
-        return {"json": json.loads(value)}
+        try:
+            # In a column of text, too: there it is where text came first.
+            is_json = self.columns[table][column] == "JSON" or value.startswith(("{", "["))
+            return {"json": json.loads(value)} if is_json else value
+        except ValueError:
+            return value
 
 
 def child_id(parent_id: str, table: str, index: str) -> str:
