@@ -62,7 +62,7 @@ pub(super) fn problems(report: &RunReport) -> String {
         if resource.causes.is_empty() {
             continue;
         }
-        let lead = if resource.outcome == "partial" { "warning" } else { "error" };
+        let lead = if resource.outcome == "failed" { "error" } else { "warning" };
         text.push_str(&failure(lead, &resource.causes, resource.hint.as_deref()));
     }
     text
@@ -80,6 +80,10 @@ pub(super) fn closing(report: &RunReport, rate_limit: Option<&str>) -> String {
     }
     for load in &report.loads {
         let _ = writeln!(text, "{}", load_line(load, report));
+        for (table, count) in load.deleted.iter().filter(|(_, count)| *count > 0) {
+            let rows = counted(*count, "row");
+            let _ = writeln!(text, "gone from the API: {rows} of table {table}");
+        }
     }
     text.push_str(&verdict(report));
     text
@@ -106,7 +110,7 @@ fn pending_line(pending: &PendingWork) -> String {
 fn resource_line(resource: &ResourceReport, width: usize, rate_limit: Option<&str>) -> String {
     let rows = match resource.total_rows {
         Some(total) => format!("{}/{total} rows", resource.rows),
-        None => format!("{} rows", resource.rows),
+        None => counted(resource.rows, "row"),
     };
     let mut fields = vec![
         format!("{:width$}", resource.resource),
@@ -132,8 +136,12 @@ fn resource_line(resource: &ResourceReport, width: usize, rate_limit: Option<&st
 
 fn load_line(load: &LoadReport, report: &RunReport) -> String {
     format!(
-        "loaded {} rows into {}, dataset {}, load {}, in {:.1} s",
-        load.rows, report.destination, report.dataset, load.load_id, load.seconds
+        "loaded {} into {}, dataset {}, load {}, in {:.1} s",
+        counted(load.rows, "row"),
+        report.destination,
+        report.dataset,
+        load.load_id,
+        load.seconds
     )
 }
 

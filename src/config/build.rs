@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::problem::Report;
 use super::raw::{RawConfig, RawPipeline};
+use super::raw_hints::{RawSchema, RawTypeConflict};
 use super::{DestinationPlan, Plan, client, graph, resource};
-use crate::schema::SchemaOptions;
+use crate::schema::{SchemaOptions, TypeConflict};
 
 /// Folder for unfinished runs, beside the config file.
 const WORK_DIR: &str = ".forebay";
@@ -25,7 +26,7 @@ pub(super) fn plan(
     work_dir: Option<&Path>,
     report: &mut Report,
 ) -> Option<Plan> {
-    let RawConfig { pipeline, client, resource_defaults, resources } = raw;
+    let RawConfig { pipeline, client, schema, resource_defaults, resources } = raw;
     check_names(&pipeline, report);
     let RawPipeline { name, dataset, source, destination, work_dir: written_work_dir } = pipeline;
     let destination = destination.unwrap_or_else(|| format!("duckdb:{name}.duckdb"));
@@ -42,9 +43,21 @@ pub(super) fn plan(
         destination: destination?,
         work_dir: folder.join(work_dir.unwrap_or_else(|| WORK_DIR.into())),
         client: client?,
-        schema: SchemaOptions::default(),
+        schema: schema.as_ref().map(schema_options).unwrap_or_default(),
         resources: resources?,
     })
+}
+
+fn schema_options(raw: &RawSchema) -> SchemaOptions {
+    SchemaOptions {
+        on_type_conflict: match raw.on_type_conflict {
+            None | Some(RawTypeConflict::Variant) => TypeConflict::Variant,
+            Some(RawTypeConflict::Widen) => TypeConflict::Widen,
+        },
+        null_columns: raw.null_columns.unwrap_or_default(),
+        empty_tables: raw.empty_tables.unwrap_or_default(),
+        root_key: raw.root_key.unwrap_or_default(),
+    }
 }
 
 fn check_names(pipeline: &RawPipeline, report: &mut Report) {

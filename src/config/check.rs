@@ -27,6 +27,8 @@ struct Forms<'a> {
     /// Words of dlt that this version does not know.
     later: Vec<&'a str>,
     hint: Option<&'a str>,
+    /// What to do without a word of `later`.
+    instead: Option<&'a Value>,
 }
 
 impl<'a> Schema<'a> {
@@ -39,6 +41,7 @@ impl<'a> Schema<'a> {
     fn collect(self, schema: &'a Value, found: &mut Forms<'a>) {
         found.later.extend(texts(schema.get("x-later")));
         found.hint = found.hint.or(schema.get("x-hint").and_then(Value::as_str));
+        found.instead = found.instead.or(schema.get("x-instead"));
         let reference = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'));
         if let Some(target) = reference.and_then(|pointer| self.root.pointer(pointer)) {
             return self.collect(target, found);
@@ -90,7 +93,7 @@ impl<'a> Checker<'a, '_> {
                 self.report.add_final(path, message, forms.hint.map(str::to_owned));
                 false
             }
-            Value::String(text) => self.text(text, &fitting, &forms.later, path),
+            Value::String(text) => self.text(text, &fitting, &forms, path),
             Value::Number(number) => self.number(number.as_f64().unwrap_or(0.0), &fitting, path),
             Value::Object(fields) => match self.pick(&fitting, fields, &forms.later, path) {
                 Some(form) => {
@@ -116,21 +119,30 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Whether a text is one of the words that are allowed, if only some are.
-    fn text(&mut self, text: &str, forms: &[&'a Value], later: &[&str], path: &str) -> bool {
-        let allowed: Vec<&str> = forms.iter().flat_map(|form| words(form)).collect();
-        if allowed.contains(&text) || forms.iter().any(|form| words(form).is_empty()) {
+    fn text(&mut self, text: &str, fitting: &[&'a Value], forms: &Forms<'a>, path: &str) -> bool {
+        let allowed: Vec<&str> = fitting.iter().flat_map(|form| words(form)).collect();
+        if allowed.contains(&text) || fitting.iter().any(|form| words(form).is_empty()) {
             return true;
         }
-        self.refuse_word(text, &allowed, later, path);
+        let instead = forms.instead.and_then(|instead| instead.get(text)?.as_str());
+        self.refuse_word(text, &allowed, &forms.later, instead, path);
         false
     }
 
-    fn refuse_word(&mut self, text: &str, allowed: &[&str], later: &[&str], path: &str) {
+    /// Reports a word that is not allowed; `instead` says what to do without one that dlt has.
+    fn refuse_word(
+        &mut self,
+        text: &str,
+        allowed: &[&str],
+        later: &[&str],
+        instead: Option<&str>,
+        path: &str,
+    ) {
         let known = format!("known {} {}", if allowed.len() == 1 { "is" } else { "are" }, listed(allowed));
         let (message, hint) = if !self.report.may_show(path) {
             (format!("unknown value; {known}"), None)
         } else if later.contains(&text) {
-            (format!("`{text}` is not in this version; {known}"), None)
+            (format!("`{text}` is not in this version; {known}"), instead.map(str::to_owned))
         } else {
             (format!("unknown value `{text}`; {known}"), did_you_mean(text, allowed.iter().copied()))
         };
@@ -170,7 +182,7 @@ impl<'a> Checker<'a, '_> {
             Some(Value::String(given)) => {
                 let picked = tags.iter().find(|(name, _)| name == given);
                 if picked.is_none() {
-                    self.refuse_word(given, &names, later, &place);
+                    self.refuse_word(given, &names, later, None, &place);
                 }
                 picked
             }
@@ -201,11 +213,20 @@ impl<'a> Checker<'a, '_> {
     fn table(&mut self, form: &'a Value, fields: &mut Map<String, Value>, later: &[&str], path: &str) {
         let known = form.get("properties").and_then(Value::as_object);
         let other = form.get("additionalProperties");
+        let free = form.get("patternProperties").and_then(Value::as_object);
+        // Patterns are prefixes: `^x-`.
+        let is_free = |key: &str| {
+            let mut patterns =
+                free.into_iter().flat_map(Map::keys).filter_map(|pattern| pattern.strip_prefix('^'));
+            patterns.any(|prefix| key.starts_with(prefix))
+        };
         let mut unknown = Vec::new();
         for (key, field) in fields.iter_mut() {
             let place = at_key(path, key);
             if let Some(schema) = known.and_then(|known| known.get(key)) {
                 self.node(schema, field, &place);
+            } else if is_free(key) {
+                continue;
             } else if other == Some(&Value::Bool(false)) {
                 unknown.push(key.clone());
             } else if let Some(schema) = other.filter(|schema| schema.is_object()) {
@@ -372,6 +393,15 @@ mod tests {
             "base_url",
             "location",
             "max_pages",
+            "columns",
+            "data_type",
+            "schema_contract",
+            "nested_hints",
+            "deletes",
+            "mode",
+            "strategy",
+            "schema",
+            "x-free",
             "nonsense",
         ]);
         let scalar = prop_oneof![
@@ -390,7 +420,7 @@ mod tests {
             ]
         });
         (value.clone(), value.clone(), vec(value, 0..3)).prop_map(|(client, defaults, resources)| {
-            json!({"client": client, "resource_defaults": defaults, "resources": resources})
+            json!({"client": client, "schema": client, "resource_defaults": defaults, "resources": resources})
         })
     }
 

@@ -3,8 +3,8 @@
 //! here are what editors show.
 //!
 //! Extensions of the schema that [`super::check`] reads: `x-later` lists keys, tags and values that dlt has and this
-//! version does not; `x-hint` says what to write when the form is wrong. There is no `Debug` on these types, since
-//! they hold secrets in plain text.
+//! version does not, `x-instead` says what to do without some of them; `x-hint` says what to write when the form is
+//! wrong. There is no `Debug` on these types, since they hold secrets in plain text.
 //!
 //! Shorthands (text or table) are untagged enums. That would spoil serde's messages, but no one sees those: the form
 //! is checked before serde runs.
@@ -16,6 +16,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::raw_hints::{
+    RawColumns, RawContract, RawDeletes, RawKeys, RawNestedHints, RawSchema, RawWriteDisposition,
+};
+
 /// A pipeline: one API, what to read from it, and where it goes.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -25,8 +29,10 @@ pub(super) struct RawConfig {
     pub pipeline: RawPipeline,
     /// The API as a whole: address, credentials, limits.
     pub client: RawClient,
-    /// Keys that every resource gets unless it has its own. `endpoint.params` and `endpoint.json` are merged key by
-    /// key, all else is replaced.
+    /// What goes beyond dlt's rules for tables.
+    pub schema: Option<RawSchema>,
+    /// Keys that every resource gets unless it has its own. `columns`, `endpoint.params` and `endpoint.json` are
+    /// merged key by key, all else is replaced.
     pub resource_defaults: Option<RawDefaults>,
     /// What is read: each one a table.
     pub resources: Vec<RawResource>,
@@ -231,8 +237,7 @@ macro_rules! resource_keys {
         #[derive(Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         #[schemars(extend("x-later" = [
-            "processing_steps", "columns", "schema_contract", "nested_hints", "parallelized", "table_format",
-            "file_format", "references", "parent_table_name",
+            "processing_steps", "parallelized", "table_format", "file_format", "references", "parent_table_name",
         ]))]
         pub(super) struct $name {
             $($(#[$key_meta])* pub $key: $type,)*
@@ -246,6 +251,18 @@ macro_rules! resource_keys {
             pub primary_key: Option<RawKeys>,
             /// Field, or fields, of a group of rows that `merge` replaces together.
             pub merge_key: Option<RawKeys>,
+            /// What is known of columns beforehand: column name → hints, or a list of tables each with a `name`.
+            pub columns: Option<RawColumns>,
+            /// What may change by itself when rows bring something new: `evolve`, `freeze`, `discard_row`,
+            /// `discard_value`, or a table of `tables`, `columns` and `data_type`. Default: everything may.
+            pub schema_contract: Option<RawContract>,
+            /// What is known of child tables beforehand: the field that holds the list → hints. For a list that is
+            /// deeper down, the fields that lead to it are joined by `__`, as in the name of its table.
+            #[schemars(with = "Option<BTreeMap<String, RawNestedHints>>")]
+            pub nested_hints: Option<IndexMap<String, RawNestedHints>>,
+            /// What happens to rows that the API no longer has, after a run that read all of it: `soft` marks them,
+            /// `hard` removes them. Needs `merge` and a `primary_key`, and no `endpoint.incremental`. Default: `keep`.
+            pub deletes: Option<RawDeletes>,
             /// Whether rows are loaded. An unselected resource is read only if a selected one takes values from its
             /// rows. Default: true.
             pub selected: Option<bool>,
@@ -350,61 +367,6 @@ pub(super) enum RawOnMissing {
     Include,
     /// The row is dropped.
     Exclude,
-}
-
-/// What happens to rows that are in the table already.
-#[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(super) enum RawWriteDisposition {
-    /// By name.
-    Name(RawDisposition),
-    /// With a strategy.
-    Settings(RawDispositionSettings),
-}
-
-/// What happens to rows that are in the table already, by name.
-#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq)]
-#[serde(rename_all = "snake_case")]
-#[schemars(extend("x-later" = ["skip"]))]
-pub(super) enum RawDisposition {
-    /// They stay; new rows are added.
-    Append,
-    /// They go; the new rows are all there is.
-    Replace,
-    /// Those with the key of a new row go, with their child rows.
-    Merge,
-}
-
-/// A write disposition with a strategy.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = [
-    "validity_column_names", "active_record_timestamp", "boundary_timestamp", "row_version_column_name", "deduplicated",
-]))]
-pub(super) struct RawDispositionSettings {
-    /// The disposition.
-    pub disposition: RawDisposition,
-    /// How `merge` is done. Default: `delete-insert`.
-    pub strategy: Option<RawStrategy>,
-}
-
-/// How `merge` is done.
-#[derive(Deserialize, JsonSchema, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(extend("x-later" = ["upsert", "insert-only", "scd2", "truncate-and-insert", "insert-from-staging", "staging-optimized"]))]
-pub(super) enum RawStrategy {
-    /// Rows with the key of a new row are deleted, then the new rows are inserted.
-    DeleteInsert,
-}
-
-/// One field, or several.
-#[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(super) enum RawKeys {
-    /// One field.
-    One(String),
-    /// Several fields, together.
-    Several(Vec<String>),
 }
 
 /// A query parameter.

@@ -1,14 +1,13 @@
 //! Raw → plan: resources over their defaults.
 
-use super::ResourcePlan;
+use super::deletes::{self, Owner};
 use super::endpoint::{self, Layer, Layers};
 use super::graph::Draft;
+use super::hints::{self, RawTable};
 use super::problem::{Report, at_index, at_key};
-use super::raw::{
-    RawDefaults, RawDisposition, RawDispositionSettings, RawKeys, RawPaginator, RawResource,
-    RawWriteDisposition,
-};
-use crate::schema::{Disposition, History, TableHints, WriteDisposition};
+use super::raw::{RawDefaults, RawPaginator, RawResource};
+use super::{DeletesPlan, ResourcePlan, columns};
+use crate::schema::TableHints;
 
 /// Takes `$key` from the resource, else from the defaults, with the place it was written at.
 macro_rules! pick {
@@ -49,15 +48,7 @@ fn resource(
 ) -> Draft {
     let parents = layers.parents(report);
     let endpoint = endpoint::endpoint(layers, report);
-    let write_disposition = pick!(raw, defaults, write_disposition, path);
-    let write_disposition =
-        write_disposition.map_or(WriteDisposition::Append, |(raw, place)| disposition(raw, &place, report));
-    let primary_key = keys(pick!(raw, defaults, primary_key, path), report);
-    let merge_key = keys(pick!(raw, defaults, merge_key, path), report);
-    if write_disposition == WriteDisposition::Merge && primary_key.is_empty() && merge_key.is_empty() {
-        let hint = "give a primary_key (rows are replaced one by one) or a merge_key (group by group)";
-        report.add(path, "`merge` needs a key", Some(hint.to_owned()));
-    }
+    let hints = table_hints(raw, defaults, path, report);
     let table = pick!(raw, defaults, table_name, path);
     if let Some((_, place)) = table.as_ref().filter(|(name, _)| name.trim().is_empty()) {
         report.add(place, "is empty", None);
@@ -68,18 +59,9 @@ fn resource(
         let hint = "a parent is named by a placeholder, like `{resources.<parent>.<field>}` in the path";
         report.add(place, "needs a parent", Some(hint.to_owned()));
     }
-    let incremental = endpoint::incremental(layers, !parents.is_empty(), write_disposition, report);
-    let hints = TableHints {
-        disposition: Some(match write_disposition {
-            WriteDisposition::Replace => Disposition::Replace,
-            WriteDisposition::Merge => Disposition::Merge { strategy: None, history: History::default() },
-            WriteDisposition::Append | WriteDisposition::Skip => Disposition::Append,
-        }),
-        primary_key,
-        merge_key,
-        max_table_nesting: raw.max_table_nesting.or(defaults.max_table_nesting),
-        ..TableHints::default()
-    };
+    let incremental = endpoint::incremental(layers, !parents.is_empty(), hints.write_disposition(), report);
+    let is_incremental = matches!(incremental, Some(Some(_)));
+    let deletes = deletes(raw, defaults, &hints, is_incremental, path, report);
     let plan = endpoint.zip(incremental).map(|(endpoint, incremental)| ResourcePlan {
         name: raw.name.clone(),
         table: table.map_or(&raw.name, |(name, _)| name).clone(),
@@ -88,37 +70,37 @@ fn resource(
         include_from_parent: include.map(|(fields, _)| fields.clone()).unwrap_or_default(),
         endpoint,
         hints,
-        deletes: None,
+        deletes,
         incremental,
     });
     Draft { name: raw.name.clone(), parents, plan }
 }
 
-fn disposition(raw: &RawWriteDisposition, place: &str, report: &mut Report) -> WriteDisposition {
-    let (name, strategy) = match raw {
-        RawWriteDisposition::Name(name) => (*name, None),
-        RawWriteDisposition::Settings(RawDispositionSettings { disposition, strategy }) => {
-            (*disposition, *strategy)
-        }
+fn table_hints(raw: &RawResource, defaults: &RawDefaults, path: &str, report: &mut Report) -> TableHints {
+    let own_columns = raw.columns.as_ref().map(|columns| (columns, at_key(path, "columns")));
+    let default_columns =
+        defaults.columns.as_ref().map(|columns| (columns, at_key("resource_defaults", "columns")));
+    let table = RawTable {
+        columns: columns::Layers { own: own_columns, defaults: default_columns },
+        schema_contract: pick!(raw, defaults, schema_contract, path),
+        write_disposition: pick!(raw, defaults, write_disposition, path),
+        primary_key: pick!(raw, defaults, primary_key, path),
+        merge_key: pick!(raw, defaults, merge_key, path),
+        nested_hints: pick!(raw, defaults, nested_hints, path),
+        max_table_nesting: raw.max_table_nesting.or(defaults.max_table_nesting),
     };
-    if strategy.is_some() && name != RawDisposition::Merge {
-        report.add(&at_key(place, "disposition"), "only `merge` has a strategy", None);
-    }
-    match name {
-        RawDisposition::Append => WriteDisposition::Append,
-        RawDisposition::Replace => WriteDisposition::Replace,
-        RawDisposition::Merge => WriteDisposition::Merge,
-    }
+    hints::hints(&table, path, report)
 }
 
-fn keys(raw: Option<(&RawKeys, String)>, report: &mut Report) -> Vec<String> {
-    let Some((raw, place)) = raw else { return Vec::new() };
-    let keys = match raw {
-        RawKeys::One(key) => vec![key.clone()],
-        RawKeys::Several(keys) => keys.clone(),
-    };
-    if keys.iter().any(|key| key.trim().is_empty()) {
-        report.add(&place, "holds an empty name", None);
-    }
-    keys
+fn deletes(
+    raw: &RawResource,
+    defaults: &RawDefaults,
+    hints: &TableHints,
+    is_incremental: bool,
+    path: &str,
+    report: &mut Report,
+) -> Option<DeletesPlan> {
+    let (deletes, place) = pick!(raw, defaults, deletes, path)?;
+    let owner = Owner { path, hints, is_incremental };
+    deletes::deletes(deletes, &place, &owner, report)
 }

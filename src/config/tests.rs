@@ -1,5 +1,7 @@
 //! The config stage as a whole: shipped configs, invalid files, secrets.
 
+mod hints;
+
 use std::fs;
 use std::path::Path;
 

@@ -73,6 +73,9 @@ pub enum ExtractError {
         /// The parent resource.
         parent: String,
     },
+    /// Nothing tells whether a first page is the last one, too.
+    #[error("the first page has nothing at `cursor_path`, and nothing else says that it is the last")]
+    Unproven,
     /// The cap was reached before the end.
     #[error("stopped at the cap of {pages} pages (`max_pages`); the API has more")]
     Capped {
@@ -128,6 +131,7 @@ impl ExtractError {
             | Self::Paginate { .. }
             | Self::ParentField { .. }
             | Self::Template { .. }
+            | Self::Unproven
             | Self::Capped { .. }
             | Self::Short { .. }
             | Self::Url { .. } => false,
@@ -145,6 +149,9 @@ impl ExtractError {
                 "name a field that every row of the parent has, with a value"
             }
             Self::Parent { .. } => "once its parent is extracted, this resource is, too",
+            Self::Unproven => {
+                "check `cursor_path`; if it is right, `has_more_path` or `total_rows_path` can tell the end"
+            }
             Self::Capped { replaces: false, .. } => "raise `max_pages`; what came is loaded",
             Self::Capped { replaces: true, .. } => {
                 "raise `max_pages`; the rows of the last complete run stay, since a part must not replace all"

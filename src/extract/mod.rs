@@ -135,7 +135,7 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
 
 /// Seals the journal if there is something to load.
 fn seal(journal: &mut Journal, ends: &[ResourceEnd]) -> Result<Standing, PackageError> {
-    let loadable = |end: &ResourceEnd| matches!(end.outcome, Some(Outcome::Complete | Outcome::Partial(_)));
+    let loadable = |end: &ResourceEnd| end.outcome.as_ref().is_some_and(Outcome::is_loaded);
     if ends.iter().any(|end| end.outcome.is_none()) {
         journal.sync()?;
         return Ok(Standing::Resumable);

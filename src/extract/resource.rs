@@ -21,6 +21,7 @@ use crate::schema::WriteDisposition;
 /// How a pagination ended.
 enum SeriesEnd {
     Done,
+    Unproven,
     Capped,
     Stopped,
 }
@@ -55,6 +56,7 @@ pub(super) async fn extract(
     run.progress.finished_at = now_micros();
     let (outcome, error) = match ended {
         Ok(Ended::Complete) => (Some(Outcome::Complete), None),
+        Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(error.to_string())), Some(error)),
         Ok(Ended::Partial(error)) => (Some(Outcome::Partial(error.to_string())), Some(error)),
         Ok(Ended::Stopped) => (None, None),
         Err(error) => (Some(Outcome::Failed(error.to_string())), Some(error)),
@@ -67,6 +69,8 @@ pub(super) async fn extract(
 /// How a resource ended that did not fail.
 enum Ended {
     Complete,
+    /// Its rows are loaded; nothing says that they are all.
+    Unproven(ExtractError),
     /// Its rows are loaded, but there are more.
     Partial(ExtractError),
     /// A signal stopped it.
@@ -83,19 +87,24 @@ struct ResourceRun<'a> {
 impl ResourceRun<'_> {
     /// Goes through all paginations.
     async fn all_series(&mut self, earlier: &[ResourceEnd]) -> Result<Ended, ExtractError> {
-        let mut capped = false;
+        let (mut capped, mut proven) = (false, true);
         self.needs_parent(earlier)?;
         let mut all = AllSeries::of(self.extraction.package, self.resource)?;
         while let Some(series) = all.next()? {
             match self.paginate(&series).await? {
                 SeriesEnd::Done => {}
+                SeriesEnd::Unproven => proven = false,
                 SeriesEnd::Capped => capped = true,
                 SeriesEnd::Stopped => return Ok(Ended::Stopped),
             }
         }
         let replaces = self.resource.hints.write_disposition() == WriteDisposition::Replace;
         let (outcome, ended) = match self.missing(capped, replaces) {
-            None => (Outcome::Complete, Ended::Complete),
+            None if proven || self.progress.total_rows.is_some() => (Outcome::Complete, Ended::Complete),
+            None => {
+                let unproven = ExtractError::Unproven;
+                (Outcome::Unproven(unproven.to_string()), Ended::Unproven(unproven))
+            }
             // Part of the rows must not take the place of all of them.
             Some(missing) if replaces => return Err(missing),
             Some(missing) => (Outcome::Partial(missing.to_string()), Ended::Partial(missing)),
@@ -130,7 +139,7 @@ impl ResourceRun<'_> {
     fn needs_parent(&self, earlier: &[ResourceEnd]) -> Result<(), ExtractError> {
         let Some(parent) = &self.resource.parent else { return Ok(()) };
         let extracted = |end: &ResourceEnd| {
-            &end.resource == parent && matches!(end.outcome, Some(Outcome::Complete | Outcome::Partial(_)))
+            &end.resource == parent && end.outcome.as_ref().is_some_and(Outcome::is_loaded)
         };
         if earlier.iter().any(extracted) {
             Ok(())
@@ -147,6 +156,7 @@ impl ResourceRun<'_> {
             let cursor = match self.next(series) {
                 Next::Page(cursor) => cursor,
                 Next::Done => return Ok(SeriesEnd::Done),
+                Next::Unproven => return Ok(SeriesEnd::Unproven),
                 Next::Capped => return Ok(SeriesEnd::Capped),
             };
             let mut request = first.clone();

@@ -43,7 +43,7 @@ impl RootTable {
             for key in keys {
                 let column = hinted(table, key, max_length);
                 column.set(hint);
-                column.nullable = false;
+                column.nullable = Some(false);
             }
         }
         if let Some(cursor) = &self.cursor_field {
@@ -58,6 +58,7 @@ fn hinted<'a>(table: &'a mut Table, field: &str, max_length: usize) -> &'a mut C
     table.columns.entry(name.clone()).or_insert_with(|| {
         let mut column = Column::new(name, DataType::Text);
         column.data_type = None;
+        column.nullable = None;
         column
     })
 }

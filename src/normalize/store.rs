@@ -291,7 +291,7 @@ impl Store {
         }
         let column = self.schema.tables.get(&builder.name)?.columns.get(name)?;
         let column_type = ColumnType::of(column)?;
-        let is_required = !column.nullable;
+        let is_required = !column.is_nullable();
         Some(self.build_column(table, name.to_owned(), column_type, is_required))
     }
 
@@ -301,7 +301,7 @@ impl Store {
         let name = column.name.clone();
         if let Some(listed) = self.schema.tables.get_mut(&self.tables[table].name) {
             if let Some(hinted) = listed.columns.shift_remove(&name) {
-                column.nullable = hinted.nullable && column.nullable;
+                column.nullable = Some(hinted.is_nullable() && column.is_nullable());
                 column.hints.extend(hinted.hints);
                 column.precision = hinted.precision;
                 column.scale = hinted.scale;
@@ -310,7 +310,7 @@ impl Store {
             listed.add(column.clone());
         }
         let column_type = ColumnType::of(&column).unwrap_or(ColumnType::TEXT);
-        self.build_column(table, name, column_type, !column.nullable)
+        self.build_column(table, name, column_type, !column.is_nullable())
     }
 
     fn build_column(
@@ -363,7 +363,7 @@ impl Store {
         // Columns of earlier packages that cannot be null are checked from the first row on.
         let listed = self.schema.tables.get(&self.tables[table].name);
         let required = listed.into_iter().flat_map(|listed| listed.columns.values());
-        let required = required.filter(|column| !column.nullable && System::of(&column.name).is_none());
+        let required = required.filter(|column| !column.is_nullable() && System::of(&column.name).is_none());
         let required: Vec<_> = required.map(|column| column.name.clone()).collect();
         for name in required {
             self.known_column(table, &name);
@@ -403,7 +403,7 @@ impl Store {
             }
             if let Some(listed) = self.schema.tables.get_mut(&builder.name) {
                 let mut untyped = listed.columns.values().filter(|column| column.data_type.is_none());
-                if let Some(key) = untyped.find(|column| !column.nullable) {
+                if let Some(key) = untyped.find(|column| !column.is_nullable()) {
                     let column = key.name.clone();
                     return Err(NormalizeError::KeyNotFound { table: builder.name.clone(), column });
                 }

@@ -233,7 +233,7 @@ fn keys_are_hinted_and_cannot_be_null() {
     );
     assert_eq!(
         serde_json::to_value(&table.columns["updated_at"]).unwrap(),
-        json!({"name": "updated_at", "nullable": true, "incremental": true})
+        json!({"name": "updated_at", "incremental": true})
     );
     assert!(table.has_seen_data() && normalized.schema.propagates_root_id("t"));
     assert_eq!(columns(&normalized, "t__l"), "y _dlt_root_id _dlt_parent_id _dlt_list_idx _dlt_id");
@@ -306,7 +306,7 @@ fn two_resources_may_fill_one_table() {
     let normalized = normalizer.finish().unwrap();
     let lines: Vec<_> = normalized.tables.iter().flat_map(read).collect();
     assert_eq!(lines, ["t: k=1", "t: k=3", "t__l: value=2 _dlt_list_idx=0"]);
-    assert!(!normalized.schema.tables["t"].columns["k"].nullable);
+    assert!(!normalized.schema.tables["t"].columns["k"].is_nullable());
 }
 
 #[test]

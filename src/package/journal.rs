@@ -72,10 +72,30 @@ pub struct PageRecord {
 pub enum Outcome {
     /// The API said that there is no more.
     Complete,
+    /// Rows are right; the API gives no way to tell whether there are more.
+    Unproven(String),
     /// Rows are right, but there are more.
     Partial(String),
     /// The rows are not to be loaded.
     Failed(String),
+}
+
+impl Outcome {
+    /// Whether the rows are loaded.
+    pub fn is_loaded(&self) -> bool {
+        match self {
+            Self::Complete | Self::Unproven(_) | Self::Partial(_) => true,
+            Self::Failed(_) => false,
+        }
+    }
+
+    /// Whether the rows are all there are, as far as can be told: then the state may move.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Complete | Self::Unproven(_) => true,
+            Self::Partial(_) | Self::Failed(_) => false,
+        }
+    }
 }
 
 /// One record of a journal.

@@ -37,6 +37,13 @@ impl CursorRule<'_> {
                 found: found(page, self.cursor_path),
             }),
             (Some(next), _) => Ok(Next::Page(next)),
+            // Many APIs leave the token out at the end. On the first page that also looks like a wrong path, which
+            // would make every run stop there without a word.
+            (None, None)
+                if *asked == PageCursor::Start && row_count > 0 && page.get(self.cursor_path).is_none() =>
+            {
+                Ok(Next::Unproven)
+            }
             (None, None) => Ok(Next::Done),
             (None, Some(has_more_path)) => Err(PaginateError::MoreWithoutCursor {
                 has_more_path: has_more_path.to_string(),
@@ -146,6 +153,18 @@ mod tests {
         check(true, r#"{"end": null, "more": true}"#, &gave_none("null"));
         check(true, r#"{"more": true}"#, &gave_none("missing"));
         check(true, r#"{"end": "b"}"#, "`more` is missing from the page, which has `end`");
+    }
+
+    #[test]
+    fn a_first_page_without_a_token_proves_nothing() {
+        let next = |body: &str, row_count: usize, has_more: bool| {
+            let page = Page::parse(body.as_bytes()).unwrap();
+            plan(after(), has_more, false).advance(&PageCursor::Start, &page, row_count, 1).unwrap()
+        };
+        assert_eq!(next("{}", 1, false), Next::Unproven);
+        assert_eq!(next("{}", 0, false), Next::Done);
+        assert_eq!(next(r#"{"end": null}"#, 1, false), Next::Done);
+        assert_eq!(next(r#"{"more": false}"#, 1, true), Next::Done);
     }
 
     #[test]

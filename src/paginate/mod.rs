@@ -36,6 +36,8 @@ pub enum Next {
     Page(PageCursor),
     /// The API said that this was the last one.
     Done,
+    /// None, as far as can be seen: the page lacks what would lead to the next one, and what says that there is none.
+    Unproven,
     /// The configured number of pages was read and the API has more.
     Capped,
 }

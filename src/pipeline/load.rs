@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ahead::Prepared;
+use super::deletes::{self, Decision, Refused};
 use super::rows::{self, ResourceRecord, Tables};
 use super::{LoadReport, Run};
-use crate::config::Plan;
-use crate::destination::{Committed, Destination, DestinationError, LoadPackage, Receipt, RunRecord};
+use crate::config::{Plan, ResourcePlan};
+use crate::destination::{
+    Committed, DeletedRows, Destination, DestinationError, LoadPackage, Receipt, RunRecord,
+};
 use crate::error::{Error, chain};
 use crate::package::{Outcome, Package};
 use crate::report::RunReport;
@@ -77,6 +80,7 @@ pub(super) async fn load_package(
             let added = loaded.receipt.added_columns.iter().filter(|(table, _)| of_resource(table));
             resource.added_columns += added.map(|(_, columns)| columns.len()).sum::<usize>();
         }
+        loaded.refused.iter().for_each(|refused| keep_rows(report, refused));
         report.loads.push(load_report(&loaded.receipt, loaded.root_rows));
     }
     package.remove()?;
@@ -97,6 +101,8 @@ struct Loaded {
     root_rows: u64,
     warnings: Vec<String>,
     schema: Schema,
+    /// Resources whose rows stay though the API may no longer have them.
+    refused: Vec<Refused>,
 }
 
 impl Loaded {
@@ -136,6 +142,8 @@ impl Attempt {
             return Ok(None);
         }
         let emptied = self.emptied(&tables);
+        let length = self.destination.max_identifier_length();
+        let Decision { deletes, mut refused } = deletes::decide(plan, &self.package, &tables, length)?;
         let (mut state, state_changed) = self.next_state(&tables, committed.state.as_ref());
         tables.normalized.schema.add_state_table();
         if tables.normalized.schema.bump() && !state_changed {
@@ -150,7 +158,7 @@ impl Attempt {
             state: (state_changed || schema_changed).then_some(&state),
             base_schema_hash: base_hash.as_deref(),
             emptied: &emptied,
-            deletes: &[],
+            deletes: &deletes,
             runs: &runs,
         };
         let receipt = self.destination.load(&request).map_err(|source| Error::Load {
@@ -158,15 +166,35 @@ impl Attempt {
             destination: plan.destination.to_string(),
             source,
         })?;
+        refused.extend(receipt.deleted.iter().filter_map(|deleted| deletes::too_many(plan, deleted, length)));
         let root_rows = tables.ends.iter().map(|end| end.row_count).sum();
-        Ok(Some(Loaded { receipt, root_rows, warnings: tables.warnings, schema: tables.normalized.schema }))
+        Ok(Some(Loaded {
+            receipt,
+            root_rows,
+            warnings: tables.warnings,
+            schema: tables.normalized.schema,
+            refused,
+        }))
     }
 
     /// Whether a load would write nothing but its own traces. A pipeline's first state alone is no news.
     fn has_nothing_new(&self, tables: &Tables, state: Option<&PipelineState>) -> bool {
         tables.normalized.tables.iter().all(|table| table.row_count == 0)
             && self.emptied(tables).is_empty()
+            && !self.may_delete(tables)
             && (state.is_none() || !self.next_state(tables, state).1)
+    }
+
+    /// Whether rows that are there may be gone from the API.
+    fn may_delete(&self, tables: &Tables) -> bool {
+        let length = self.destination.max_identifier_length();
+        let loaded = |name: &str| tables.ends.iter().any(|end| end.resource == name);
+        let has_rows = |resource: &ResourcePlan| {
+            let table = tables.normalized.schema.tables.get(&normalize_path(&resource.table, length));
+            table.is_some_and(Table::has_seen_data)
+        };
+        let mut deleting = self.plan.resources.iter().filter(|resource| resource.deletes.is_some());
+        deleting.any(|resource| loaded(&resource.name) && has_rows(resource))
     }
 
     /// The state after this package, and whether it is another than before.
@@ -200,9 +228,14 @@ impl Attempt {
     }
 }
 
+fn deleted_count(deleted: &DeletedRows) -> (String, u64) {
+    (deleted.table.clone(), deleted.row_count)
+}
+
 fn run_record(end: &ResourceRecord) -> RunRecord {
     let outcome = match end.outcome {
         Outcome::Complete => "complete",
+        Outcome::Unproven(_) => "unproven",
         Outcome::Partial(_) => "partial",
         Outcome::Failed(_) => "failed",
     };
@@ -229,12 +262,28 @@ fn fail_resource(report: &mut RunReport, resource: &str, error: &Error) {
     }
 }
 
+/// Notes that rows were not deleted: the tables are not what the config asks for.
+fn keep_rows(report: &mut RunReport, refused: &Refused) {
+    let kept = format!("rows of resource `{}` that the API no longer has stay", refused.resource);
+    let causes = [kept, refused.doubt.to_string()];
+    match report.resources.iter_mut().find(|entry| entry.resource == refused.resource) {
+        Some(entry) if entry.outcome == "complete" => {
+            entry.outcome = "partial".to_owned();
+            entry.causes = causes.to_vec();
+            entry.hint = Some(refused.doubt.hint().to_owned());
+        }
+        // It is short, and says so; or it is in a package of an earlier run.
+        _ => report.warnings.push(causes.join(": ")),
+    }
+}
+
 fn load_report(receipt: &Receipt, rows: u64) -> LoadReport {
     LoadReport {
         load_id: receipt.load_id.clone(),
         rows,
         tables: receipt.tables.clone(),
         added_columns: receipt.added_columns.clone(),
+        deleted: receipt.deleted.iter().filter(|deleted| !deleted.refused).map(deleted_count).collect(),
         seconds: receipt.elapsed.as_secs_f64(),
     }
 }

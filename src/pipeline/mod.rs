@@ -1,6 +1,7 @@
 //! The one place that knows all stages and their order.
 
 mod ahead;
+mod deletes;
 mod load;
 mod rows;
 mod start;
@@ -165,10 +166,12 @@ fn empty_report(plan: &Plan) -> RunReport {
 
 fn resource_report(end: &ResourceEnd) -> ResourceReport {
     let short = format!("resource `{}` is short", end.resource);
+    let unproven = format!("resource `{}` may be short", end.resource);
     let failed = format!("could not extract resource `{}`", end.resource);
     let (outcome, causes) = match (&end.outcome, &end.error) {
         (None, _) => ("stopped", Vec::new()),
         (Some(Outcome::Complete), _) => ("complete", Vec::new()),
+        (Some(Outcome::Unproven(reason)), _) => ("unproven", vec![unproven, reason.clone()]),
         (Some(Outcome::Partial(reason)), _) => ("partial", vec![short, reason.clone()]),
         (Some(Outcome::Failed(_)), Some(error)) => ("failed", [vec![failed], chain(error)].concat()),
         (Some(Outcome::Failed(reason)), None) => ("failed", vec![failed, reason.clone()]),
@@ -196,8 +199,8 @@ fn status(extracted: &Extracted, report: &RunReport) -> Status {
         return Status::Stopped;
     }
     let count = |outcome: &str| report.resources.iter().filter(|end| end.outcome == outcome).count();
-    match (count("complete"), count("failed")) {
-        (complete, _) if complete == report.resources.len() => Status::Complete,
+    match (count("complete") + count("unproven"), count("failed")) {
+        (whole, _) if whole == report.resources.len() => Status::Complete,
         (_, failed) if failed == report.resources.len() => Status::Failed,
         _ => Status::Partial,
     }

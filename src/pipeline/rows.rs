@@ -28,7 +28,7 @@ impl Tables {
     /// Whether all selected resources of the package are here and none of them failed.
     pub(super) fn are_all_of(&self, package: &Package) -> bool {
         self.ends.len() == package.manifest.selected.len()
-            && self.ends.iter().all(|end| !matches!(end.outcome, Outcome::Failed(_)))
+            && self.ends.iter().all(|end| end.outcome.is_loaded())
     }
 }
 
@@ -126,8 +126,7 @@ pub(super) fn from_journal(
 ) -> Result<Tables, Error> {
     let ends = ends(package)?;
     let loaded = |name: &&String| {
-        !excluded.contains(*name)
-            && matches!(ends.get(*name), Some(end) if !matches!(end.outcome, Outcome::Failed(_)))
+        !excluded.contains(*name) && ends.get(*name).is_some_and(|end| end.outcome.is_loaded())
     };
     let resources = package.manifest.selected.iter().filter(loaded).cloned().collect();
     let mut rows = Rows::begin(plan, package, &resources, schema, max_identifier_length)?;
@@ -242,7 +241,7 @@ impl<'a> Lane<'a> {
 
     /// The record of this resource, and its state if it is incremental and may move.
     fn finish(self, package: &Package, end: &ResourceRecord) -> (ResourceRecord, Option<Map<String, Value>>) {
-        let complete = end.outcome == Outcome::Complete;
+        let whole = end.outcome.is_whole();
         let record = ResourceRecord {
             resource: end.resource.clone(),
             outcome: end.outcome.clone(),
@@ -253,7 +252,7 @@ impl<'a> Lane<'a> {
         let state = match self.plan.incremental {
             // Rows come in any order: of a part of them, the newest says nothing about what is missing.
             Some(IncrementalPlan::CursorField { .. }) => {
-                self.incremental.filter(|_| complete).map(|incremental| {
+                self.incremental.filter(|_| whole).map(|incremental| {
                     let (path, cursor) = incremental.finish();
                     let start = package.manifest.starts.get(&self.plan.name);
                     let stored = start.and_then(|start| start.state.as_ref()?.get("incremental"));

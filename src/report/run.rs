@@ -8,7 +8,7 @@ use crate::state::LoadId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Every resource is complete.
+    /// Every resource is complete, as far as its API lets that be told.
     Complete,
     /// Some resources failed or are short; the others are loaded.
     Partial,
@@ -80,7 +80,7 @@ pub enum PendingWork {
 pub struct ResourceReport {
     /// Its name.
     pub resource: String,
-    /// `complete`, `partial`, `failed` or `stopped`.
+    /// `complete`, `unproven`, `partial`, `failed` or `stopped`.
     pub outcome: String,
     /// Why it is not complete: each level of the error once, what was being done first.
     pub causes: Vec<String>,
@@ -115,6 +115,8 @@ pub struct LoadReport {
     pub tables: Vec<(String, u64)>,
     /// Columns added to tables that were there before.
     pub added_columns: Vec<(String, Vec<String>)>,
+    /// Rows of root tables that the API no longer has, marked or removed as the config says.
+    pub deleted: Vec<(String, u64)>,
     /// Seconds in the database.
     pub seconds: f64,
 }

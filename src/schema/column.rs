@@ -76,9 +76,9 @@ pub struct Column {
     /// `None` until the first value that is not null: such a column is not in the database yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_type: Option<DataType>,
-    /// Whether null is allowed.
-    #[serde(default = "yes")]
-    pub nullable: bool,
+    /// Whether null is allowed; yes if not given. dlt keeps what a hint leaves open as open, also in the hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nullable: Option<bool>,
     /// Length, digits, bits or fractional digits, as the type has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<u32>,
@@ -93,17 +93,13 @@ pub struct Column {
     pub hints: Map<String, Value>,
 }
 
-fn yes() -> bool {
-    true
-}
-
 impl Column {
     /// A nullable column without hints.
     pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
         Self {
             name: name.into(),
             data_type: Some(data_type),
-            nullable: true,
+            nullable: Some(true),
             precision: None,
             scale: None,
             timezone: None,
@@ -114,8 +110,13 @@ impl Column {
     /// The same column, not nullable.
     #[must_use]
     pub fn not_null(mut self) -> Self {
-        self.nullable = false;
+        self.nullable = Some(false);
         self
+    }
+
+    /// Whether null is allowed.
+    pub fn is_nullable(&self) -> bool {
+        self.nullable != Some(false)
     }
 
     /// The same column with a hint set.

@@ -17,16 +17,77 @@ pub enum ContractMode {
     DiscardValue,
 }
 
-/// A mode for each kind of change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contract {
-    /// New tables.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tables: Option<ContractMode>,
-    /// New columns of tables that were there before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub columns: Option<ContractMode>,
-    /// Values that do not fit the type of their column.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_type: Option<ContractMode>,
+/// What may change, in the form it was written in: dlt's schema keeps that, and its hash sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Contract {
+    /// One mode for all kinds of change.
+    All(ContractMode),
+    /// A mode for each kind of change; what is not named evolves.
+    Each {
+        /// New tables.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tables: Option<ContractMode>,
+        /// New columns of tables that were there before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        columns: Option<ContractMode>,
+        /// Values that do not fit the type of their column.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data_type: Option<ContractMode>,
+    },
+}
+
+impl Contract {
+    /// The mode for new tables.
+    pub fn tables(self) -> ContractMode {
+        match self {
+            Self::All(mode) => mode,
+            Self::Each { tables, .. } => tables.unwrap_or_default(),
+        }
+    }
+
+    /// The mode for new columns of tables that were there before.
+    pub fn columns(self) -> ContractMode {
+        match self {
+            Self::All(mode) => mode,
+            Self::Each { columns, .. } => columns.unwrap_or_default(),
+        }
+    }
+
+    /// The mode for values that do not fit the type of their column.
+    pub fn data_type(self) -> ContractMode {
+        match self {
+            Self::All(mode) => mode,
+            Self::Each { data_type, .. } => data_type.unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_written_form_is_kept() {
+        for text in [
+            r#""freeze""#,
+            r#"{"columns":"discard_row"}"#,
+            r#"{"tables":"evolve","data_type":"freeze"}"#,
+            "{}",
+        ] {
+            let contract: Contract = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&contract).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_named_evolves() {
+        let contract: Contract = serde_json::from_str(r#"{"columns":"discard_row"}"#).unwrap();
+        assert_eq!(
+            [contract.tables(), contract.columns(), contract.data_type()],
+            [ContractMode::Evolve, ContractMode::DiscardRow, ContractMode::Evolve]
+        );
+        assert_eq!(Contract::All(ContractMode::Freeze).data_type(), ContractMode::Freeze);
+    }
 }

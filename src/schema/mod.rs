@@ -25,6 +25,7 @@ pub(crate) use naming::SEPARATOR;
 pub use naming::{join, normalize_identifier, normalize_path};
 pub use stored::{ENGINE_VERSION, SchemaError};
 pub use table::{Table, WriteDisposition};
+pub(crate) use timestamp::parse_setting as parse_instant_setting;
 pub(crate) use value::Value;
 
 /// All tables of one source, as dlt keeps them in `_dlt_version.schema`.

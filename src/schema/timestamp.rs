@@ -30,6 +30,16 @@ pub(crate) fn parse_instant(text: &str) -> Option<i64> {
     }
 }
 
+/// Reads an instant, or a day as the instant it begins in UTC: microseconds since 1970. dlt's reading of the instants
+/// in its settings.
+pub(crate) fn parse_setting(text: &str) -> Option<i64> {
+    match parse(text)? {
+        Moment::Instant(micros) => Some(micros),
+        Moment::Day(days) => Some(i64::from(days) * DAY),
+        Moment::Time(_) => None,
+    }
+}
+
 /// Reads an instant, a day or a time. Intervals and durations are none of these.
 pub(crate) fn parse(text: &str) -> Option<Moment> {
     Parser { bytes: text.as_bytes(), at: 0 }

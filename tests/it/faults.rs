@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 
 use crate::mock::{Fault, FaultKind};
-use crate::scene::{Ran, Scene, assert_said, count};
+use crate::scene::{Forebay, Ran, Scene, assert_said, count};
 use crate::script::Script;
 
 /// More often than any test asks.
@@ -179,6 +179,19 @@ fn fewer_rows_than_the_api_reports_are_loud() {
     let ran = scene.run_members().set(&format!("client.base_url={}", api.url())).ran();
     assert_said!(ran.with_code(3));
     assert_eq!(count(&scene.tables(), "members"), 2);
+}
+
+#[test]
+fn a_first_page_that_may_not_be_the_last_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let api = Script::start(|_| r#"{"data": [{"id": 1}]}"#.to_owned());
+    let config = format!(
+        "[pipeline]\nname = 'shop'\n[client]\nbase_url = '{}'\n[[resources]]\nname = 'orders'\n\
+         endpoint = {{ data_selector = 'data', paginator = {{ type = 'cursor', cursor_path = 'nxet' }} }}\n",
+        api.url()
+    );
+    std::fs::write(dir.path().join("shop.toml"), config).unwrap();
+    assert_said!(Forebay::new(dir.path()).args(["run", "shop.toml"]).ran().failed(0));
 }
 
 #[test]

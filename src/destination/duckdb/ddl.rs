@@ -58,7 +58,7 @@ pub(super) fn apply(
 fn create_table(database: &Database, table: &Table) -> Result<(), DestinationError> {
     let columns = typed_columns(table)
         .map(|column| {
-            let not_null = if column.nullable { "" } else { " NOT NULL" };
+            let not_null = if column.is_nullable() { "" } else { " NOT NULL" };
             Ok(format!("{} {}{not_null}", quote(&column.name), sql_type(&table.name, column)?))
         })
         .collect::<Result<Vec<_>, DestinationError>>()?;

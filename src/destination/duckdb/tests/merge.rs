@@ -101,7 +101,7 @@ fn keyed(hints: &[(&str, Hint)]) -> Fixture {
     let mut fixture = Fixture::new(WriteDisposition::Merge);
     let root = &mut fixture.schema.tables["t"];
     root.columns["id"].hints.clear();
-    root.columns["id"].nullable = true;
+    root.columns["id"].nullable = Some(true);
     for (column, hint) in hints {
         root.columns[*column].set(*hint);
     }

@@ -1,0 +1,76 @@
+//! Raw → plan: what happens to rows that the API no longer has.
+
+use super::DeletesPlan;
+use super::hints::has_primary_key;
+use super::problem::Report;
+use super::raw_hints::{RawDeleteMode, RawDeletes};
+use crate::schema::{DeleteMode, Disposition, MergeStrategy, TableHints};
+
+/// Largest part of a table's rows that one run may mark or remove unless the file says otherwise.
+const MAX_SHARE: f64 = 0.2;
+
+/// What a resource's rows are missed by.
+pub(super) struct Owner<'a> {
+    /// Place of the resource.
+    pub path: &'a str,
+    /// How its rows are written, and by what they are told apart.
+    pub hints: &'a TableHints,
+    /// Whether runs read only what is new.
+    pub is_incremental: bool,
+}
+
+/// The plan, if rows are not to be kept. `place` is that of `deletes`.
+pub(super) fn deletes(
+    raw: &RawDeletes,
+    place: &str,
+    owner: &Owner<'_>,
+    report: &mut Report,
+) -> Option<DeletesPlan> {
+    let (mode, max_share) = match raw {
+        RawDeletes::Mode(mode) => (*mode, MAX_SHARE),
+        RawDeletes::Settings(settings) => (settings.mode, settings.max_share.unwrap_or(MAX_SHARE)),
+    };
+    let mode = match mode {
+        RawDeleteMode::Keep => return None,
+        RawDeleteMode::Soft => DeleteMode::Soft,
+        RawDeleteMode::Hard => DeleteMode::Hard,
+    };
+    if !(max_share > 0.0 && max_share <= 1.0) {
+        report.add(&format!("{place}.max_share"), "must be above 0 and at most 1", None);
+    }
+    if let Some(reason) = obstacle(owner) {
+        let hint = "leave it out, or set deletes = \"keep\" where the defaults say otherwise";
+        report.add(owner.path, format!("`deletes` {reason}"), Some(hint.to_owned()));
+    }
+    Some(DeletesPlan { mode, max_share })
+}
+
+/// Why rows of this resource cannot be missed.
+fn obstacle(owner: &Owner<'_>) -> Option<&'static str> {
+    let strategy = match &owner.hints.disposition {
+        None | Some(Disposition::Append) => {
+            return Some(
+                "needs write_disposition `merge`: with `append` a row that comes again is another row",
+            );
+        }
+        Some(Disposition::Replace) => {
+            return Some("is not needed with `replace`, which keeps no row that the API no longer has");
+        }
+        Some(Disposition::Merge { strategy, .. }) => *strategy,
+    };
+    match strategy {
+        Some(MergeStrategy::Scd2) => {
+            return Some("is not needed with `scd2`, which retires rows that the API no longer has");
+        }
+        Some(MergeStrategy::InsertOnly) => {
+            return Some("does not go with `insert-only`, which never changes a row");
+        }
+        None | Some(MergeStrategy::DeleteInsert | MergeStrategy::Upsert) => {}
+    }
+    if !has_primary_key(owner.hints) {
+        return Some("needs a primary_key, by which a row is missed");
+    }
+    owner.is_incremental.then_some(
+        "does not go with endpoint.incremental: a run that reads what is new cannot tell what is gone",
+    )
+}

@@ -1,0 +1,162 @@
+//! Rows that the API no longer has. Only a read that provably had all rows can tell them; a wrong guess here would
+//! lose data, so whatever leaves a doubt refuses.
+
+use std::collections::BTreeMap;
+
+use super::rows::{self, ResourceRecord, Tables};
+use crate::config::{Plan, ResourcePlan};
+use crate::destination::{DeletedRows, Deletes};
+use crate::error::Error;
+use crate::package::{Outcome, Package, PackageError, Record};
+use crate::paginate::PaginatorKind;
+use crate::schema::normalize_path;
+
+/// What a load may do about rows that are gone.
+#[derive(Debug, Default)]
+pub(super) struct Decision {
+    /// Root tables whose rows are all in the package.
+    pub(super) deletes: Vec<Deletes>,
+    /// Resources whose rows stay.
+    pub(super) refused: Vec<Refused>,
+}
+
+/// A resource whose rows stay, though the API may no longer have them.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) resource: String,
+    pub(super) doubt: Doubt,
+}
+
+/// Why rows stay.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Doubt {
+    #[error("its rows were not all read")]
+    Short,
+    #[error("the rows of its parent `{0}` were not all read")]
+    Parent(String),
+    #[error("nothing proves that numbered pages left no row out: the API reports no number of rows")]
+    Uncounted,
+    #[error("the API's number of rows went from {first} to {last} while they were read")]
+    Moved { first: u64, last: u64 },
+    #[error("the API reports {total} rows but gave {rows}")]
+    Miscounted { total: u64, rows: u64 },
+    #[error("{row_count} of {rows_before} rows are gone from the API, which is more than `max_share` allows")]
+    TooMany { row_count: u64, rows_before: u64 },
+}
+
+impl Doubt {
+    /// What to do about it.
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::Short | Self::Parent(_) | Self::Moved { .. } | Self::Miscounted { .. } => {
+                "the next complete run decides anew; what came is loaded"
+            }
+            Self::Uncounted => "set the paginator's `total_rows_path` to where the API reports it",
+            Self::TooMany { .. } => {
+                "if they are meant to be gone, run once with a larger `deletes.max_share`; what came is loaded"
+            }
+        }
+    }
+}
+
+/// What the pages of a resource say about the number of its rows.
+#[derive(Debug, Default, Clone, Copy)]
+struct Totals {
+    first: Option<u64>,
+    last: Option<u64>,
+    moved: bool,
+    rows: u64,
+}
+
+/// Decides for each resource of the package that has `deletes`.
+pub(super) fn decide(
+    plan: &Plan,
+    package: &Package,
+    tables: &Tables,
+    max_identifier_length: usize,
+) -> Result<Decision, Error> {
+    let mut decision = Decision::default();
+    let loaded = |resource: &&ResourcePlan| tables.ends.iter().any(|end| end.resource == resource.name);
+    let wanted = plan.resources.iter().filter(loaded).filter(|resource| resource.deletes.is_some());
+    let wanted: Vec<_> = wanted.collect();
+    if wanted.is_empty() {
+        return Ok(decision);
+    }
+    let reads = Reads { plan, package, totals: totals(package)?, ends: rows::ends(package)? };
+    for resource in wanted {
+        match (reads.doubt(resource), resource.deletes) {
+            (None, Some(deletes)) => decision.deletes.push(Deletes {
+                table: normalize_path(&resource.table, max_identifier_length),
+                mode: deletes.mode,
+                max_share: deletes.max_share,
+            }),
+            (Some(doubt), _) => decision.refused.push(Refused { resource: resource.name.clone(), doubt }),
+            (None, None) => {}
+        }
+    }
+    Ok(decision)
+}
+
+/// What a destination refused, as a doubt about the resource that fills the table.
+pub(super) fn too_many(plan: &Plan, deleted: &DeletedRows, max_identifier_length: usize) -> Option<Refused> {
+    let fills = |resource: &&ResourcePlan| {
+        resource.deletes.is_some() && normalize_path(&resource.table, max_identifier_length) == deleted.table
+    };
+    let resource = plan.resources.iter().find(fills).filter(|_| deleted.refused)?;
+    let doubt = Doubt::TooMany { row_count: deleted.row_count, rows_before: deleted.rows_before };
+    Some(Refused { resource: resource.name.clone(), doubt })
+}
+
+/// How the resources of a package were read.
+struct Reads<'a> {
+    plan: &'a Plan,
+    package: &'a Package,
+    totals: BTreeMap<String, Totals>,
+    ends: BTreeMap<String, ResourceRecord>,
+}
+
+impl Reads<'_> {
+    /// What keeps a read from proving that it had all rows, if anything does.
+    fn doubt(&self, resource: &ResourcePlan) -> Option<Doubt> {
+        let is_complete = self.ends.get(&resource.name).is_some_and(|end| end.outcome == Outcome::Complete);
+        // A start means that the package was made for an incremental read.
+        if !is_complete || self.package.manifest.starts.contains_key(&resource.name) {
+            return Some(Doubt::Short);
+        }
+        let parent = resource.parent.as_ref();
+        if let Some(parent) =
+            parent.and_then(|name| self.plan.resources.iter().find(|other| other.name == *name))
+            && self.doubt(parent).is_some()
+        {
+            return Some(Doubt::Parent(parent.name.clone()));
+        }
+        let totals = self.totals.get(&resource.name).copied().unwrap_or_default();
+        match (&resource.endpoint.paginator.kind, totals) {
+            (_, Totals { first: Some(first), last: Some(last), moved: true, .. }) => {
+                Some(Doubt::Moved { first, last })
+            }
+            // A row that goes while pages are read moves one of a later page to one that was read already.
+            (PaginatorKind::PageNumber { .. }, Totals { last: None, .. }) => Some(Doubt::Uncounted),
+            (_, Totals { last: Some(total), rows, .. }) if rows != total => {
+                Some(Doubt::Miscounted { total, rows })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn totals(package: &Package) -> Result<BTreeMap<String, Totals>, Error> {
+    let mut totals = BTreeMap::<String, Totals>::new();
+    for record in package.headers()? {
+        if let Record::Page(page, _) = record.map_err(PackageError::from)? {
+            let totals = totals.entry(page.resource).or_default();
+            totals.rows += page.row_count;
+            if page.total_rows.is_some() {
+                totals.moved |= totals.last.is_some() && totals.last != page.total_rows;
+                totals.first = totals.first.or(page.total_rows);
+                totals.last = page.total_rows;
+            }
+        }
+    }
+    Ok(totals)
+}
