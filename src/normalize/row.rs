@@ -291,7 +291,10 @@ impl Rows {
         let around = &mut self.shapes[shape];
         let (parent, level) = (around.table, around.row_level - 1);
         let mut path = around.path.clone();
-        path.push(around.key(position).name.clone());
+        // As dlt does: blanks are no part of the name of a table, if there is another one.
+        if path.is_empty() || !around.key(position).is_blank {
+            path.push(around.key(position).name.clone());
+        }
         let same = |list: &List| list.parent == parent && list.level == level && list.path == path;
         let list = match self.lists.iter().position(same) {
             Some(list) => list,

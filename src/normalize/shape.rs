@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use crate::schema::strip;
+
 /// Index of a [`Shape`].
 pub(super) type ShapeId = usize;
 /// Index of a [`List`].
@@ -34,6 +36,8 @@ pub(super) struct Key {
     raw: Box<str>,
     /// Normalized name.
     pub(super) name: String,
+    /// Whether there is nothing but white space in it.
+    pub(super) is_blank: bool,
     /// The field of the table that it fills.
     pub(super) field: usize,
     /// Where objects under this key go on.
@@ -89,7 +93,8 @@ impl Shape {
     /// Adds a key. Returns its position.
     pub(super) fn add(&mut self, raw: &str, decoded: &str, name: String, field: usize) -> usize {
         let position = self.keys.len();
-        let key = Key { raw: raw.into(), name, field, object: None, list: None, met_in: 0, met_at: 0 };
+        let is_blank = strip(decoded).is_empty();
+        let key = Key { raw: raw.into(), name, is_blank, field, object: None, list: None, met_in: 0, met_at: 0 };
         self.keys.push(key);
         self.index.insert(raw.into(), position);
         if is_plain(decoded) {

@@ -22,6 +22,7 @@ pub use hints::{
 };
 pub(crate) use json::decode;
 pub(crate) use naming::SEPARATOR;
+pub(crate) use pytext::strip;
 pub use naming::{join, normalize_identifier, normalize_path};
 pub use stored::{ENGINE_VERSION, SchemaError};
 pub use table::{Table, WriteDisposition};

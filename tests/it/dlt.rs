@@ -2,6 +2,7 @@
 //! documents both make the same tables.
 
 mod documents;
+mod matrix;
 mod random;
 mod scene;
 
@@ -61,6 +62,12 @@ fn incremental_by_creation() -> Value {
 fn the_same_documents_become_the_same_tables() {
     let Some(python) = python() else { return };
     documents::compare(python, documents::by_hand()).unwrap();
+}
+
+#[test]
+fn every_value_goes_the_same_way_in_columns_of_every_type() {
+    let Some(python) = python() else { return };
+    documents::compare(python, &matrix::cases()).unwrap();
 }
 
 #[test]
