@@ -94,7 +94,8 @@ impl Shape {
     pub(super) fn add(&mut self, raw: &str, decoded: &str, name: String, field: usize) -> usize {
         let position = self.keys.len();
         let is_blank = strip(decoded).is_empty();
-        let key = Key { raw: raw.into(), name, is_blank, field, object: None, list: None, met_in: 0, met_at: 0 };
+        let key =
+            Key { raw: raw.into(), name, is_blank, field, object: None, list: None, met_in: 0, met_at: 0 };
         self.keys.push(key);
         self.index.insert(raw.into(), position);
         if is_plain(decoded) {

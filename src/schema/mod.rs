@@ -22,8 +22,8 @@ pub use hints::{
 };
 pub(crate) use json::decode;
 pub(crate) use naming::SEPARATOR;
-pub(crate) use pytext::strip;
 pub use naming::{join, normalize_identifier, normalize_path};
+pub(crate) use pytext::strip;
 pub use stored::{ENGINE_VERSION, SchemaError};
 pub use table::{Table, WriteDisposition};
 pub(crate) use timestamp::parse_setting as parse_instant_setting;

@@ -1,6 +1,7 @@
 //! dlt as a witness: it goes on from what forebay wrote, forebay goes on from what dlt wrote, and of the same
 //! documents both make the same tables.
 
+mod better;
 mod documents;
 mod matrix;
 mod random;
@@ -68,6 +69,12 @@ fn the_same_documents_become_the_same_tables() {
 fn every_value_goes_the_same_way_in_columns_of_every_type() {
     let Some(python) = python() else { return };
     documents::compare(python, &matrix::cases()).unwrap();
+}
+
+#[test]
+fn what_dlt_fails_on_is_kept() {
+    let Some(python) = python() else { return };
+    better::check(python);
 }
 
 #[test]
