@@ -18,10 +18,17 @@ from dlt.sources.rest_api import rest_api_source
 from load import dlts_part
 
 
+class Text(Loaded):
+    """A dataset in a file, every value as its text."""
+
+    def _value(self, table: str, column: str, value: str | None) -> Any:
+        return value
+
+
 def rows(dataset: str, database: str) -> dict[str, list[Any]]:
     """The trees of each table, without load ids."""
     found = {}
-    loaded = Loaded(dataset, database)
+    loaded = Text(dataset, database)
     for table, trees in loaded.trees().items():
         rows = [json.loads(tree) for tree in trees.elements()]
         found[table] = [{key: value for key, value in row.items() if key != "_dlt_load_id"} for row in rows]
