@@ -110,6 +110,16 @@ pub enum RowError {
     Incremental(#[from] IncrementalError),
 }
 
+impl RowError {
+    /// What to do about it, if there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Normalize(error) => error.hint(),
+            Self::Incremental(error) => Some(error.hint()),
+        }
+    }
+}
+
 impl Error {
     /// The exit code, as documented in the README.
     pub fn exit_code(&self) -> u8 {
@@ -147,12 +157,14 @@ impl Error {
             Self::State { source, .. } | Self::NotWritable { source, .. } => {
                 (source.hint(), "nothing was asked of the API")
             }
-            Self::Normalize { .. } => (None, "what was loaded before is unharmed"),
-            Self::Tables { source: NormalizeError::Spill { .. }, .. } => (
-                Some("free space below the work directory"),
+            Self::Normalize { source, .. } => (source.hint(), "what was loaded before is unharmed"),
+            Self::Tables { source: source @ NormalizeError::Spill { .. }, .. } => (
+                source.hint(),
                 "nothing is lost: the next run loads the package without asking the API again",
             ),
-            Self::Tables { .. } => (None, "what was loaded before is unharmed, and the package is kept"),
+            Self::Tables { source, .. } => {
+                (source.hint(), "what was loaded before is unharmed, and the package is kept")
+            }
             Self::Load { source, .. } => (
                 source.hint(),
                 "nothing was committed, and nothing that was received is lost: the next run loads the package without asking the API again",

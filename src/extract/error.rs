@@ -1,5 +1,7 @@
 //! Why a resource could not be extracted.
 
+use std::sync::Arc;
+
 use crate::config::{RenderError, TemplateError};
 use crate::http::HttpError;
 use crate::package::PackageError;
@@ -103,6 +105,16 @@ pub enum ExtractError {
         #[source]
         source: url::ParseError,
     },
+    /// Its rows cannot be loaded, so that more of them are of no use.
+    #[error("{reason}; nothing was asked for after page {pages}")]
+    Refused {
+        /// Pages received.
+        pages: u64,
+        /// What is wrong with the rows.
+        reason: Arc<dyn std::error::Error + Send + Sync>,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// What was received cannot be kept.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -134,6 +146,7 @@ impl ExtractError {
             | Self::Unproven
             | Self::Capped { .. }
             | Self::Short { .. }
+            | Self::Refused { .. }
             | Self::Url { .. } => false,
         }
     }
@@ -143,6 +156,7 @@ impl ExtractError {
         let hint = match self {
             Self::Http(error) => return error.hint(),
             Self::Paginate { source, .. } => return source.hint().map(str::to_owned),
+            Self::Refused { hint, .. } => return hint.clone(),
             Self::NotJson { .. } => "is `base_url` the API's address, and not that of its web pages?",
             Self::NoData { .. } => "set `data_selector` to the path of the rows; `$` means the whole page",
             Self::ParentField { .. } | Self::Template { .. } => {

@@ -10,7 +10,8 @@ mod request;
 mod resource;
 mod rows;
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
@@ -69,8 +70,37 @@ pub struct Extraction<'a> {
     pub reporter: &'a dyn Reporter,
     /// Becomes true when a signal asks to stop.
     pub stop: watch::Receiver<bool>,
-    /// Gets each page once it is kept, for whoever works on it at once.
-    pub pages: Option<mpsc::Sender<(PageRecord, Bytes)>>,
+    /// Who works on pages as they come.
+    pub follower: Option<Follower>,
+}
+
+/// Somebody who works on pages as they come, and may find that there is no use in more of them.
+#[derive(Debug, Clone)]
+pub struct Follower {
+    /// Gets each page once it is kept.
+    pub pages: mpsc::Sender<KeptPage>,
+    /// Resources whose rows cannot be loaded: nothing more is asked for them.
+    pub refused: watch::Receiver<BTreeMap<String, Refusal>>,
+}
+
+/// A page that the journal has.
+#[derive(Debug)]
+pub struct KeptPage {
+    /// Which of its resource's pages in the journal, from 1.
+    pub number: u64,
+    /// What the journal says of it.
+    pub page: PageRecord,
+    /// Its rows.
+    pub rows: Bytes,
+}
+
+/// Why the rows of a resource cannot be loaded.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// What is wrong with them.
+    pub error: Arc<dyn std::error::Error + Send + Sync>,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// Extracts what the package still lacks. A resource that fails leaves the others alone.

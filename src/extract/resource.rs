@@ -1,15 +1,13 @@
 //! One resource: its paginations, one after the other, each page into the journal before the next is asked for.
 
-use std::sync::{Mutex, PoisonError};
-
-use bytes::Bytes;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::ExtractError;
 use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
 use super::request::first_request;
 use super::rows::RowSelector;
-use super::{Extraction, ResourceEnd};
+use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::http::{HttpError, Request, Response};
 use crate::package::{Journal, Outcome, PackageError, PageRecord, Record, Start};
@@ -161,11 +159,9 @@ impl ResourceRun<'_> {
             };
             let mut request = first.clone();
             self.resource.endpoint.paginator.apply(&cursor, &mut request);
-            let mut stop = self.extraction.stop.clone();
             let response = tokio::select! {
                 biased;
-                // An error means that nobody can ask to stop any more.
-                Ok(_) = stop.wait_for(|stop| *stop) => return Ok(SeriesEnd::Stopped),
+                end = self.interrupted() => return end,
                 response = self.extraction.client.send(&request) => response,
             };
             let (attempts, throttled) = response
@@ -174,11 +170,58 @@ impl ResourceRun<'_> {
             self.progress.request_count += u64::from(attempts);
             self.progress.throttled_count += u64::from(throttled);
             let kept = self.page(series, cursor, &request, &response?, &mut rows)?;
-            if let Some(pages) = &self.extraction.pages {
-                // Nobody there to take it: it is in the journal all the same.
-                let _ = pages.send(kept).await;
+            if let Some(follower) = &self.extraction.follower {
+                tokio::select! {
+                    biased;
+                    end = self.interrupted() => return end,
+                    // Nobody there to take it: it is in the journal all the same.
+                    _ = follower.pages.send(kept) => {}
+                }
             }
         }
+    }
+
+    /// Waits until there is a reason to ask for nothing more: a signal, or rows that cannot be loaded.
+    async fn interrupted(&self) -> Result<SeriesEnd, ExtractError> {
+        let mut stop = self.extraction.stop.clone();
+        tokio::select! {
+            biased;
+            // An error means that nobody can ask to stop any more.
+            Ok(_) = stop.wait_for(|stop| *stop) => Ok(SeriesEnd::Stopped),
+            error = self.refused() => Err(error),
+        }
+    }
+
+    /// Waits until the rows of this resource, or of one above it, are found to be of no use.
+    async fn refused(&self) -> ExtractError {
+        let Some(follower) = &self.extraction.follower else { return std::future::pending().await };
+        let mut refused = follower.refused.clone();
+        let found = refused
+            .wait_for(|refused| !refused.is_empty() && self.lineage().any(|name| refused.contains_key(name)));
+        match found.await {
+            Ok(refused) => match refused.get(&self.resource.name) {
+                Some(Refusal { error, hint }) => ExtractError::Refused {
+                    pages: self.progress.page_count,
+                    reason: Arc::clone(error),
+                    hint: hint.clone(),
+                },
+                None => {
+                    let parent = self.resource.parent.clone().unwrap_or_default();
+                    ExtractError::Parent { parent }
+                }
+            },
+            // Nobody can refuse anything any more.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The resource, its parent, and so on.
+    fn lineage(&self) -> impl Iterator<Item = &str> {
+        let resources = &self.extraction.plan.resources;
+        let parent = |resource: &&ResourcePlan| {
+            resources.iter().find(|other| Some(&other.name) == resource.parent.as_ref())
+        };
+        std::iter::successors(Some(self.resource), parent).map(|resource| resource.name.as_str())
     }
 
     /// What follows the last page of a pagination that the journal has.
@@ -198,13 +241,14 @@ impl ResourceRun<'_> {
         request: &Request,
         response: &Response,
         rows: &mut RowSelector<'_>,
-    ) -> Result<(PageRecord, Bytes), ExtractError> {
+    ) -> Result<KeptPage, ExtractError> {
         let paginator = &self.resource.endpoint.paginator;
         let done = self.progress.series.get(&series.number);
         let number = done.map_or(0, |done| done.page_count) + 1;
         let asked = || self.extraction.client.describe(request);
         let parsed = Page::parse(&response.body);
-        let repaired = parsed.is_err().then(|| page::repair(&response.body)).flatten().map(Bytes::from);
+        let repaired =
+            parsed.is_err().then(|| page::repair(&response.body)).flatten().map(bytes::Bytes::from);
         let whole = repaired.as_ref().unwrap_or(&response.body);
         let parsed = if repaired.is_some() { Page::parse(whole) } else { parsed };
         let page = parsed.map_err(|source| ExtractError::NotJson {
@@ -246,7 +290,7 @@ impl ResourceRun<'_> {
             let event = Event::Repaired { resource: &self.resource.name, page: number };
             self.extraction.reporter.report(event);
         }
-        Ok((record, body))
+        Ok(KeptPage { number: self.progress.page_count, page: record, rows: body })
     }
 
     fn append(&self, record: &Record) -> Result<(), ExtractError> {

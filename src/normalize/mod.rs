@@ -3,10 +3,16 @@
 //! A row is taken apart as text: scalars of the row first, then nested objects (the last one first), then lists,
 //! whose elements become rows of child tables. That is dlt's order, and with it the order of new columns.
 
+mod canonical;
 mod column;
+mod contract;
 mod error;
+mod finish;
+mod hints;
 mod ids;
+mod retype;
 mod root;
+mod roots;
 mod row;
 mod scan;
 mod shape;
@@ -18,7 +24,8 @@ use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 
-pub use error::{NormalizeError, Warning, WarningKind};
+pub use error::{Discarded, Example, NormalizeError, Warning, WarningKind};
+pub(crate) use retype::replace as replace_retype;
 pub use root::RootTable;
 
 use crate::schema::{DataType, Schema, SchemaOptions};
@@ -75,7 +82,8 @@ pub struct NormalizeJob {
     pub max_identifier_length: usize,
     /// What goes beyond dlt's rules.
     pub options: SchemaOptions,
-    /// Columns that get another type: what an earlier try with the same rows asked for.
+    /// Columns that get another type: what earlier tries with the same rows asked for. One that is listed with the
+    /// type it has is not to be widened: its misfits go to variant columns.
     pub retyped: Vec<Retype>,
 }
 
@@ -109,7 +117,7 @@ impl Normalizer {
     /// stand in the row itself.
     ///
     /// # Errors
-    /// A key is missing or null, a value fits nowhere, or the disk is full.
+    /// A key is missing or null, a value fits nowhere, its contract forbids the row, or the disk is full.
     pub fn row(
         &mut self,
         root: usize,
@@ -127,7 +135,7 @@ impl Normalizer {
     /// Writes the last batches.
     ///
     /// # Errors
-    /// A key was in no row, or the disk is full.
+    /// The disk is full, or columns need other types: then the package is to be normalized again.
     pub fn finish(self) -> Result<Normalized, NormalizeError> {
         self.rows.finish()
     }

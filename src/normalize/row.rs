@@ -1,21 +1,32 @@
 //! One row at a time: objects flattened, lists followed into child tables.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
+use super::canonical;
 use super::error::{NormalizeError, Warning, WarningKind};
 use super::scan::{Token, Walk};
-use super::shape::{List, ListId, Shape, ShapeId};
+use super::shape::{Key, List, ListId, Place, Shape, ShapeId, member_path};
 use super::store::{Link, Store};
+use super::table::IdRule;
 use super::{NormalizeJob, Normalized};
 use crate::schema::{SEPARATOR, Value, join, normalize_path};
 
 /// dlt's limit where a resource gives none. It also bounds the recursion over lists.
 const MAX_NESTING: i64 = 1000;
 
+/// Path of a root row.
+pub(super) const ROOT: &str = "$";
+
 /// The field of a row that is no object.
 const VALUE: &str = "value";
 /// The field of a row that is a list in a list.
 const LIST: &str = "list";
+
+/// Number of the first spare place for values whose own is taken. No key becomes a name that ends so: dlt puts `_`
+/// before digits.
+pub(super) const SECOND: u32 = 2;
 
 /// Shapes met so far, and the tables they fill.
 #[derive(Debug)]
@@ -25,8 +36,9 @@ pub(super) struct Rows {
     roots: Vec<ShapeId>,
     store: Store,
     max_length: usize,
+    key_count: u32,
     /// Objects so far.
-    objects: u64,
+    object_count: u64,
 }
 
 /// What one root row needs while it is taken apart; child rows share it.
@@ -50,6 +62,25 @@ enum Source<'a, 'e> {
     Single(&'static str, Token<'a>),
 }
 
+impl Source<'_, '_> {
+    /// The row as the API gave it, in the form that dlt hashes.
+    fn content(&self) -> String {
+        match self {
+            Self::Object(walk, extra) => {
+                let extra = extra.iter().map(|(name, value)| (Cow::Borrowed(*name), value.get()));
+                canonical::content(canonical::fields((*walk).clone()).chain(extra))
+            }
+            Self::Single(name, token) => {
+                let value = match token {
+                    Token::Scalar(value) => value,
+                    Token::Object(text) | Token::Array(text) => &Value::Json(text),
+                };
+                canonical::key([(*name, value)].into_iter())
+            }
+        }
+    }
+}
+
 impl Rows {
     pub(super) fn new(job: NormalizeJob) -> Self {
         let max_length = job.max_identifier_length;
@@ -60,12 +91,14 @@ impl Rows {
             .map(|root| (normalize_path(&root.table, max_length), root.hints.max_table_nesting))
             .collect();
         let mut store = Store::new(job);
-        for (name, nesting) in tables {
-            let table = store.table(vec![name], None);
+        for (root, (name, nesting)) in tables.into_iter().enumerate() {
+            let table = store.table(vec![name], None, ROOT);
+            store.add_hinted(root, table);
             let level = nesting.map_or(MAX_NESTING, |nesting| i64::from(nesting).min(MAX_NESTING));
-            shapes.push(Shape::new(table, Vec::new(), level, level));
+            shapes.push(Shape::of_rows(table, ROOT, level));
         }
-        Self { roots: (0..shapes.len()).collect(), shapes, lists: Vec::new(), store, max_length, objects: 0 }
+        let roots = (0..shapes.len()).collect();
+        Self { roots, shapes, lists: Vec::new(), store, max_length, key_count: 0, object_count: 0 }
     }
 
     /// Takes in a root row. What is no object is a row with one field, `value`.
@@ -104,14 +137,23 @@ impl Rows {
     ) -> Result<(), NormalizeError> {
         let first_list = scratch.lists.len();
         let table = self.shapes[shape].table;
-        self.store.list_table(table);
+        let is_admitted = self.store.list_table(table)?;
+        let hands_down = self.store.tables[table].propagates_id;
+        let is_hashed = self.store.tables[table].ids == IdRule::Content;
+        let content = is_hashed.then(|| source.content());
         self.flatten(shape, source, scratch);
-        let id = self.store.add_row(table, &mut scratch.values, link)?;
+        if !(is_admitted && self.store.admit(table, &mut scratch.values)?) {
+            self.store.tables[table].discarded += 1;
+            scratch.values.clear();
+            scratch.lists.truncate(first_list);
+            return Ok(());
+        }
+        let id = self.store.add_row(table, &mut scratch.values, link, content.as_deref())?;
         let lists = first_list..scratch.lists.len();
         if lists.is_empty() {
             return Ok(());
         }
-        let root = if self.store.tables[table].propagates_id { Some(id.as_str()) } else { link.root };
+        let root = if hands_down { Some(id.as_str()) } else { link.root };
         for list in lists {
             let (list, text) = scratch.lists[list];
             self.list(list, text, Link { parent: id.as_str(), root, index: 0 }, scratch)?;
@@ -129,6 +171,7 @@ impl Rows {
         scratch: &mut Scratch<'a>,
     ) -> Result<(), NormalizeError> {
         let List { rows, wrapped, .. } = self.lists[list];
+        self.store.tables[self.shapes[rows].table].was_met = true;
         let mut walk = Walk::new(text);
         walk.enter();
         let mut link = link;
@@ -152,13 +195,13 @@ impl Rows {
             Source::Object(walk, extra) => {
                 self.object(shape, walk, scratch);
                 for (name, value) in extra {
-                    let position = self.position(shape, name, usize::MAX);
-                    self.member(shape, position, Walk::new(value.get()).token(), scratch);
+                    let position = self.position(shape, name, usize::MAX, Place::Parent);
+                    self.value(shape, position, Walk::new(value.get()).token(), scratch);
                 }
             }
             Source::Single(name, token) => {
-                let position = self.position(shape, name, 0);
-                self.member(shape, position, token, scratch);
+                let position = self.position(shape, name, 0, Place::Whole);
+                self.value(shape, position, token, scratch);
             }
         }
         while let Some((shape, object)) = scratch.objects.pop() {
@@ -169,41 +212,41 @@ impl Rows {
     fn object<'a>(&mut self, shape: ShapeId, walk: &mut Walk<'a>, scratch: &mut Scratch<'a>) {
         let mut members = std::mem::take(&mut scratch.members);
         let mut expected = 0;
-        self.objects += 1;
+        self.object_count += 1;
         walk.enter();
         while let Some((name, token)) = walk.member() {
-            let position = self.position(shape, name, expected);
+            let position = self.position(shape, name, expected, Place::Member);
             let key = self.shapes[shape].key(position);
-            if key.met_in == self.objects {
+            if key.met_in == self.object_count {
                 // Of a key that comes twice the last value counts, at the place of the first.
                 members[key.met_at].1 = token;
                 let (field, table) = (key.field, self.shapes[shape].table);
                 let name = self.store.tables[table].fields[field].name.clone();
                 self.store.warn(WarningKind::Collision, table, &name);
             } else {
-                (key.met_in, key.met_at) = (self.objects, members.len());
+                (key.met_in, key.met_at) = (self.object_count, members.len());
                 members.push((position, token));
             }
             expected = position + 1;
         }
         for (position, token) in members.drain(..) {
-            self.member(shape, position, token, scratch);
+            self.value(shape, position, token, scratch);
         }
         scratch.members = members;
     }
 
-    /// Position of a key in its shape; `expected` is where it is looked for first.
-    fn position(&mut self, shape: ShapeId, raw: &str, expected: usize) -> usize {
+    /// The place of a key among those of the shape.
+    fn position(&mut self, shape: ShapeId, raw: &str, expected: usize, place: Place) -> usize {
         match self.shapes[shape].find(raw, expected) {
             Some(position) => position,
-            None => self.add_key(shape, raw),
+            None => self.add_key(shape, raw, place),
         }
     }
 
     /// Sorts one field of an object in.
-    fn member<'a>(&mut self, shape: ShapeId, position: usize, token: Token<'a>, scratch: &mut Scratch<'a>) {
+    fn value<'a>(&mut self, shape: ShapeId, position: usize, token: Token<'a>, scratch: &mut Scratch<'a>) {
         let Shape { table, level, .. } = self.shapes[shape];
-        let field = self.shapes[shape].key(position).field;
+        let Key { field, id, .. } = *self.shapes[shape].key(position);
         let value = match token {
             Token::Scalar(value) => value,
             Token::Object(text) | Token::Array(text)
@@ -218,56 +261,125 @@ impl Rows {
             }
             Token::Array(text) => {
                 let list = self.nested_list(shape, position);
-                self.set_list(table, list, text, scratch);
+                self.set_list(list, id, text, scratch);
                 return;
             }
         };
-        self.set(table, field, value, scratch);
+        self.set(table, field, id, value, scratch);
     }
 
-    /// Notes a field's value; a second one under the same name takes the place of the first.
-    fn set<'a>(&mut self, table: usize, field: usize, value: Value<'a>, scratch: &mut Scratch<'a>) {
+    /// Notes a field's value.
+    fn set<'a>(&mut self, table: usize, field: usize, key: u32, value: Value<'a>, scratch: &mut Scratch<'a>) {
         let builder = &mut self.store.tables[table];
         let row = builder.row_number();
         let seen = &mut builder.fields[field];
         if seen.seen_in == row {
-            scratch.values[seen.seen_at].1 = value;
-            let name = seen.name.clone();
-            self.store.warn(WarningKind::Collision, table, &name);
-        } else {
-            seen.seen_in = row;
-            seen.seen_at = scratch.values.len();
-            scratch.values.push((field, value));
+            self.collide(table, field, key, value, scratch);
+            return;
+        }
+        seen.seen_in = row;
+        seen.seen_at = scratch.values.len();
+        seen.seen_by = key;
+        scratch.values.push((field, value));
+    }
+
+    /// A second value under the same name takes the place of the first, as in dlt; the first one goes to a column
+    /// of its own. What stands twice under the very same key is settled by any reader of JSON: the last one counts.
+    #[cold]
+    fn collide<'a>(
+        &mut self,
+        table: usize,
+        field: usize,
+        key: u32,
+        value: Value<'a>,
+        scratch: &mut Scratch<'a>,
+    ) {
+        let seen = &mut self.store.tables[table].fields[field];
+        let earlier_key = std::mem::replace(&mut seen.seen_by, key);
+        let winner = &mut scratch.values[seen.seen_at].1;
+        let earlier = std::mem::replace(winner, value);
+        if earlier == Value::Null || earlier == *winner {
+            return;
+        }
+        if earlier_key == key {
+            self.store.warn_lost(table, field);
+        } else if let Some(spare) = self.store.spare_field(table, field) {
+            self.set(table, spare, earlier_key, earlier, scratch);
         }
     }
 
-    /// Notes a list; a second one of the same path takes the place of the first.
-    fn set_list<'a>(&mut self, table: usize, list: ListId, text: &'a str, scratch: &mut Scratch<'a>) {
-        let row = self.store.tables[table].row_number();
+    /// Notes a list; of two of the same path both are kept, as in [`Rows::collide`].
+    fn set_list<'a>(&mut self, list: ListId, key: u32, text: &'a str, scratch: &mut Scratch<'a>) {
         let seen = &mut self.lists[list];
-        if seen.seen_in == row {
-            scratch.lists[seen.seen_at].1 = text;
-            let name = seen.path.join(SEPARATOR);
-            self.store.warn(WarningKind::Collision, table, &name);
-        } else {
+        let table = seen.parent;
+        let row = self.store.tables[table].row_number();
+        if seen.seen_in != row {
             seen.seen_in = row;
             seen.seen_at = scratch.lists.len();
+            seen.seen_by = key;
             scratch.lists.push((list, text));
+            return;
         }
+        let earlier_key = std::mem::replace(&mut seen.seen_by, key);
+        let earlier = std::mem::replace(&mut scratch.lists[seen.seen_at].1, text);
+        let is_empty =
+            |list: &str| list.bytes().all(|byte| matches!(byte, b'[' | b']') || byte.is_ascii_whitespace());
+        if earlier == text || is_empty(earlier) {
+            return;
+        }
+        let path = seen.path.join(SEPARATOR);
+        if earlier_key == key {
+            self.store.warn(WarningKind::Collision, table, &path);
+        } else if let Some(spare) = self.spare_list(list, row) {
+            self.set_list(spare, earlier_key, earlier, scratch);
+        }
+    }
+
+    /// The list that takes elements whose own list is taken in this row. `None`: the contract does not let a table
+    /// be added.
+    fn spare_list(&mut self, list: ListId, row: u64) -> Option<ListId> {
+        let List { parent, level, ref path, rows, .. } = self.lists[list];
+        let (path, source) = (path.clone(), self.shapes[rows].source.clone());
+        for number in SECOND.. {
+            let spare = [path.as_slice(), &[number.to_string()]].concat();
+            let same = |list: &List| list.parent == parent && list.level == level && list.path == spare;
+            let found = match self.lists.iter().position(same) {
+                Some(list) if self.lists[list].seen_in == row => continue,
+                Some(list) => list,
+                None => self.add_list(parent, spare, &source, level),
+            };
+            let table = self.shapes[self.lists[found].rows].table;
+            return self.store.keeps_apart(parent, &path.join(SEPARATOR), table).then_some(found);
+        }
+        None
     }
 
     /// Names a key that was not met before at this place.
-    fn add_key(&mut self, shape: ShapeId, raw: &str) -> usize {
-        let decoded = crate::schema::decode(raw);
-        if let Some(position) = self.shapes[shape].find_escaped(raw, &decoded) {
+    fn add_key(&mut self, shape: ShapeId, raw: &str, place: Place) -> usize {
+        let key = crate::schema::decode(raw);
+        if let Some(position) = self.shapes[shape].find_escaped(raw, &key) {
             return position;
         }
-        let name = normalize_path(&decoded, self.max_length);
-        let Shape { table, path, .. } = &self.shapes[shape];
+        let name = normalize_path(&key, self.max_length);
+        let Shape { table, path, source, .. } = &self.shapes[shape];
         let parts = path.iter().map(String::as_str).chain([name.as_str()]);
         let field_name = join(parts, self.max_length);
-        let field = self.store.field(*table, &field_name);
-        self.shapes[shape].add(raw, &decoded, name, field)
+        let source = match place {
+            Place::Member => member_path(source, &key),
+            Place::Whole => source.clone(),
+            Place::Parent => self.parent_path(shape, &key),
+        };
+        let field = self.store.field(*table, &field_name, &source);
+        self.key_count += 1;
+        self.shapes[shape].add(&key, Key::new(raw, name, source, self.key_count, field))
+    }
+
+    /// The path of a field `_<parent>_<field>` in the parent's row.
+    fn parent_path(&self, shape: ShapeId, key: &str) -> String {
+        let root = self.roots.iter().position(|root| *root == shape);
+        let parent = root.and_then(|root| self.store.roots[root].parent.as_deref()).unwrap_or_default();
+        let field = key.strip_prefix('_').and_then(|key| key.strip_prefix(parent)?.strip_prefix('_'));
+        format!("parent:{parent}.{}", field.unwrap_or(key))
     }
 
     fn nested_shape(&mut self, shape: ShapeId, position: usize) -> ShapeId {
@@ -275,12 +387,8 @@ impl Rows {
             return nested;
         }
         let nested = self.shapes.len();
-        let around = &mut self.shapes[shape];
-        let mut path = around.path.clone();
-        path.push(around.key(position).name.clone());
-        around.key(position).object = Some(nested);
-        let inner = Shape::new(around.table, path, around.level - 1, around.row_level);
-        self.shapes.push(inner);
+        self.shapes.push(self.shapes[shape].inner(position));
+        self.shapes[shape].key(position).object = Some(nested);
         nested
     }
 
@@ -290,27 +398,25 @@ impl Rows {
         }
         let around = &mut self.shapes[shape];
         let (parent, level) = (around.table, around.row_level - 1);
-        let mut path = around.path.clone();
-        // As dlt does: blanks are no part of the name of a table, if there is another one.
-        if path.is_empty() || !around.key(position).is_blank {
-            path.push(around.key(position).name.clone());
-        }
+        let path = around.list_path_of(position);
+        let source = format!("{}[*]", around.key(position).source);
         let same = |list: &List| list.parent == parent && list.level == level && list.path == path;
         let list = match self.lists.iter().position(same) {
             Some(list) => list,
-            None => self.add_list(parent, path, level),
+            None => self.add_list(parent, path, &source, level),
         };
         self.shapes[shape].key(position).list = Some(list);
         list
     }
 
-    fn add_list(&mut self, parent: usize, path: Vec<String>, level: i64) -> ListId {
+    fn add_list(&mut self, parent: usize, path: Vec<String>, source: &str, level: i64) -> ListId {
         let table_path = self.store.tables[parent].path.iter().chain(&path).cloned().collect();
-        let table = self.store.table(table_path, Some(parent));
+        let table = self.store.table(table_path, Some(parent), source);
         let rows = self.shapes.len();
-        self.shapes.push(Shape::new(table, Vec::new(), level, level));
-        self.shapes.push(Shape::new(table, Vec::new(), level - 1, level - 1));
-        self.lists.push(List { parent, path, level, rows, wrapped: rows + 1, seen_in: 0, seen_at: 0 });
+        self.shapes.push(Shape::of_rows(table, source, level));
+        self.shapes.push(Shape::of_rows(table, source, level - 1));
+        let wrapped = rows + 1;
+        self.lists.push(List { parent, path, level, rows, wrapped, seen_in: 0, seen_at: 0, seen_by: 0 });
         self.lists.len() - 1
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Shape {
     pub(super) table: usize,
     /// Names of the objects around, normalized.
     pub(super) path: Vec<String>,
+    /// Path of the objects in the source.
+    pub(super) source: String,
     /// How many more levels are taken apart; at 0 objects and lists are kept whole.
     pub(super) level: i64,
     /// The same for the row that this is part of.
@@ -38,6 +40,10 @@ pub(super) struct Key {
     pub(super) name: String,
     /// Whether there is nothing but white space in it.
     pub(super) is_blank: bool,
+    /// Path of its values in the source.
+    pub(super) source: String,
+    /// Tells it from all other keys.
+    pub(super) id: u32,
     /// The field of the table that it fills.
     pub(super) field: usize,
     /// Where objects under this key go on.
@@ -48,6 +54,14 @@ pub(super) struct Key {
     pub(super) met_in: u64,
     /// Which of that object's keys it was.
     pub(super) met_at: usize,
+}
+
+impl Key {
+    /// A key that has not been met: the text between its quotes, its name, its source, its number, its field.
+    pub(super) fn new(raw: &str, name: String, source: String, id: u32, field: usize) -> Self {
+        let raw = raw.into();
+        Self { raw, name, is_blank: false, source, id, field, object: None, list: None, met_in: 0, met_at: 0 }
+    }
 }
 
 /// Lists at one place: the child table that they fill.
@@ -67,12 +81,63 @@ pub(super) struct List {
     pub(super) seen_in: u64,
     /// Where the list of that row waits.
     pub(super) seen_at: usize,
+    /// The key it stands under.
+    pub(super) seen_by: u32,
+}
+
+/// How a value stands in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is under a key of an object.
+    Member,
+    /// It is all there is.
+    Whole,
+    /// It comes from the parent's row.
+    Parent,
+}
+
+/// The path of a field, with its key as the API has it.
+pub(super) fn member_path(object: &str, key: &str) -> String {
+    let is_plain = |key: &str| {
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        key.bytes().all(is_word) && key.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+    };
+    if is_plain(key) {
+        format!("{object}.{key}")
+    } else {
+        format!("{object}['{}']", key.replace('\\', "\\\\").replace('\'', "\\'"))
+    }
 }
 
 impl Shape {
-    /// A shape without keys.
-    pub(super) fn new(table: usize, path: Vec<String>, level: i64, row_level: i64) -> Self {
-        Self { table, path, level, row_level, keys: Vec::new(), index: HashMap::default() }
+    /// Rows of a table, without keys yet.
+    pub(super) fn of_rows(table: usize, source: &str, level: i64) -> Self {
+        Self::new(table, Vec::new(), source.to_owned(), level, level)
+    }
+
+    fn new(table: usize, path: Vec<String>, source: String, level: i64, row_level: i64) -> Self {
+        Self { table, path, source, level, row_level, keys: Vec::new(), index: HashMap::default() }
+    }
+
+    /// The objects under a key, without keys yet.
+    pub(super) fn inner(&self, position: usize) -> Self {
+        let key = &self.keys[position];
+        Self::new(self.table, self.path_of(position), key.source.clone(), self.level - 1, self.row_level)
+    }
+
+    /// Names of the objects around a key, and its own.
+    pub(super) fn path_of(&self, position: usize) -> Vec<String> {
+        let mut path = self.path.clone();
+        path.push(self.keys[position].name.clone());
+        path
+    }
+
+    /// The same for the table of a list. As in dlt a blank key has no part in its name, unless it is the only one.
+    pub(super) fn list_path_of(&self, position: usize) -> Vec<String> {
+        if self.keys[position].is_blank && !self.path.is_empty() {
+            return self.path.clone();
+        }
+        self.path_of(position)
     }
 
     /// Position of a key; `guess` is where it is expected.
@@ -91,16 +156,13 @@ impl Shape {
     }
 
     /// Adds a key. Returns its position.
-    pub(super) fn add(&mut self, raw: &str, decoded: &str, name: String, field: usize) -> usize {
+    pub(super) fn add(&mut self, decoded: &str, key: Key) -> usize {
         let position = self.keys.len();
-        let is_blank = strip(decoded).is_empty();
-        let key =
-            Key { raw: raw.into(), name, is_blank, field, object: None, list: None, met_in: 0, met_at: 0 };
-        self.keys.push(key);
-        self.index.insert(raw.into(), position);
+        self.index.insert(key.raw.clone(), position);
         if is_plain(decoded) {
             self.index.insert(decoded.into(), position);
         }
+        self.keys.push(Key { is_blank: strip(decoded).is_empty(), ..key });
         position
     }
 
@@ -113,4 +175,19 @@ impl Shape {
 /// Whether a key reads the same between quotes.
 fn is_plain(decoded: &str) -> bool {
     !decoded.contains(['"', '\\'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_no_words_are_quoted() {
+        let check = |key, expected| assert_eq!(member_path("$.a[*]", key), expected);
+        check("planId", "$.a[*].planId");
+        check("2nd", "$.a[*]['2nd']");
+        check("", "$.a[*]['']");
+        check("it's a \\", "$.a[*]['it\\'s a \\\\']");
+        check("Größe", "$.a[*]['Größe']");
+    }
 }

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::column::{ColumnBuilder, Pushed};
-use super::error::{NormalizeError, Warning, WarningKind, type_name};
+use super::error::{Example, NormalizeError, Warning, WarningKind, type_name};
 use super::ids::{IdSource, RowId};
+use super::retype::{Retypes, is_null_only};
 use super::spill;
 use super::table::{ColumnId, System, TableBuilder};
-use super::{NormalizeJob, Normalized, RootTable, TableRows};
-use crate::schema::{
-    Column, ColumnType, DataType, Hint, Schema, Table, Value, WriteDisposition, join, normalize_path,
-};
+use super::{NormalizeJob, RootTable};
+use crate::schema::{Column, ColumnType, DataType, Hint, Schema, SchemaOptions, Value, join};
 use crate::state::LoadId;
 
 /// Rows after which a batch is written: DuckDB takes them in vectors of 2,048 and row groups of 122,880, so
@@ -58,22 +57,28 @@ impl FinalId<'_> {
 /// Tables, schema and files.
 #[derive(Debug)]
 pub(super) struct Store {
-    schema: Schema,
-    roots: Vec<RootTable>,
+    pub(super) schema: Schema,
+    pub(super) roots: Vec<RootTable>,
     pub(super) tables: Vec<TableBuilder>,
     load_id: LoadId,
-    ids: IdSource,
+    pub(super) ids: IdSource,
     spill_dir: PathBuf,
-    max_length: usize,
+    pub(super) max_length: usize,
     bytes: usize,
+    pub(super) options: SchemaOptions,
+    pub(super) retypes: Retypes,
     pub(super) warnings: Vec<Warning>,
 }
 
 impl Store {
     /// A store whose first tables are those of `roots`, in order.
     pub(super) fn new(job: NormalizeJob) -> Self {
+        let mut schema = job.schema;
+        schema.reset_root_ids(job.options.root_key);
         Self {
-            schema: job.schema,
+            retypes: Retypes::new(job.options.on_type_conflict, job.retyped, &schema),
+            options: job.options,
+            schema,
             roots: job.roots,
             tables: Vec::new(),
             load_id: job.load_id,
@@ -85,27 +90,38 @@ impl Store {
         }
     }
 
-    /// The table of these path parts, made if it is not there.
-    pub(super) fn table(&mut self, path: Vec<String>, parent: Option<usize>) -> usize {
+    /// The table of these path parts, made if it is not there; its rows are at `source`.
+    pub(super) fn table(&mut self, path: Vec<String>, parent: Option<usize>, source: &str) -> usize {
         let name = join(path.iter().map(String::as_str), self.max_length);
         if let Some(found) = self.tables.iter().position(|table| table.name == name) {
             return found;
         }
-        self.tables.push(TableBuilder::new(name, path, parent));
+        self.tables.push(TableBuilder::new(name, path, parent, source));
         self.tables.len() - 1
     }
 
-    /// The field of that name, made if it is not there.
-    pub(super) fn field(&mut self, table: usize, name: &str) -> usize {
+    /// The field of that name, made if it is not there; its values are at `source`.
+    pub(super) fn field(&mut self, table: usize, name: &str, source: &str) -> usize {
         if let Some(field) = self.tables[table].find_field(name) {
             return field;
         }
         let column = self.known_column(table, name);
-        self.tables[table].add_field(name, column)
+        self.tables[table].add_field(name, column, source)
     }
 
     /// Counts something that a rule settled.
     pub(super) fn warn(&mut self, kind: WarningKind, table: usize, column: &str) {
+        self.warn_of(kind, table, column, None);
+    }
+
+    /// Counts something that a rule settled; the first time, `example` is kept.
+    pub(super) fn warn_of(
+        &mut self,
+        kind: WarningKind,
+        table: usize,
+        column: &str,
+        example: Option<Example>,
+    ) {
         let table = &self.tables[table].name;
         let same = |warning: &&mut Warning| {
             warning.kind == kind && warning.table == *table && warning.column == column
@@ -117,17 +133,21 @@ impl Store {
                 table: table.clone(),
                 column: column.to_owned(),
                 count: 1,
+                example,
             }),
         }
     }
 
-    /// Adds a row. Returns its id, under which its lists go on.
+    /// Adds a row. Returns its id, under which its lists go on. `content` is what the id is made of where it is made
+    /// of the row as a whole.
     pub(super) fn add_row<'a>(
         &mut self,
         table: usize,
         values: &mut Vec<(usize, Value<'a>)>,
         link: Link<'_>,
+        content: Option<&str>,
     ) -> Result<FinalId<'a>, NormalizeError> {
+        let made = self.make_id(table, values, link, content);
         let mut found = None;
         for (field, value) in values.drain(..) {
             if let Some(system) = self.tables[table].fields[field].system {
@@ -140,34 +160,28 @@ impl Store {
             }
             self.put(table, field, &value)?;
         }
-        let id = self.put_system(table, found, link);
+        let id = found.map_or(FinalId::Made(made), FinalId::Found);
+        self.put_system(table, &id, link);
         self.end_row(table)?;
         Ok(id)
     }
 
     /// Sets dlt's own columns of the row.
-    fn put_system<'a>(&mut self, table: usize, found: Option<Cow<'a, str>>, link: Link<'_>) -> FinalId<'a> {
-        let is_root = self.tables[table].is_root;
-        let id = match found {
-            Some(id) => FinalId::Found(id),
-            None if is_root => FinalId::Made(self.ids.random()),
-            None => FinalId::Made(self.ids.child(link.parent, &self.tables[table].name, link.index)),
-        };
-        if is_root {
+    fn put_system(&mut self, table: usize, id: &FinalId<'_>, link: Link<'_>) {
+        if let Some(root) = link.root {
+            self.put_text(table, System::RootId, root);
+        }
+        if self.tables[table].is_root {
             let column = self.system_column(table, System::LoadId);
             let load_id = Value::Text(Cow::Borrowed(self.load_id.as_str()));
             push(&mut self.tables[table], &mut self.bytes, column, &load_id);
         } else {
-            if let Some(root) = link.root {
-                self.put_text(table, System::RootId, root);
-            }
             self.put_text(table, System::ParentId, link.parent);
             let column = self.system_column(table, System::ListIndex);
             let index = i64::try_from(link.index).unwrap_or(i64::MAX);
             self.push(table, column, &Value::Int(index));
         }
         self.put_text(table, System::RowId, id.as_str());
-        id
     }
 
     fn put_text(&mut self, table: usize, system: System, text: &str) {
@@ -175,7 +189,7 @@ impl Store {
         self.push(table, column, &Value::Text(Cow::Borrowed(text)));
     }
 
-    fn system_column(&mut self, table: usize, system: System) -> ColumnId {
+    pub(super) fn system_column(&mut self, table: usize, system: System) -> ColumnId {
         if let Some(column) = self.tables[table].system[system as usize] {
             return column;
         }
@@ -184,7 +198,13 @@ impl Store {
         let column = self
             .known_column(table, name)
             .unwrap_or_else(|| self.add_column(table, Column::new(name, data_type)));
-        self.tables[table].system[system as usize] = Some(column);
+        let builder = &mut self.tables[table];
+        builder.system[system as usize] = Some(column);
+        if system == System::RootId && builder.is_root {
+            // Rows of a list that fills a root table have the id of the row around it. From the next one on they hand
+            // down their own: dlt takes the column for the wish.
+            builder.propagates_id = true;
+        }
         column
     }
 
@@ -195,76 +215,135 @@ impl Store {
     /// Stores the value of a source field.
     fn put(&mut self, table: usize, field: usize, value: &Value<'_>) -> Result<(), NormalizeError> {
         if *value == Value::Null {
+            self.tables[table].fields[field].was_null = true;
             return Ok(());
         }
         let column = match self.tables[table].fields[field].column {
             Some(column) => column,
-            None => {
-                let name = self.tables[table].fields[field].name.clone();
-                let column = self.known_column(table, &name);
-                let column = column
-                    .unwrap_or_else(|| self.add_column(table, Column::new(name, value.inferred_type())));
-                self.tables[table].fields[field].column = Some(column);
-                column
-            }
+            None => self.first_column(table, field, value),
         };
-        match self.push(table, column, value) {
+        let pushed = if self.would_round(table, column, value) {
+            Pushed::Misfit
+        } else {
+            self.push(table, column, value)
+        };
+        match pushed {
             Pushed::Stored(_) => Ok(()),
-            Pushed::Occupied => {
-                let name = self.tables[table].columns[column].name.clone();
-                self.warn(WarningKind::Collision, table, &name);
-                Ok(())
-            }
+            Pushed::Occupied => self.keep_apart(table, field, column, value),
+            Pushed::Misfit if self.widen(table, column, value) => Ok(()),
             Pushed::Misfit => self.put_variant(table, field, value),
         }
     }
 
+    /// The column that a field has already, if any.
+    pub(super) fn column_of(&mut self, table: usize, field: usize) -> Option<ColumnId> {
+        if let Some(column) = self.tables[table].fields[field].column {
+            return Some(column);
+        }
+        let name = self.tables[table].fields[field].name.clone();
+        let column = self.known_column(table, &name)?;
+        self.tables[table].fields[field].column = Some(column);
+        Some(column)
+    }
+
+    /// The column of a field, made for its first value.
+    fn first_column(&mut self, table: usize, field: usize, value: &Value<'_>) -> ColumnId {
+        if let Some(column) = self.column_of(table, field) {
+            return column;
+        }
+        let name = self.tables[table].fields[field].name.clone();
+        let data_type = self.first_type(table, &name, value);
+        let is_settled = self.settle_null_only(table, &name, data_type);
+        let known = if is_settled { self.known_column(table, &name) } else { None };
+        let column = known.unwrap_or_else(|| self.add_column(table, Column::new(name, data_type)));
+        self.tables[table].fields[field].column = Some(column);
+        column
+    }
+
     /// Stores a value that does not fit its column in the column for misfits of its type.
     fn put_variant(&mut self, table: usize, field: usize, value: &Value<'_>) -> Result<(), NormalizeError> {
+        let column = self.variant_column(table, field, value);
+        let name = self.tables[table].columns[column].name.clone();
+        match self.push(table, column, value) {
+            Pushed::Stored(_) => {
+                self.warn(WarningKind::Variant, table, &name);
+                Ok(())
+            }
+            Pushed::Occupied => self.keep_apart(table, field, column, value),
+            Pushed::Misfit if self.widen(table, column, value) => Ok(()),
+            Pushed::Misfit => {
+                // The first misfit was an instant, or the name was a field's before: dlt fails there.
+                let source = self.tables[table].fields[field].source.clone();
+                let misfit = self.field(table, &name, &source);
+                self.put_variant(table, misfit, value)
+            }
+        }
+    }
+
+    /// The column for values of that type that do not fit the field's own column, made if it is not there.
+    fn variant_column(&mut self, table: usize, field: usize, value: &Value<'_>) -> ColumnId {
         let own_type = value.own_type();
         let variants = &self.tables[table].fields[field].variants;
-        let column = match variants.iter().find(|(variant, _)| *variant == own_type) {
-            Some((_, column)) => *column,
-            None => {
-                let suffix = format!("v_{}", type_name(own_type));
-                let name = &self.tables[table].fields[field].name;
-                let name = join([name.as_str(), suffix.as_str()], self.max_length);
-                let column = self.known_column(table, &name).unwrap_or_else(|| {
-                    let mut column = Column::new(name.as_str(), value.inferred_type()).with(Hint::Variant);
-                    let description = format!("Variant of column {name} generated by dlt");
-                    column.hints.insert("description".to_owned(), description.into());
-                    self.add_column(table, column)
-                });
-                self.tables[table].fields[field].variants.push((own_type, column));
-                column
-            }
-        };
+        if let Some((_, column)) = variants.iter().find(|(variant, _)| *variant == own_type) {
+            return *column;
+        }
+        let name = self.variant_name(table, field, value);
+        let column = self.known_column(table, &name).unwrap_or_else(|| {
+            let data_type = self.first_type(table, &name, value);
+            let mut column = Column::new(name.as_str(), data_type).with(Hint::Variant);
+            let description = format!("Variant of column {name} generated by dlt");
+            column.hints.insert("description".to_owned(), description.into());
+            self.add_column(table, column)
+        });
+        self.tables[table].fields[field].variants.push((own_type, column));
+        column
+    }
+
+    /// Name of the column for values of that type that do not fit the field's own column.
+    pub(super) fn variant_name(&self, table: usize, field: usize, value: &Value<'_>) -> String {
+        let suffix = format!("v_{}", type_name(value.own_type()));
+        let name = &self.tables[table].fields[field].name;
+        join([name.as_str(), suffix.as_str()], self.max_length)
+    }
+
+    /// Makes the columns that a value would go to.
+    pub(super) fn prepare(&mut self, table: usize, field: usize, value: &Value<'_>) {
+        if *value == Value::Null || self.tables[table].fields[field].system.is_some() {
+            return;
+        }
+        let column = self.first_column(table, field, value);
+        if !self.tables[table].columns[column].takes(value) && !self.widen(table, column, value) {
+            self.variant_column(table, field, value);
+        }
+    }
+
+    /// Stores a value whose column the row has a value in already: a field of the row has the name of a variant.
+    fn keep_apart(
+        &mut self,
+        table: usize,
+        field: usize,
+        column: ColumnId,
+        value: &Value<'_>,
+    ) -> Result<(), NormalizeError> {
+        let source = self.tables[table].fields[field].source.clone();
         let name = self.tables[table].columns[column].name.clone();
-        let kind = match self.push(table, column, value) {
-            Pushed::Stored(_) => WarningKind::Variant,
-            Pushed::Occupied => WarningKind::Collision,
-            Pushed::Misfit => {
-                return Err(NormalizeError::Misfit {
-                    table: self.tables[table].name.clone(),
-                    column: name,
-                    value_type: type_name(own_type),
-                    row: self.tables[table].row_number(),
-                });
-            }
-        };
-        self.warn(kind, table, &name);
-        Ok(())
+        let taken = self.field(table, &name, &source);
+        match self.spare_field(table, taken) {
+            Some(spare) => self.put(table, spare, value),
+            None => Ok(()),
+        }
     }
 
     /// Ends a row: keys are there, and a full batch goes to disk.
     fn end_row(&mut self, table: usize) -> Result<(), NormalizeError> {
         let builder = &mut self.tables[table];
-        if let Some(column) =
-            builder.required.iter().find(|column| !builder.columns[**column].has(builder.rows))
-        {
+        let empty = builder.required.iter().find(|column| !builder.columns[**column].has(builder.rows));
+        let missing = empty.map(|column| &builder.columns[*column].name).or(builder.awaited.first());
+        // Where columns are to be widened, the key may be among the values that were passed over.
+        if let Some(column) = missing.filter(|_| !self.retypes.is_futile()) {
             return Err(NormalizeError::Null {
                 table: builder.name.clone(),
-                column: builder.columns[*column].name.clone(),
+                column: column.clone(),
                 row: builder.row_number(),
             });
         }
@@ -284,33 +363,29 @@ impl Store {
     }
 
     /// The column that the schema, or this package, has under a name; `None` if it has no type yet.
-    fn known_column(&mut self, table: usize, name: &str) -> Option<ColumnId> {
+    pub(super) fn known_column(&mut self, table: usize, name: &str) -> Option<ColumnId> {
         let builder = &self.tables[table];
         if let Some(column) = builder.column_index.get(name) {
             return Some(*column);
         }
         let column = self.schema.tables.get(&builder.name)?.columns.get(name)?;
-        let column_type = ColumnType::of(column)?;
+        let column_type = ColumnType::of(column).filter(|_| !is_null_only(column))?;
         let is_required = !column.is_nullable();
         Some(self.build_column(table, name.to_owned(), column_type, is_required))
     }
 
-    /// Adds a column to table and schema, after all others. Hints that wait for its type are taken over.
-    fn add_column(&mut self, table: usize, column: Column) -> ColumnId {
+    /// Adds a column to table and schema, after all others. What hints say of it counts.
+    pub(super) fn add_column(&mut self, table: usize, column: Column) -> ColumnId {
         let mut column = with_default_hints(column);
-        let name = column.name.clone();
         if let Some(listed) = self.schema.tables.get_mut(&self.tables[table].name) {
-            if let Some(hinted) = listed.columns.shift_remove(&name) {
-                column.nullable = Some(hinted.is_nullable() && column.is_nullable());
-                column.hints.extend(hinted.hints);
-                column.precision = hinted.precision;
-                column.scale = hinted.scale;
-                column.timezone = hinted.timezone;
+            if let Some(hinted) = listed.columns.shift_remove(&column.name) {
+                column.merge(hinted);
             }
             listed.add(column.clone());
         }
         let column_type = ColumnType::of(&column).unwrap_or(ColumnType::TEXT);
-        self.build_column(table, name, column_type, !column.is_nullable())
+        let is_required = !column.is_nullable();
+        self.build_column(table, column.name, column_type, is_required)
     }
 
     fn build_column(
@@ -330,47 +405,44 @@ impl Store {
         let bytes = builder.rows * SLOT_BYTES;
         builder.bytes += bytes;
         self.bytes += bytes;
+        builder.awaited.retain(|awaited| *awaited != name);
         builder.column_index.insert(name.clone(), column);
         builder.columns.push(ColumnBuilder::new(name, column_type));
         column
     }
 
-    /// Puts the table and what its resource says of it into the schema, before its first row.
-    pub(super) fn list_table(&mut self, table: usize) {
-        let builder = &mut self.tables[table];
-        if std::mem::replace(&mut builder.is_listed, true) {
-            return;
+    /// Puts the table and what its resource says of it into the schema, before its first row. `false`: its contract
+    /// does not let it be added, and its rows are dropped.
+    ///
+    /// # Errors
+    /// Its contract lets no table be added.
+    pub(super) fn list_table(&mut self, table: usize) -> Result<bool, NormalizeError> {
+        if self.tables[table].is_listed {
+            return Ok(true);
         }
-        let name = builder.name.clone();
-        if let Some(parent) = builder.parent {
-            let parent = self.tables[parent].name.clone();
-            let listed = self.schema.tables.entry(name.clone());
-            listed.or_insert_with(|| Table::child(name.as_str(), parent));
+        if !self.admit_table(table)? {
+            return Ok(false);
         }
-        // Several resources may fill one table.
-        for root in self.roots.iter().filter(|root| normalize_path(&root.table, self.max_length) == name) {
-            if root.hints.write_disposition() == WriteDisposition::Merge {
-                self.schema.propagate_root_id(&name);
-            }
-            let listed = self.schema.tables.entry(name.clone());
-            let listed = listed.or_insert_with(|| {
-                Table::root(name.as_str(), root.resource.as_str(), root.hints.write_disposition())
-            });
-            root.hint(listed, self.max_length);
-        }
-        let builder = &mut self.tables[table];
-        builder.propagates_id = builder.is_root && self.schema.propagates_root_id(&builder.name);
-        // Columns of earlier packages that cannot be null are checked from the first row on.
+        self.tables[table].is_listed = true;
+        self.list_hints(table);
+        self.list_contract(table);
+        self.retype_listed(table);
+        self.schema.add_root_ids();
+        self.settle_ids(table);
+        // Columns that cannot be null are checked from the first row on, also before they have a type.
         let listed = self.schema.tables.get(&self.tables[table].name);
         let required = listed.into_iter().flat_map(|listed| listed.columns.values());
         let required = required.filter(|column| !column.is_nullable() && System::of(&column.name).is_none());
         let required: Vec<_> = required.map(|column| column.name.clone()).collect();
         for name in required {
-            self.known_column(table, &name);
+            if self.known_column(table, &name).is_none() {
+                self.tables[table].awaited.push(name);
+            }
         }
+        Ok(true)
     }
 
-    fn write_batch(&mut self, table: usize) -> Result<(), NormalizeError> {
+    pub(super) fn write_batch(&mut self, table: usize) -> Result<(), NormalizeError> {
         let builder = &mut self.tables[table];
         let path = self.spill_dir.join(format!("{table:04}.{}.arrow", builder.files.len()));
         if let Err(source) = spill::write(&path, builder) {
@@ -381,38 +453,6 @@ impl Store {
         builder.rows = 0;
         self.bytes -= std::mem::take(&mut builder.bytes);
         Ok(())
-    }
-
-    /// Writes what is left.
-    pub(super) fn finish(mut self) -> Result<Normalized, NormalizeError> {
-        // dlt lists a resource that gave no rows too.
-        for table in 0..self.tables.len() {
-            if self.tables[table].is_root {
-                self.list_table(table);
-            }
-        }
-        let mut tables = Vec::new();
-        // A child table is made while a row of its parent is at hand, so parents come first.
-        for table in 0..self.tables.len() {
-            if self.tables[table].rows > 0 {
-                self.write_batch(table)?;
-            }
-            let builder = &mut self.tables[table];
-            if builder.rows_written == 0 {
-                continue;
-            }
-            if let Some(listed) = self.schema.tables.get_mut(&builder.name) {
-                let mut untyped = listed.columns.values().filter(|column| column.data_type.is_none());
-                if let Some(key) = untyped.find(|column| !column.is_nullable()) {
-                    let column = key.name.clone();
-                    return Err(NormalizeError::KeyNotFound { table: builder.name.clone(), column });
-                }
-                listed.mark_seen();
-            }
-            let (table, files) = (builder.name.clone(), std::mem::take(&mut builder.files));
-            tables.push(TableRows { table, row_count: builder.rows_written, files });
-        }
-        Ok(Normalized { schema: self.schema, tables, retyped: Vec::new(), origins: Vec::new() })
     }
 }
 

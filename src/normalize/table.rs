@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::column::ColumnBuilder;
+use super::contract::Guard;
 use crate::schema::DataType;
 
 /// Index of a column in [`TableBuilder::columns`].
@@ -47,6 +48,19 @@ impl System {
     }
 }
 
+/// What ids of rows are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum IdRule {
+    /// The row it hangs from and the place in its list.
+    Place,
+    /// Nothing: they are random.
+    Random,
+    /// The fields of the key: their names, in order.
+    Key(Vec<String>),
+    /// All of the row as the API gave it, with everything below it.
+    Content,
+}
+
 /// A table and the batch of its rows that is not written yet.
 #[derive(Debug)]
 pub(super) struct TableBuilder {
@@ -54,10 +68,14 @@ pub(super) struct TableBuilder {
     pub(super) name: String,
     /// The parts it was joined from; names of child tables begin with them.
     pub(super) path: Vec<String>,
+    /// Path of its rows in the source.
+    pub(super) source: String,
     /// The table it hangs from.
     pub(super) parent: Option<usize>,
-    /// Whether its rows are roots: they carry the load id, and random ids of their own.
+    /// Whether its rows are roots: they carry the load id, and ids of their own.
     pub(super) is_root: bool,
+    /// What the ids of its rows are made of.
+    pub(super) ids: IdRule,
     /// Names that its rows can have values under.
     pub(super) fields: Vec<Field>,
     field_index: HashMap<String, usize, RandomState>,
@@ -66,12 +84,22 @@ pub(super) struct TableBuilder {
     pub(super) column_index: HashMap<String, ColumnId, RandomState>,
     /// Columns of source fields that cannot be null.
     pub(super) required: Vec<ColumnId>,
+    /// Columns that cannot be null and have no type yet: no row had them.
+    pub(super) awaited: Vec<String>,
     /// dlt's own columns, once they are there.
     pub(super) system: [Option<ColumnId>; System::ALL.len()],
     /// Whether rows below carry the id of their root row, which is in this table.
     pub(super) propagates_id: bool,
     /// Whether the schema lists the table and its hints.
     pub(super) is_listed: bool,
+    /// Whether hints of a resource are about it, or about one below it.
+    pub(super) is_hinted: bool,
+    /// Whether an admitted row had the list that the table is for.
+    pub(super) was_met: bool,
+    /// What its contract lets rows change; `None`: everything.
+    pub(super) guard: Option<Box<Guard>>,
+    /// Rows that the contract let go.
+    pub(super) discarded: u64,
     /// Rows of the batch.
     pub(super) rows: usize,
     /// About how many bytes the batch has.
@@ -97,24 +125,37 @@ pub(super) struct Field {
     pub(super) seen_in: u64,
     /// Where that value waits.
     pub(super) seen_at: usize,
+    /// The key it stands under.
+    pub(super) seen_by: u32,
+    /// Path of its values in the source: of the first key of that name.
+    pub(super) source: String,
+    /// Whether a row had null here while there was no column.
+    pub(super) was_null: bool,
 }
 
 impl TableBuilder {
     /// A table without rows.
-    pub(super) fn new(name: String, path: Vec<String>, parent: Option<usize>) -> Self {
+    pub(super) fn new(name: String, path: Vec<String>, parent: Option<usize>, source: &str) -> Self {
         Self {
             name,
             path,
+            source: source.to_owned(),
             parent,
             is_root: parent.is_none(),
+            ids: IdRule::Place,
             fields: Vec::new(),
             field_index: HashMap::default(),
             columns: Vec::new(),
             column_index: HashMap::default(),
             required: Vec::new(),
+            awaited: Vec::new(),
             system: [None; System::ALL.len()],
             propagates_id: false,
             is_listed: false,
+            is_hinted: false,
+            was_met: false,
+            guard: None,
+            discarded: 0,
             rows: 0,
             bytes: 0,
             rows_written: 0,
@@ -122,9 +163,9 @@ impl TableBuilder {
         }
     }
 
-    /// Which row of the package comes next, from 1.
+    /// Which row of the package comes next, from 1; those that the contract let go are counted, too.
     pub(super) fn row_number(&self) -> u64 {
-        self.rows_written + self.rows as u64 + 1
+        self.rows_written + self.rows as u64 + self.discarded + 1
     }
 
     /// The field of that name, if it is known.
@@ -133,7 +174,7 @@ impl TableBuilder {
     }
 
     /// Adds a field that is not known yet.
-    pub(super) fn add_field(&mut self, name: &str, column: Option<ColumnId>) -> usize {
+    pub(super) fn add_field(&mut self, name: &str, column: Option<ColumnId>, source: &str) -> usize {
         let position = self.fields.len();
         self.field_index.insert(name.to_owned(), position);
         self.fields.push(Field {
@@ -143,6 +184,9 @@ impl TableBuilder {
             variants: Vec::new(),
             seen_in: 0,
             seen_at: 0,
+            seen_by: 0,
+            source: source.to_owned(),
+            was_null: false,
         });
         position
     }

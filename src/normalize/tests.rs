@@ -11,12 +11,16 @@ use serde_json::json;
 use super::*;
 use crate::schema::{DataType, Disposition, History, TableHints};
 
+mod contract;
+mod options;
+
 fn root(table: &str) -> RootTable {
     RootTable {
         resource: table.to_owned(),
         table: table.to_owned(),
         hints: TableHints::default(),
         cursor_field: None,
+        parent: None,
         deletes: None,
     }
 }
@@ -176,35 +180,70 @@ fn values_that_do_not_fit_go_to_variants() {
 }
 
 #[test]
-fn a_misfit_of_a_variant_is_an_error() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut normalizer = normalizer(Schema::new("s"), root("t"), dir.path());
-    normalizer.row(0, raw(r#"{"n": 1}"#), &[]).unwrap();
-    normalizer.row(0, raw(r#"{"n": "2024-01-15T10:00:00Z"}"#), &[]).unwrap();
-    let error = normalizer.row(0, raw(r#"{"n": "x"}"#), &[]).unwrap_err();
-    assert_eq!(error.to_string(), "row 3 of table `t` has a text that column `n__v_text` cannot hold");
-}
-
-#[test]
-fn the_later_of_two_fields_of_a_name_wins() {
+fn a_misfit_of_a_variant_is_a_variant_again() {
     check(
-        &[r#"{"fooBar": 1, "foo_bar": 2, "FooBar": "x", "a__b": 4, "a": {"b": 3}}"#],
+        &[r#"{"n": 1}"#, r#"{"n": "2024-01-15T10:00:00Z"}"#, r#"{"n": "x"}"#, r#"{"n": "y"}"#],
         &[
-            "t: foo_bar=x a__b=3",
-            "2 values were lost: two fields of a row become column `foo_bar` of table `t`, and the later one counts",
-            "1 value was lost: two fields of a row become column `a__b` of table `t`, and the later one counts",
+            "t: n=1",
+            "t: n__v_text=1705312800000000",
+            "t: n__v_text__v_text=x",
+            "t: n__v_text__v_text=y",
+            "1 value of column `n` of table `t` did not fit its type and went to column `n__v_text`",
+            "2 values of column `n__v_text` of table `t` did not fit its type and went to column `n__v_text__v_text`",
         ],
     );
 }
 
 #[test]
-fn the_later_of_two_lists_of_a_name_wins() {
+fn the_later_of_two_fields_of_a_name_wins_and_the_other_is_kept() {
+    let kept = |column: &str| {
+        format!(
+            "1 value went to column `{column}` of table `t`: two fields of a row have the same name but for that"
+        )
+    };
+    let rows = [
+        r#"{"fooBar": 1, "foo_bar": 2, "FooBar": "x", "a__b": 4, "a": {"b": 3}}"#,
+        r#"{"FooBar": 7, "fooBar": 7, "foo_bar": null, "a__b": null, "a": {"b": 5}}"#,
+    ];
+    let (normalized, lines) = normalize_onto(Schema::new("s"), root("t"), &rows);
+    let warnings = ["foo_bar__2", "foo_bar__3", "a__b__2"].map(kept);
+    let rows = ["t: foo_bar=x foo_bar__2=1 foo_bar__3=2 a__b=3 a__b__2=4", "t: foo_bar__2=7 a__b=5"];
+    assert_eq!(lines[..2], rows);
+    assert_eq!(lines[2], warnings[0].replace("1 value", "2 values"));
+    assert_eq!(lines[3..], warnings[1..]);
+    let expected = "foo_bar foo_bar__2 foo_bar__3 a__b a__b__2 _dlt_load_id _dlt_id";
+    assert_eq!(columns(&normalized, "t"), expected);
+}
+
+#[test]
+fn the_last_of_two_values_of_one_key_counts() {
+    let lost =
+        "1 value was lost: two fields of a row become column `a` of table `t`, and the later one counts";
+    check(&[r#"{"a": 1, "a": 2}"#, r#"{"a": 3, "a": 3}"#], &["t: a=2", "t: a=3", lost]);
+}
+
+#[test]
+fn a_field_with_the_name_of_a_variant_loses_nothing() {
+    let (_, lines) = normalize_onto(
+        Schema::new("s"),
+        root("t"),
+        &[r#"{"n": 1}"#, r#"{"n__v_text": "b", "n": "a"}"#, r#"{"n": "a"}"#],
+    );
+    assert_eq!(lines[..3], ["t: n=1", "t: n__v_text=b n__v_text__2=a", "t: n__v_text=a"]);
+}
+
+#[test]
+fn the_later_of_two_lists_of_a_name_wins_and_the_other_is_kept() {
     check(
-        &[r#"{"tags": [1, 2], "Tags": [3]}"#],
+        &[r#"{"tags": [1, 2], "Tags": [3]}"#, r#"{"tags": [], "Tags": [4]}"#],
         &[
             "t:",
+            "t:",
             "t__tags: value=3 _dlt_list_idx=0",
-            "1 value was lost: two fields of a row become column `tags` of table `t`, and the later one counts",
+            "t__tags: value=4 _dlt_list_idx=0",
+            "t__tags__2: value=1 _dlt_list_idx=0",
+            "t__tags__2: value=2 _dlt_list_idx=1",
+            "1 list went to table `t__tags__2`: two fields of a row have the same name but for that",
         ],
     );
 }
@@ -247,7 +286,10 @@ fn keys_are_hinted_and_cannot_be_null() {
     let no_value = "row 2 of table `t` has no value for column `user_id`, which cannot be null";
     assert_eq!(error(&[row, r#"{"userId": null}"#]), no_value);
     assert_eq!(error(&[row, "{}"]), no_value);
-    assert_eq!(error(&[r#"{"x": 1}"#]), "column `user_id` is a key of table `t`, but no row has it");
+    assert_eq!(
+        error(&[r#"{"x": 1}"#]),
+        "row 1 of table `t` has no value for column `user_id`, which cannot be null"
+    );
 }
 
 #[test]
@@ -324,8 +366,8 @@ fn odd_text_is_kept() {
     check(
         &[r#"{"a": "x\u0000y", "b": "\ud800", "": 1, "__": 2, "caf\u00e9": 3}"#],
         &[
-            "t: a=xy b=\u{fffd} _empty=2 caf=3",
-            "1 value was lost: two fields of a row become column `_empty` of table `t`, and the later one counts",
+            "t: a=xy b=\u{fffd} _empty=2 _empty__2=1 caf=3",
+            "1 value went to column `_empty__2` of table `t`: two fields of a row have the same name but for that",
         ]
         .map(|line| line.replace("caf=", "cafx="))
         .each_ref()

@@ -1,20 +1,23 @@
 //! Normalizing while pages come in: the network waits, a core is free.
 //!
-//! An optimisation and nothing more. What it makes is used only if everything it stands on held to the end;
-//! else the package is normalized from its journal, like one that an earlier run left.
+//! What it makes is used only if everything it stands on held to the end; else the package is normalized from its
+//! journal, like one that an earlier run left. What it finds wrong with the rows of a resource ends that resource
+//! at once: quota is not spent on rows that cannot be loaded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::rows::{self, Rows, Tables};
 use crate::config::Plan;
 use crate::destination::Committed;
-use crate::error::Error;
-use crate::package::{Package, PageRecord};
+use crate::error::{Error, RowError};
+use crate::extract::{Follower, KeptPage, Refusal};
+use crate::normalize::{NormalizeError, Retype};
+use crate::package::{Package, PackageError, PageRecord, Record};
 use crate::schema::Schema;
 
 /// Pages that may wait for the normalizer: enough to even out bursts, few enough to bound memory.
@@ -22,53 +25,189 @@ const WAITING_PAGES: usize = 8;
 
 /// A normalizer at work on a thread of its own.
 pub(super) struct Ahead {
-    pub(super) pages: mpsc::Sender<(PageRecord, Bytes)>,
+    /// For the extraction.
+    pub(super) follower: Follower,
     base_hash: Option<String>,
-    worker: JoinHandle<Result<Tables, Error>>,
+    is_cancelled: Arc<AtomicBool>,
+    worker: JoinHandle<Result<Option<Tables>, Error>>,
 }
 
-/// Tables that were made ahead.
+/// What was found out ahead.
 pub(super) struct Prepared {
-    /// Hash of the schema they were made for.
+    /// Hash of the schema that it holds for.
     base_hash: Option<String>,
-    tables: Tables,
+    made: Made,
+}
+
+/// What the rows became.
+enum Made {
+    /// All of them are in tables.
+    Tables(Tables),
+    /// They are to be normalized once more, with other types.
+    Retypes(Vec<Retype>),
 }
 
 impl Ahead {
+    /// Begins with the pages that the journal has, and goes on with those that come.
     pub(super) fn start(plan: &Arc<Plan>, package: &Package, committed: &Committed, length: usize) -> Self {
-        let (pages, mut received) = mpsc::channel::<(PageRecord, Bytes)>(WAITING_PAGES);
-        let base_hash = committed.schema_hash();
-        let schema = committed.schema.clone().unwrap_or_else(|| Schema::new(&plan.source));
+        let (pages, received) = mpsc::channel(WAITING_PAGES);
+        let (refusals, refused) = watch::channel(BTreeMap::new());
+        let is_cancelled = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            schema: committed.schema.clone().unwrap_or_else(|| Schema::new(&plan.source)),
+            length,
+            resources: package.manifest.selected.iter().cloned().collect(),
+            taken: HashMap::new(),
+            refusals,
+            is_cancelled: Arc::clone(&is_cancelled),
+        };
         let (plan, package) = (Arc::clone(plan), package.clone());
-        let worker = tokio::task::spawn_blocking(move || {
-            let resources: BTreeSet<_> = package.manifest.selected.iter().cloned().collect();
-            let mut rows = Rows::begin(&plan, &package, &resources, schema, length)?;
-            while let Some((page, body)) = received.blocking_recv() {
-                rows.page(&page, &body)?;
-            }
-            rows.finish(&rows::ends(&package)?)
-        });
-        Self { pages, base_hash, worker }
+        let worker = tokio::task::spawn_blocking(move || work.run(&plan, &package, received));
+        let base_hash = committed.schema_hash();
+        Self { follower: Follower { pages, refused }, base_hash, is_cancelled, worker }
     }
 
     /// Waits for the last page. An error here is no error of the run: normalizing from the journal finds it
     /// again and says which resource it concerns.
     pub(super) async fn finish(self) -> Option<Prepared> {
-        drop(self.pages);
-        let tables = self.worker.await.ok()?.ok()?;
-        Some(Prepared { base_hash: self.base_hash, tables })
+        drop(self.follower);
+        let made = match self.worker.await.ok()? {
+            Ok(tables) => Made::Tables(tables?),
+            Err(Error::Tables { source: NormalizeError::Retype { retypes }, .. }) => Made::Retypes(retypes),
+            Err(_) => return None,
+        };
+        Some(Prepared { base_hash: self.base_hash, made })
+    }
+
+    /// Ends without the tables.
+    pub(super) async fn cancel(self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+        self.finish().await;
     }
 }
 
 impl Prepared {
-    /// The tables, if every selected resource is in them.
-    pub(super) fn whole_tables(&self, package: &Package) -> Option<&Tables> {
-        Some(&self.tables).filter(|tables| tables.are_all_of(package))
+    /// The tables of all that is loaded of the package.
+    pub(super) fn tables(&self) -> Option<&Tables> {
+        match &self.made {
+            Made::Tables(tables) => Some(tables),
+            Made::Retypes(_) => None,
+        }
     }
 
-    /// The tables, if they are whole and the schema is still the one they were made for.
-    pub(super) fn tables_for(self, package: &Package, committed: &Committed) -> Option<Tables> {
-        let is_whole = self.whole_tables(package).is_some();
-        (is_whole && self.base_hash == committed.schema_hash()).then_some(self.tables)
+    /// The tables, if the schema is still the one they were made for.
+    pub(super) fn tables_for(self, committed: &Committed) -> Option<Tables> {
+        match self.made {
+            Made::Tables(tables) if self.base_hash == committed.schema_hash() => Some(tables),
+            Made::Tables(_) | Made::Retypes(_) => None,
+        }
+    }
+
+    /// Columns that are to get other types.
+    pub(super) fn retypes(&self) -> &[Retype] {
+        match &self.made {
+            Made::Tables(_) => &[],
+            Made::Retypes(retypes) => retypes,
+        }
+    }
+}
+
+/// What the thread of its own goes by.
+///
+/// It never waits for anything but the next page, and the extraction waits for it only while it hands over a page,
+/// so the two cannot block each other. Pages are counted: what was read from the journal is passed over when it is
+/// handed over, too.
+struct Work {
+    schema: Schema,
+    length: usize,
+    /// Resources that are not refused.
+    resources: BTreeSet<String>,
+    /// Pages taken in, per resource.
+    taken: HashMap<String, u64>,
+    refusals: watch::Sender<BTreeMap<String, Refusal>>,
+    is_cancelled: Arc<AtomicBool>,
+}
+
+impl Work {
+    /// Returns `None` if the tables lack a resource that is loaded.
+    fn run(
+        mut self,
+        plan: &Plan,
+        package: &Package,
+        mut pages: mpsc::Receiver<KeptPage>,
+    ) -> Result<Option<Tables>, Error> {
+        let mut rows = self.replay(plan, package)?;
+        while let Some(KeptPage { number, page, rows: body }) = pages.blocking_recv() {
+            if number <= self.taken.get(&page.resource).copied().unwrap_or(0) {
+                continue;
+            }
+            if !self.take(&mut rows, &page, &body)? {
+                rows = self.replay(plan, package)?;
+            }
+        }
+        if self.is_cancelled() {
+            return Ok(None);
+        }
+        let ends = rows::ends(package)?;
+        let is_loaded = |name: &&String| ends.get(*name).is_some_and(|end| end.outcome.is_loaded());
+        let loaded = package.manifest.selected.iter().filter(is_loaded);
+        if loaded.collect::<BTreeSet<_>>() != self.resources.iter().collect() {
+            return Ok(None);
+        }
+        rows.finish(&ends).map(Some)
+    }
+
+    /// Takes in what the journal has of resources that are not refused.
+    fn replay<'a>(&mut self, plan: &'a Plan, package: &'a Package) -> Result<Rows<'a>, Error> {
+        loop {
+            self.taken.clear();
+            let mut rows =
+                Rows::begin(plan, package, &self.resources, self.schema.clone(), self.length, Vec::new())?;
+            if self.replay_into(&mut rows, package)? {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Returns `false` if a resource was refused.
+    fn replay_into(&mut self, rows: &mut Rows<'_>, package: &Package) -> Result<bool, Error> {
+        for record in package.records()? {
+            if self.is_cancelled() {
+                break;
+            }
+            if let Record::Page(page, body) = record.map_err(PackageError::from)?
+                && !self.take(rows, &page, &body)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes in a page. Returns `false` if its resource is refused for it: `rows` are of no use then.
+    fn take(&mut self, rows: &mut Rows<'_>, page: &PageRecord, body: &[u8]) -> Result<bool, Error> {
+        match rows.page(page, body) {
+            Ok(()) => {
+                *self.taken.entry(page.resource.clone()).or_default() += 1;
+                Ok(true)
+            }
+            Err(Error::Normalize { resource, source, .. }) => {
+                self.refuse(resource, source);
+                Ok(false)
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    fn refuse(&mut self, resource: String, error: RowError) {
+        self.resources.remove(&resource);
+        let refusal = Refusal { hint: error.hint().map(str::to_owned), error: Arc::new(error) };
+        self.refusals.send_modify(|refusals| {
+            refusals.insert(resource, refusal);
+        });
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Relaxed)
     }
 }

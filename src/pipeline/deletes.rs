@@ -34,6 +34,8 @@ pub(super) enum Doubt {
     Short,
     #[error("the rows of its parent `{0}` were not all read")]
     Parent(String),
+    #[error("its contract let rows go that the API has")]
+    Discarded,
     #[error("nothing proves that numbered pages left no row out: the API reports no number of rows")]
     Uncounted,
     #[error("the API's number of rows went from {first} to {last} while they were read")]
@@ -51,6 +53,7 @@ impl Doubt {
             Self::Short | Self::Parent(_) | Self::Moved { .. } | Self::Miscounted { .. } => {
                 "the next complete run decides anew; what came is loaded"
             }
+            Self::Discarded => "let its table change with `evolve` in `schema_contract`; what came is loaded",
             Self::Uncounted => "set the paginator's `total_rows_path` to where the API reports it",
             Self::TooMany { .. } => {
                 "if they are meant to be gone, run once with a larger `deletes.max_share`; what came is loaded"
@@ -84,12 +87,12 @@ pub(super) fn decide(
     }
     let reads = Reads { plan, package, totals: totals(package)?, ends: rows::ends(package)? };
     for resource in wanted {
-        match (reads.doubt(resource), resource.deletes) {
-            (None, Some(deletes)) => decision.deletes.push(Deletes {
-                table: normalize_path(&resource.table, max_identifier_length),
-                mode: deletes.mode,
-                max_share: deletes.max_share,
-            }),
+        let table = normalize_path(&resource.table, max_identifier_length);
+        let discarded = tables.discarded.contains(&table).then_some(Doubt::Discarded);
+        match (reads.doubt(resource).or(discarded), resource.deletes) {
+            (None, Some(deletes)) => {
+                decision.deletes.push(Deletes { table, mode: deletes.mode, max_share: deletes.max_share })
+            }
             (Some(doubt), _) => decision.refused.push(Refused { resource: resource.name.clone(), doubt }),
             (None, None) => {}
         }

@@ -12,11 +12,15 @@ use crate::destination::{
     Committed, DeletedRows, Destination, DestinationError, LoadPackage, Receipt, RunRecord,
 };
 use crate::error::{Error, chain};
+use crate::normalize::{NormalizeError, Retype, replace_retype};
 use crate::package::{Outcome, Package};
 use crate::report::RunReport;
 use crate::schema::{Schema, Table, WriteDisposition, normalize_path};
 use crate::state::PipelineState;
 
+/// How often a package is normalized again because columns need other types. A column gets wider three times at
+/// most, and all of them are found at once nearly always.
+const MAX_RETYPINGS: u32 = 10;
 /// How often a load starts over because somebody else changed the schema meanwhile.
 const MAX_SCHEMA_MOVES: u32 = 5;
 
@@ -30,8 +34,8 @@ pub(super) async fn load_new(
     report: &mut RunReport,
 ) -> Result<(), Error> {
     if let Some(prepared) = &prepared
-        && let Some(tables) = prepared.whole_tables(&package)
-        && Attempt::new(run, &package, &BTreeSet::new()).has_nothing_new(tables, known.state.as_ref())
+        && let Some(tables) = prepared.tables()
+        && Attempt::new(run, &package, &BTreeSet::new(), &[]).has_nothing_new(tables, known)
     {
         return Ok(package.remove()?);
     }
@@ -47,7 +51,8 @@ pub(super) async fn load_package(
     report: &mut RunReport,
 ) -> Result<bool, Error> {
     let mut excluded = BTreeSet::new();
-    let mut moves = 0;
+    let mut retyped = prepared.as_ref().map_or_else(Vec::new, |prepared| prepared.retypes().to_vec());
+    let (mut moves, mut retypings) = (0, 0);
     let loaded = loop {
         let committed = run.committed().await.map_err(|error| match error {
             // The package is what matters here, not what it is loaded on.
@@ -56,8 +61,9 @@ pub(super) async fn load_package(
             }
             other => other,
         })?;
-        let attempt = Attempt::new(run, &package, &excluded);
-        let tables = prepared.take().and_then(|prepared| prepared.tables_for(&package, &committed));
+        let attempt = Attempt::new(run, &package, &excluded, &retyped);
+        let tables = prepared.take().and_then(|prepared| prepared.tables_for(&committed));
+        let known = committed.schema.clone();
         match tokio::task::spawn_blocking(move || attempt.load(committed, tables)).await? {
             Err(Error::Normalize { resource, load_id, source }) => {
                 let error = Error::Normalize { resource: resource.clone(), load_id, source };
@@ -68,6 +74,17 @@ pub(super) async fn load_package(
                 if moves < MAX_SCHEMA_MOVES =>
             {
                 moves += 1;
+            }
+            Err(Error::Tables { source: NormalizeError::Retype { retypes }, .. })
+                if retypings < MAX_RETYPINGS =>
+            {
+                retypings += 1;
+                retypes.into_iter().for_each(|retype| replace_retype(&mut retyped, retype));
+            }
+            Err(Error::Load { source: error @ DestinationError::CannotWiden { .. }, .. })
+                if pin(&mut retyped, &error, known.as_ref()) =>
+            {
+                report.warnings.push(format!("{error}; values that do not fit go to a column of their own"));
             }
             other => break other?,
         }
@@ -87,12 +104,24 @@ pub(super) async fn load_package(
     Ok(already_loaded)
 }
 
+/// Has a column that the database cannot change stay as it is. `false`: it was to stay already, or is not known.
+fn pin(retyped: &mut Vec<Retype>, error: &DestinationError, known: Option<&Schema>) -> bool {
+    let DestinationError::CannotWiden { table, column, .. } = error else { return false };
+    let stored = known.and_then(|schema| schema.tables.get(table)?.columns.get(column)?.data_type);
+    let Some(data_type) = stored else { return false };
+    let pinned = Retype { table: table.clone(), column: column.clone(), data_type };
+    let is_news = !retyped.contains(&pinned);
+    replace_retype(retyped, pinned);
+    is_news
+}
+
 /// One try to load a package, with everything it needs on a thread of its own.
 struct Attempt {
     plan: Arc<Plan>,
     package: Package,
     destination: Arc<dyn Destination + Sync>,
     excluded: BTreeSet<String>,
+    retyped: Vec<Retype>,
 }
 
 /// What was committed.
@@ -117,12 +146,13 @@ impl Loaded {
 }
 
 impl Attempt {
-    fn new(run: &Run<'_>, package: &Package, excluded: &BTreeSet<String>) -> Self {
+    fn new(run: &Run<'_>, package: &Package, excluded: &BTreeSet<String>, retyped: &[Retype]) -> Self {
         Self {
             plan: Arc::clone(run.plan),
             package: package.clone(),
             destination: Arc::clone(&run.destination),
             excluded: excluded.clone(),
+            retyped: retyped.to_vec(),
         }
     }
 
@@ -133,12 +163,12 @@ impl Attempt {
         let mut tables = match prepared {
             Some(tables) => tables,
             None => {
-                let schema = committed.schema.unwrap_or_else(|| Schema::new(&plan.source));
+                let schema = committed.schema.clone().unwrap_or_else(|| Schema::new(&plan.source));
                 let length = self.destination.max_identifier_length();
-                rows::from_journal(plan, &self.package, schema, length, &self.excluded)?
+                rows::from_journal(plan, &self.package, schema, length, &self.excluded, &self.retyped)?
             }
         };
-        if self.has_nothing_new(&tables, committed.state.as_ref()) {
+        if self.has_nothing_new(&tables, &committed) {
             return Ok(None);
         }
         let emptied = self.emptied(&tables);
@@ -178,8 +208,10 @@ impl Attempt {
     }
 
     /// Whether a load would write nothing but its own traces. A pipeline's first state alone is no news.
-    fn has_nothing_new(&self, tables: &Tables, state: Option<&PipelineState>) -> bool {
+    fn has_nothing_new(&self, tables: &Tables, committed: &Committed) -> bool {
+        let state = committed.state.as_ref();
         tables.normalized.tables.iter().all(|table| table.row_count == 0)
+            && !creates_tables(&tables.normalized.schema, committed.schema.as_ref())
             && self.emptied(tables).is_empty()
             && !self.may_delete(tables)
             && (state.is_none() || !self.next_state(tables, state).1)
@@ -226,6 +258,13 @@ impl Attempt {
             .filter(|table| tables.normalized.schema.tables.get(table).is_some_and(Table::has_seen_data))
             .collect()
     }
+}
+
+/// Whether there are tables to create, be it without rows.
+fn creates_tables(schema: &Schema, known: Option<&Schema>) -> bool {
+    let is_there =
+        |name: &str| known.and_then(|known| known.tables.get(name)).is_some_and(Table::has_seen_data);
+    schema.tables.values().any(|table| table.has_seen_data() && !is_there(&table.name))
 }
 
 fn deleted_count(deleted: &DeletedRows) -> (String, u64) {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::config::Plan;
 use crate::destination::{Committed, Destination, DestinationError};
 use crate::error::{Error, chain};
-use crate::extract::{self, Extracted, Extraction, ResourceEnd, Standing};
+use crate::extract::{self, ExtractError, Extracted, Extraction, ResourceEnd, Standing};
 use crate::http::HttpClient;
 use crate::package::{Outcome, Package, Pending, Store};
 use crate::report::{Event, LoadReport, PendingWork, Reporter, ResourceReport, RunReport, Status};
@@ -74,22 +74,25 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
         None => store.create(start::manifest(run, &selected, &committed))?,
     };
     let client = run.client()?;
-    let ahead =
-        is_new.then(|| Ahead::start(run.plan, &package, &committed, run.destination.max_identifier_length()));
+    let ahead = Ahead::start(run.plan, &package, &committed, run.destination.max_identifier_length());
     let extraction = Extraction {
         plan: run.plan,
         client: &client,
         package: &package,
         reporter: run.reporter.as_ref(),
         stop: run.stop.clone(),
-        pages: ahead.as_ref().map(|ahead| ahead.pages.clone()),
+        follower: Some(ahead.follower.clone()),
     };
-    let extracted = extract::into_package(&extraction).await?;
+    let extracted = extract::into_package(&extraction).await;
     drop(extraction);
-    let prepared = match ahead {
-        Some(ahead) => ahead.finish().await,
-        None => None,
+    let prepared = match &extracted {
+        Ok(Extracted { standing: Standing::Extracted, .. }) => ahead.finish().await,
+        Ok(_) | Err(_) => {
+            ahead.cancel().await;
+            None
+        }
     };
+    let extracted = extracted?;
     if !is_new {
         let pages = extracted.resources.iter().map(|end| end.progress.resumed_pages).sum();
         report.pending.push(PendingWork::Resumed { load_id: package.load_id().clone(), pages });
@@ -167,7 +170,8 @@ fn empty_report(plan: &Plan) -> RunReport {
 fn resource_report(end: &ResourceEnd) -> ResourceReport {
     let short = format!("resource `{}` is short", end.resource);
     let unproven = format!("resource `{}` may be short", end.resource);
-    let failed = format!("could not extract resource `{}`", end.resource);
+    let verb = if matches!(end.error, Some(ExtractError::Refused { .. })) { "normalize" } else { "extract" };
+    let failed = format!("could not {verb} resource `{}`", end.resource);
     let (outcome, causes) = match (&end.outcome, &end.error) {
         (None, _) => ("stopped", Vec::new()),
         (Some(Outcome::Complete), _) => ("complete", Vec::new()),
@@ -182,7 +186,7 @@ fn resource_report(end: &ResourceEnd) -> ResourceReport {
         resource: end.resource.clone(),
         outcome: outcome.to_owned(),
         causes,
-        hint: end.error.as_ref().and_then(extract::ExtractError::hint),
+        hint: end.error.as_ref().and_then(ExtractError::hint),
         rows: progress.row_count,
         total_rows: progress.total_rows,
         pages: progress.page_count,

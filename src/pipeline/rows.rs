@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{IncrementalPlan, Plan, ResourcePlan};
 use crate::error::{Error, RowError};
-use crate::normalize::{NormalizeError, NormalizeJob, Normalized, Normalizer, RootTable};
+use crate::normalize::{
+    Discarded, NormalizeError, NormalizeJob, Normalized, Normalizer, Retype, RootTable, WarningKind,
+};
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
 use crate::page;
 use crate::paginate::PageCursor;
@@ -22,14 +24,8 @@ pub(super) struct Tables {
     /// State of the incremental resources after this package.
     pub(super) states: BTreeMap<String, Map<String, Value>>,
     pub(super) warnings: Vec<String>,
-}
-
-impl Tables {
-    /// Whether all selected resources of the package are here and none of them failed.
-    pub(super) fn are_all_of(&self, package: &Package) -> bool {
-        self.ends.len() == package.manifest.selected.len()
-            && self.ends.iter().all(|end| end.outcome.is_loaded())
-    }
+    /// Tables whose contract let rows go.
+    pub(super) discarded: BTreeSet<String>,
 }
 
 /// A resource whose rows are loaded.
@@ -68,6 +64,7 @@ impl<'a> Rows<'a> {
         resources: &BTreeSet<String>,
         schema: Schema,
         max_identifier_length: usize,
+        retyped: Vec<Retype>,
     ) -> Result<Self, Error> {
         let wanted = plan.resources.iter().filter(|resource| resources.contains(&resource.name));
         let lanes: Vec<_> =
@@ -80,7 +77,7 @@ impl<'a> Rows<'a> {
             spill_dir: package.spill_dir()?,
             max_identifier_length,
             options: plan.schema,
-            retyped: Vec::new(),
+            retyped,
         });
         Ok(Self { package, normalizer, lanes })
     }
@@ -101,10 +98,15 @@ impl<'a> Rows<'a> {
 
     /// Ends after the last page; `ends` tells how each resource ended.
     pub(super) fn finish(self, ends: &BTreeMap<String, ResourceRecord>) -> Result<Tables, Error> {
-        let warnings = self.normalizer.warnings().iter().map(ToString::to_string).collect();
+        let warnings = self.normalizer.warnings();
+        let discarded =
+            warnings.iter().filter(|it| matches!(it.kind, WarningKind::Discarded(_, Discarded::Rows)));
+        let discarded = discarded.map(|warning| warning.table.clone()).collect();
+        let warnings = warnings.iter().map(ToString::to_string).collect();
         let failed = |source| Error::Tables { load_id: self.package.load_id().clone(), source };
         let normalized = self.normalizer.finish().map_err(failed)?;
-        let mut tables = Tables { normalized, ends: Vec::new(), states: BTreeMap::new(), warnings };
+        let (ends_of, states) = (Vec::new(), BTreeMap::new());
+        let mut tables = Tables { normalized, ends: ends_of, states, warnings, discarded };
         for lane in self.lanes {
             let Some(end) = ends.get(&lane.plan.name) else { continue };
             let resource = lane.plan.name.clone();
@@ -116,20 +118,22 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Normalizes a sealed package from its journal. Resources that failed, or are in `excluded`, are left out.
+/// Normalizes a sealed package from its journal. Resources that failed, or are in `excluded`, are left out;
+/// `retyped` is what earlier tries asked for.
 pub(super) fn from_journal(
     plan: &Plan,
     package: &Package,
     schema: Schema,
     max_identifier_length: usize,
     excluded: &BTreeSet<String>,
+    retyped: &[Retype],
 ) -> Result<Tables, Error> {
     let ends = ends(package)?;
     let loaded = |name: &&String| {
         !excluded.contains(*name) && ends.get(*name).is_some_and(|end| end.outcome.is_loaded())
     };
     let resources = package.manifest.selected.iter().filter(loaded).cloned().collect();
-    let mut rows = Rows::begin(plan, package, &resources, schema, max_identifier_length)?;
+    let mut rows = Rows::begin(plan, package, &resources, schema, max_identifier_length, retyped.to_vec())?;
     let mut sealed = false;
     for record in package.records()? {
         match record.map_err(PackageError::from)? {
@@ -189,6 +193,7 @@ fn root_table(resource: &ResourcePlan) -> RootTable {
         table: resource.table.clone(),
         hints: resource.hints.clone(),
         cursor_field,
+        parent: resource.parent.clone(),
         deletes: resource.deletes.map(|deletes| deletes.mode),
     }
 }

@@ -37,7 +37,32 @@ pub enum Contract {
     },
 }
 
+/// What a contract is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContractEntity {
+    /// New tables.
+    Tables,
+    /// New columns of tables that were there before.
+    Columns,
+    /// Values that do not fit the type of their column.
+    DataType,
+}
+
+impl ContractEntity {
+    /// Its name in config and schema document.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tables => "tables",
+            Self::Columns => "columns",
+            Self::DataType => "data_type",
+        }
+    }
+}
+
 impl Contract {
+    /// Key of a table in dlt's schema document.
+    pub(crate) const KEY: &'static str = "schema_contract";
+
     /// The mode for new tables.
     pub fn tables(self) -> ContractMode {
         match self {

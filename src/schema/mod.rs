@@ -5,7 +5,9 @@ mod column;
 mod contract;
 mod hints;
 mod json;
+mod merge;
 mod naming;
+mod propagation;
 mod pytext;
 mod stored;
 mod table;
@@ -16,11 +18,12 @@ use indexmap::IndexMap;
 
 pub(crate) use coerce::{Cell, ColumnType, coerce};
 pub use column::{Column, DataType, Hint};
-pub use contract::{Contract, ContractMode};
+pub use contract::{Contract, ContractEntity, ContractMode};
 pub use hints::{
     DELETED_AT, DeleteMode, Disposition, History, MergeStrategy, SchemaOptions, TableHints, TypeConflict,
 };
-pub(crate) use json::decode;
+pub(crate) use json::{decode, decode};
+pub(crate) use merge::renamed;
 pub(crate) use naming::SEPARATOR;
 pub use naming::{join, normalize_identifier, normalize_path};
 pub(crate) use pytext::strip;

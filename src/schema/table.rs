@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::column::{Column, Hint};
+use super::hints::MergeStrategy;
 
 /// What happens to rows that are there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +75,15 @@ impl Table {
     /// Names of the columns with a hint, in column order.
     pub fn columns_with(&self, hint: Hint) -> impl Iterator<Item = &str> {
         self.columns.values().filter(move |column| column.has(hint)).map(|column| column.name.as_str())
+    }
+
+    /// How rows of a merged root table meet those that are there; `None` if they do not.
+    pub fn merge_strategy(&self) -> Option<MergeStrategy> {
+        (self.write_disposition == Some(WriteDisposition::Merge)).then(|| {
+            let named =
+                self.other.get("x-merge-strategy").and_then(|name| MergeStrategy::deserialize(name).ok());
+            named.unwrap_or(MergeStrategy::DeleteInsert)
+        })
     }
 
     /// Notes that rows were seen, so that dlt creates and lists the table.

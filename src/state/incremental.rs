@@ -32,6 +32,18 @@ pub enum IncrementalError {
     },
 }
 
+impl IncrementalError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => {
+                "load such rows with `on_cursor_value_missing = \"include\"`, or leave them out with `\"exclude\"`"
+            }
+            Self::Incomparable { .. } => "name a field whose values are all numbers or all texts",
+        }
+    }
+}
+
 /// Follows the cursor of one resource through a run.
 ///
 /// Rows below the start are dropped, and so are rows at the start that the last run loaded already: their

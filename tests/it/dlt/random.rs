@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use fastrand::Rng;
+use forebay::schema::normalize_path;
 use serde_json::json;
 
 use super::documents::{self, Case, Pages};
@@ -134,6 +135,17 @@ fn halves(cases: &[Case]) -> Vec<Vec<Case>> {
     vec![left.to_vec(), right.to_vec()]
 }
 
+/// Adds a name unless it would share a column with another one, where forebay keeps both and dlt the later one.
+fn add_name(names: &mut Vec<String>, name: String) {
+    let path = |name: &str| format!("{}__", normalize_path(&name.replace("\\u0000", "\0"), usize::MAX));
+    let collides = |other: &String| {
+        *other != name && (path(other).starts_with(&path(&name)) || path(&name).starts_with(&path(other)))
+    };
+    if !names.iter().any(collides) {
+        names.push(name);
+    }
+}
+
 /// What the values of a case are made of.
 #[derive(Debug, Clone, Copy)]
 enum Texts {
@@ -191,9 +203,10 @@ impl Generator {
     fn dialect(&mut self) -> Dialect {
         let texts = [Texts::Instants, Texts::Words, Texts::All][self.rng.usize(..3)];
         let count = self.rng.usize(1..5);
-        let mut names: Vec<_> = (0..count).map(|_| self.key()).collect();
+        let mut names = Vec::new();
+        (0..count).for_each(|_| add_name(&mut names, self.key()));
         let objects = names.len();
-        names.extend((0..self.rng.usize(..4)).map(|_| self.pick(LISTS).to_owned()));
+        (0..self.rng.usize(..4)).for_each(|_| add_name(&mut names, self.pick(LISTS).to_owned()));
         Dialect { texts, has_integers: self.one_in(2), names, objects, depth: self.rng.usize(1..4) }
     }
 

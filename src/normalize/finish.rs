@@ -1,0 +1,109 @@
+//! The end of a package: tables without rows, columns without values, and where everything came from.
+
+use super::error::NormalizeError;
+use super::store::Store;
+use super::table::System;
+use super::{Normalized, Origin, TableRows};
+
+impl Store {
+    /// Writes what is left.
+    pub(super) fn finish(mut self) -> Result<Normalized, NormalizeError> {
+        if self.retypes.is_futile() {
+            return Err(NormalizeError::Retype { retypes: self.retypes.wanted });
+        }
+        self.list_rest()?;
+        let mut tables = Vec::new();
+        // A child table is made while a row of its parent is at hand, so parents come first.
+        for table in 0..self.tables.len() {
+            if self.tables[table].rows > 0 {
+                self.write_batch(table)?;
+            }
+            if self.tables[table].rows_written == 0 {
+                continue;
+            }
+            if self.options.null_columns {
+                self.list_null_columns(table);
+            }
+            self.mark_seen(table);
+            let builder = &mut self.tables[table];
+            let (table, files) = (builder.name.clone(), std::mem::take(&mut builder.files));
+            tables.push(TableRows { table, row_count: builder.rows_written, files });
+        }
+        // A list whose rows fill a root table may have got the ids of the rows around them.
+        self.schema.add_root_ids();
+        self.add_marks();
+        let origins = self.origins();
+        Ok(Normalized { schema: self.schema, tables, retyped: self.retypes.changed, origins })
+    }
+
+    /// Lists tables that got no rows: those that resources say something of, as dlt does, and if asked for those of empty lists. Only
+    /// where that is asked for they are created.
+    fn list_rest(&mut self) -> Result<(), NormalizeError> {
+        let creates = self.options.empty_tables;
+        for table in 0..self.tables.len() {
+            let builder = &self.tables[table];
+            let is_wanted = builder.is_root || builder.is_hinted || creates && builder.was_met;
+            if is_wanted && self.may_be_listed(table) {
+                self.list_table(table)?;
+                if creates && self.tables[table].row_number() == 1 {
+                    self.create_empty(table);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a table without rows what any row would bring.
+    fn create_empty(&mut self, table: usize) {
+        if self.schema.tables.get(&self.tables[table].name).is_some_and(|listed| listed.has_seen_data()) {
+            return;
+        }
+        let root = self.root_above(table);
+        let own: &[System] = match (root == table, self.tables[root].propagates_id) {
+            (true, _) => &[System::LoadId, System::RowId],
+            (false, true) => &[System::RootId, System::ParentId, System::ListIndex, System::RowId],
+            (false, false) => &[System::ParentId, System::ListIndex, System::RowId],
+        };
+        for system in own {
+            self.system_column(table, *system);
+        }
+        self.mark_seen(table);
+    }
+
+    fn root_above(&self, table: usize) -> usize {
+        let mut table = table;
+        while let Some(parent) = self.tables[table].parent {
+            table = parent;
+        }
+        table
+    }
+
+    fn mark_seen(&mut self, table: usize) {
+        if let Some(listed) = self.schema.tables.get_mut(&self.tables[table].name) {
+            listed.mark_seen();
+        }
+    }
+
+    /// Where the columns come from that fields of this package fill, or would fill with anything but null.
+    fn origins(&self) -> Vec<Origin> {
+        let mut origins = Vec::new();
+        for builder in &self.tables {
+            let Some(listed) = self.schema.tables.get(&builder.name) else { continue };
+            let is_there = |name: &str| listed.columns.get(name).is_some_and(|it| it.data_type.is_some());
+            for field in builder.fields.iter().filter(|field| !field.name.starts_with("_dlt")) {
+                let variants =
+                    field.variants.iter().map(|(_, column)| builder.columns[*column].name.as_str());
+                for column in
+                    std::iter::once(field.name.as_str()).chain(variants).filter(|name| is_there(name))
+                {
+                    origins.push(Origin {
+                        table: builder.name.clone(),
+                        column: column.to_owned(),
+                        path: field.source.clone(),
+                    });
+                }
+            }
+        }
+        origins
+    }
+}
