@@ -158,9 +158,10 @@ impl Error {
                 (source.hint(), "nothing was asked of the API")
             }
             Self::Normalize { source, .. } => (source.hint(), "what was loaded before is unharmed"),
-            Self::Tables { source: source @ NormalizeError::Spill { .. }, .. } => {
-                (source.hint(), "nothing is lost: the next run loads the package without asking the API again")
-            }
+            Self::Tables { source: source @ NormalizeError::Spill { .. }, .. } => (
+                source.hint(),
+                "nothing is lost: the next run loads the package without asking the API again",
+            ),
             Self::Tables { source, .. } => {
                 (source.hint(), "what was loaded before is unharmed, and the package is kept")
             }

@@ -196,7 +196,8 @@ impl ResourceRun<'_> {
     async fn refused(&self) -> ExtractError {
         let Some(follower) = &self.extraction.follower else { return std::future::pending().await };
         let mut refused = follower.refused.clone();
-        let found = refused.wait_for(|refused| !refused.is_empty() && self.lineage().any(|name| refused.contains_key(name)));
+        let found = refused
+            .wait_for(|refused| !refused.is_empty() && self.lineage().any(|name| refused.contains_key(name)));
         match found.await {
             Ok(refused) => match refused.get(&self.resource.name) {
                 Some(Refusal { error, hint }) => ExtractError::Refused {

@@ -4,9 +4,7 @@ use super::error::{Discarded, Example, NormalizeError, WarningKind};
 use super::row::SECOND;
 use super::store::Store;
 use super::table::{Field, TableBuilder};
-use crate::schema::{
-    Contract, ContractEntity, ContractMode, TableHints, Value, join, normalize_path,
-};
+use crate::schema::{Contract, ContractEntity, ContractMode, TableHints, Value, join, normalize_path};
 
 /// Longest value that an example shows, in characters: enough to know it again, too little to leak a record.
 const SHOWN: usize = 20;
@@ -87,16 +85,23 @@ impl Store {
 
     fn refuse_table(&mut self, table: usize, mode: ContractMode) -> Result<(), NormalizeError> {
         let builder = &self.tables[table];
-        let example = Example {
-            row: builder.row_number(),
-            path: builder.source.clone(),
-            value: String::new(),
-        };
+        let example =
+            Example { row: builder.row_number(), path: builder.source.clone(), value: String::new() };
         if mode == ContractMode::Freeze {
             let table = builder.name.clone();
-            return Err(NormalizeError::Frozen { table, column: None, entity: ContractEntity::Tables, example });
+            return Err(NormalizeError::Frozen {
+                table,
+                column: None,
+                entity: ContractEntity::Tables,
+                example,
+            });
         }
-        self.warn_of(WarningKind::Discarded(ContractEntity::Tables, Discarded::Rows), table, "", Some(example));
+        self.warn_of(
+            WarningKind::Discarded(ContractEntity::Tables, Discarded::Rows),
+            table,
+            "",
+            Some(example),
+        );
         Ok(())
     }
 
@@ -179,7 +184,13 @@ impl Store {
         }
     }
 
-    fn frozen(&self, entity: ContractEntity, table: usize, field: usize, value: &Value<'_>) -> NormalizeError {
+    fn frozen(
+        &self,
+        entity: ContractEntity,
+        table: usize,
+        field: usize,
+        value: &Value<'_>,
+    ) -> NormalizeError {
         let builder = &self.tables[table];
         NormalizeError::Frozen {
             table: builder.name.clone(),
@@ -197,8 +208,7 @@ impl Store {
         field: usize,
         value: &Value<'_>,
     ) {
-        let discarded =
-            if mode == ContractMode::DiscardRow { Discarded::Rows } else { Discarded::Values };
+        let discarded = if mode == ContractMode::DiscardRow { Discarded::Rows } else { Discarded::Values };
         let example = example(&self.tables[table], field, value);
         let name = self.tables[table].fields[field].name.clone();
         self.warn_of(WarningKind::Discarded(entity, discarded), table, &name, Some(example));
@@ -276,7 +286,8 @@ impl Store {
     fn hints_of(&self, table: usize) -> impl Iterator<Item = &TableHints> {
         let TableBuilder { name, path, is_root, .. } = &self.tables[table];
         let root = path.first().map_or("", String::as_str);
-        let roots = self.roots.iter().filter(move |hinted| normalize_path(&hinted.table, self.max_length) == root);
+        let roots =
+            self.roots.iter().filter(move |hinted| normalize_path(&hinted.table, self.max_length) == root);
         roots.flat_map(move |hinted| {
             let own = is_root.then_some(&hinted.hints);
             let nested = hinted.hints.nested.iter().filter(move |(keys, _)| {
@@ -308,11 +319,7 @@ impl Store {
 }
 
 fn example(builder: &TableBuilder, field: usize, value: &Value<'_>) -> Example {
-    Example {
-        row: builder.row_number(),
-        path: builder.fields[field].source.clone(),
-        value: shown(value),
-    }
+    Example { row: builder.row_number(), path: builder.fields[field].source.clone(), value: shown(value) }
 }
 
 /// The beginning of a value.

@@ -70,7 +70,9 @@ impl NormalizeError {
             Self::Frozen { .. } => Some(
                 "let the table change with `evolve` in `schema_contract`, or leave such data out with `discard_row` or `discard_value`",
             ),
-            Self::Null { .. } => Some("a key needs a value in each row: check the spelling, or name another field"),
+            Self::Null { .. } => {
+                Some("a key needs a value in each row: check the spelling, or name another field")
+            }
             Self::Spill { .. } => Some("free space below the work directory"),
             Self::Misfit { .. } | Self::Retype { .. } => None,
         }
@@ -163,7 +165,10 @@ impl fmt::Display for Warning {
             }
             WarningKind::KeptApart if column.is_empty() => {
                 let lists = if *count == 1 { "list" } else { "lists" };
-                write!(f, "{count} {lists} went to table `{table}`: two fields of a row have the same name but for that")
+                write!(
+                    f,
+                    "{count} {lists} went to table `{table}`: two fields of a row have the same name but for that"
+                )
             }
             WarningKind::KeptApart => write!(
                 f,

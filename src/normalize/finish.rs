@@ -4,6 +4,7 @@ use super::error::NormalizeError;
 use super::store::Store;
 use super::table::System;
 use super::{Normalized, Origin, TableRows};
+use crate::schema::Table;
 
 impl Store {
     /// Writes what is left.
@@ -52,7 +53,7 @@ impl Store {
 
     /// Gives a table without rows what any row would bring.
     fn create_empty(&mut self, table: usize) {
-        if self.schema.tables.get(&self.tables[table].name).is_some_and(|listed| listed.has_seen_data()) {
+        if self.schema.tables.get(&self.tables[table].name).is_some_and(Table::has_seen_data) {
             return;
         }
         let root = self.root_above(table);
@@ -88,8 +89,11 @@ impl Store {
             let Some(listed) = self.schema.tables.get(&builder.name) else { continue };
             let is_there = |name: &str| listed.columns.get(name).is_some_and(|it| it.data_type.is_some());
             for field in builder.fields.iter().filter(|field| !field.name.starts_with("_dlt")) {
-                let variants = field.variants.iter().map(|(_, column)| builder.columns[*column].name.as_str());
-                for column in std::iter::once(field.name.as_str()).chain(variants).filter(|name| is_there(name)) {
+                let variants =
+                    field.variants.iter().map(|(_, column)| builder.columns[*column].name.as_str());
+                for column in
+                    std::iter::once(field.name.as_str()).chain(variants).filter(|name| is_there(name))
+                {
                     origins.push(Origin {
                         table: builder.name.clone(),
                         column: column.to_owned(),

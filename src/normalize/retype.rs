@@ -1,9 +1,9 @@
 //! Columns that get another type: wide enough for all their values, or the first one that a value tells.
 
+use super::Retype;
 use super::error::WarningKind;
 use super::store::Store;
 use super::table::{ColumnId, Field};
-use super::Retype;
 use crate::schema::{Column, DataType, Schema, TypeConflict, Value};
 
 /// The largest integer up to which a double holds each one.

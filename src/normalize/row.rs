@@ -197,13 +197,7 @@ impl Rows {
     }
 
     /// Sorts one field of an object in.
-    fn value<'a>(
-        &mut self,
-        shape: ShapeId,
-        position: usize,
-        token: Token<'a>,
-        scratch: &mut Scratch<'a>,
-    ) {
+    fn value<'a>(&mut self, shape: ShapeId, position: usize, token: Token<'a>, scratch: &mut Scratch<'a>) {
         let Shape { table, level, .. } = self.shapes[shape];
         let Key { field, id, .. } = *self.shapes[shape].key(position);
         let value = match token {
@@ -228,14 +222,7 @@ impl Rows {
     }
 
     /// Notes a field's value.
-    fn set<'a>(
-        &mut self,
-        table: usize,
-        field: usize,
-        key: u32,
-        value: Value<'a>,
-        scratch: &mut Scratch<'a>,
-    ) {
+    fn set<'a>(&mut self, table: usize, field: usize, key: u32, value: Value<'a>, scratch: &mut Scratch<'a>) {
         let builder = &mut self.store.tables[table];
         let row = builder.row_number();
         let seen = &mut builder.fields[field];
@@ -288,7 +275,8 @@ impl Rows {
         }
         let earlier_key = std::mem::replace(&mut seen.seen_by, key);
         let earlier = std::mem::replace(&mut scratch.lists[seen.seen_at].1, text);
-        let is_empty = |list: &str| list.bytes().all(|byte| matches!(byte, b'[' | b']') || byte.is_ascii_whitespace());
+        let is_empty =
+            |list: &str| list.bytes().all(|byte| matches!(byte, b'[' | b']') || byte.is_ascii_whitespace());
         if earlier == text || is_empty(earlier) {
             return;
         }

@@ -116,7 +116,13 @@ impl Store {
     }
 
     /// Counts something that a rule settled; the first time, `example` is kept.
-    pub(super) fn warn_of(&mut self, kind: WarningKind, table: usize, column: &str, example: Option<Example>) {
+    pub(super) fn warn_of(
+        &mut self,
+        kind: WarningKind,
+        table: usize,
+        column: &str,
+        example: Option<Example>,
+    ) {
         let table = &self.tables[table].name;
         let same = |warning: &&mut Warning| {
             warning.kind == kind && warning.table == *table && warning.column == column

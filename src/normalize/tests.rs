@@ -192,7 +192,9 @@ fn a_misfit_of_a_variant_is_an_error() {
 #[test]
 fn the_later_of_two_fields_of_a_name_wins_and_the_other_is_kept() {
     let kept = |column: &str| {
-        format!("1 value went to column `{column}` of table `t`: two fields of a row have the same name but for that")
+        format!(
+            "1 value went to column `{column}` of table `t`: two fields of a row have the same name but for that"
+        )
     };
     let rows = [
         r#"{"fooBar": 1, "foo_bar": 2, "FooBar": "x", "a__b": 4, "a": {"b": 3}}"#,
@@ -210,7 +212,8 @@ fn the_later_of_two_fields_of_a_name_wins_and_the_other_is_kept() {
 
 #[test]
 fn the_last_of_two_values_of_one_key_counts() {
-    let lost = "1 value was lost: two fields of a row become column `a` of table `t`, and the later one counts";
+    let lost =
+        "1 value was lost: two fields of a row become column `a` of table `t`, and the later one counts";
     check(&[r#"{"a": 1, "a": 2}"#, r#"{"a": 3, "a": 3}"#], &["t: a=2", "t: a=3", lost]);
 }
 
@@ -278,7 +281,10 @@ fn keys_are_hinted_and_cannot_be_null() {
     let no_value = "row 2 of table `t` has no value for column `user_id`, which cannot be null";
     assert_eq!(error(&[row, r#"{"userId": null}"#]), no_value);
     assert_eq!(error(&[row, "{}"]), no_value);
-    assert_eq!(error(&[r#"{"x": 1}"#]), "row 1 of table `t` has no value for column `user_id`, which cannot be null");
+    assert_eq!(
+        error(&[r#"{"x": 1}"#]),
+        "row 1 of table `t` has no value for column `user_id`, which cannot be null"
+    );
 }
 
 #[test]

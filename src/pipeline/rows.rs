@@ -99,7 +99,8 @@ impl<'a> Rows<'a> {
     /// Ends after the last page; `ends` tells how each resource ended.
     pub(super) fn finish(self, ends: &BTreeMap<String, ResourceRecord>) -> Result<Tables, Error> {
         let warnings = self.normalizer.warnings();
-        let discarded = warnings.iter().filter(|it| matches!(it.kind, WarningKind::Discarded(_, Discarded::Rows)));
+        let discarded =
+            warnings.iter().filter(|it| matches!(it.kind, WarningKind::Discarded(_, Discarded::Rows)));
         let discarded = discarded.map(|warning| warning.table.clone()).collect();
         let warnings = warnings.iter().map(ToString::to_string).collect();
         let failed = |source| Error::Tables { load_id: self.package.load_id().clone(), source };

@@ -32,7 +32,9 @@ impl Shop {
         let api = Script::start(move |target| {
             let page = target.split_once("page=").map_or(0, |(_, page)| page.parse().unwrap());
             let rows = match target {
-                _ if target.starts_with("/orders?") => order(current.load(Ordering::SeqCst), page),
+                _ if target.starts_with("/orders?") || target == "/orders" => {
+                    order(current.load(Ordering::SeqCst), page)
+                }
                 _ => r#"{"id": 1}"#.to_owned(),
             };
             format!(r#"{{"data": [{rows}], "pages": {PAGES}}}"#)
@@ -121,6 +123,23 @@ fn a_row_without_its_key_ends_a_resource_at_its_page() {
 }
 
 #[test]
+fn children_go_with_their_parent_however_late_it_fails() {
+    let shop = Shop::new("", |_, _| r#"{"id": 1, "l": [1]}"#.to_owned());
+    let finished = shop.run(
+        0,
+        &[
+            "--set",
+            "resources.orders.schema_contract.tables=freeze",
+            "--set",
+            "resources.orders.endpoint.paginator=single_page",
+        ],
+    );
+    finished.expect_code(3);
+    assert_eq!([end(&finished, "orders").0, end(&finished, "items").0], ["failed", "failed"]);
+    assert_eq!(shop.db().column("SELECT resource FROM _forebay_runs"), ["colours"]);
+}
+
+#[test]
 fn a_run_that_goes_on_finds_bad_rows_among_those_it_has() {
     let faults = vec![Fault::at_request(6, FaultKind::Hold)];
     let mock = Mock::start(MockConfig { faults, ..MockConfig::unlimited(1000) });
@@ -159,12 +178,13 @@ fn what_a_contract_lets_go_is_told_with_an_example() {
 
 #[test]
 fn empty_tables_and_columns_of_nulls_are_made_once() {
-    let shop = Shop::new("[schema]\nempty_tables = true\nnull_columns = true\n", |run, page| match (run, page) {
-        (0, _) => String::new(),
-        (1, 1) => r#"{"id": 1, "n": null, "l": []}"#.to_owned(),
-        (2, 1) => r#"{"id": 2, "n": 7, "l": [8]}"#.to_owned(),
-        _ => String::new(),
-    });
+    let shop =
+        Shop::new("[schema]\nempty_tables = true\nnull_columns = true\n", |run, page| match (run, page) {
+            (0, _) => String::new(),
+            (1, 1) => r#"{"id": 1, "n": null, "l": []}"#.to_owned(),
+            (2, 1) => r#"{"id": 2, "n": 7, "l": [8]}"#.to_owned(),
+            _ => String::new(),
+        });
     let columns = |table: &str| {
         let names = format!(
             "SELECT column_name || ' ' || data_type FROM information_schema.columns WHERE table_name = '{table}' \

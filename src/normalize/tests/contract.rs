@@ -80,8 +80,11 @@ fn new_columns_are_let_go() {
 
 #[test]
 fn values_of_other_types_are_let_go() {
-    let rows =
-        [r#"{"id": 2, "v": "8"}"#, r#"{"id": 3, "v": "x", "n": 1, "l": [{"x": 1}]}"#, r#"{"id": 4, "v": "y"}"#];
+    let rows = [
+        r#"{"id": 2, "v": "8"}"#,
+        r#"{"id": 3, "v": "x", "n": 1, "l": [{"x": 1}]}"#,
+        r#"{"id": 4, "v": "y"}"#,
+    ];
     let normalized = check(
         ContractEntity::DataType,
         DiscardValue,
@@ -149,14 +152,16 @@ fn a_new_table_may_have_columns() {
     let (root, first) = (["t: id=1", "t: id=2 c=1"], "t__l: x=1 _dlt_list_idx=0");
     // dlt fails at the second row of the child table.
     assert_eq!(lines(Freeze), [&root[..], &[first, "t__l: _dlt_list_idx=1 y=1"]].concat());
-    let dropped = "1 value was dropped by contract: column `y` of table `t__l` would be new (row 2: `$.l[*].y` is 1)";
+    let dropped =
+        "1 value was dropped by contract: column `y` of table `t__l` would be new (row 2: `$.l[*].y` is 1)";
     assert_eq!(lines(DiscardValue), [&root[..], &[first, "t__l: _dlt_list_idx=1", dropped]].concat());
 }
 
 #[test]
 fn child_tables_may_have_their_own() {
     let mut root = bound(only(ContractEntity::Columns, Freeze));
-    let nested = TableHints { contract: Some(only(ContractEntity::Columns, DiscardValue)), ..TableHints::default() };
+    let nested =
+        TableHints { contract: Some(only(ContractEntity::Columns, DiscardValue)), ..TableHints::default() };
     root.hints.nested = vec![(vec!["planLinks".to_owned()], nested)];
     let rows = [r#"{"id": 1, "planLinks": [{"a": 1}, {"b": 1}]}"#];
     let (before, lines) = normalize_onto(Schema::new("s"), root.clone(), &rows);

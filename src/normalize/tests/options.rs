@@ -59,7 +59,10 @@ fn columns_get_types_that_hold_all_values() {
         let expected: Vec<_> = expected.iter().map(|value| format!("t: id=1 n={value}")).collect();
         assert_eq!(lines[..values.len()], expected);
         assert_eq!(lines.len(), values.len() + 1, "{lines:?}");
-        assert_eq!((data_type(&normalized, "n"), columns(&normalized, "t").as_str()), (to, "id n _dlt_load_id _dlt_id"));
+        assert_eq!(
+            (data_type(&normalized, "n"), columns(&normalized, "t").as_str()),
+            (to, "id n _dlt_load_id _dlt_id")
+        );
         assert!(normalized.retyped.is_empty());
     };
     check(&["1", "1.5", "\"2\""], Double, &["1.0", "1.5", "2.0"]);
@@ -171,8 +174,11 @@ fn columns_know_where_they_come_from() {
     }
     normalizer.row(0, raw("\"alone\""), &[]).unwrap();
     let normalized = normalizer.finish().unwrap();
-    let lines: Vec<_> =
-        normalized.origins.iter().map(|Origin { table, column, path }| format!("{table}.{column} {path}")).collect();
+    let lines: Vec<_> = normalized
+        .origins
+        .iter()
+        .map(|Origin { table, column, path }| format!("{table}.{column} {path}"))
+        .collect();
     assert_eq!(
         lines,
         [

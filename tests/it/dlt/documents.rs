@@ -54,10 +54,8 @@ fn parse(text: &'static str) -> Vec<Case> {
 /// `name=value`: JSON, or names with commas between them.
 fn parse_setting(setting: &'static str) -> (&'static str, Value) {
     let (name, value) = setting.split_once('=').unwrap_or_else(|| panic!("no value in `{setting}`"));
-    match parse_value(value) {
-        Value::String(names) => (name, names.split(',').collect()),
-        value => (name, value),
-    }
+    let value = serde_json::from_str(value).unwrap_or_else(|_| value.split(',').collect());
+    (name, value)
 }
 
 /// JSON, or a word as it stands.
