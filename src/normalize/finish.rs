@@ -4,6 +4,7 @@ use super::error::NormalizeError;
 use super::store::Store;
 use super::table::System;
 use super::{Normalized, Origin, TableRows};
+use crate::schema::Table;
 
 impl Store {
     /// Writes what is left.
@@ -55,7 +56,7 @@ impl Store {
 
     /// Gives a table without rows what any row would bring.
     fn create_empty(&mut self, table: usize) {
-        if self.schema.tables.get(&self.tables[table].name).is_some_and(|listed| listed.has_seen_data()) {
+        if self.schema.tables.get(&self.tables[table].name).is_some_and(Table::has_seen_data) {
             return;
         }
         let root = self.root_above(table);

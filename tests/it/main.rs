@@ -10,6 +10,7 @@
 mod mock;
 
 mod cli;
+mod contract;
 mod deletes;
 mod dlt;
 mod faults;
