@@ -19,6 +19,7 @@ mod mock_behaviour;
 mod quota;
 mod recovery;
 mod scene;
+mod schema;
 mod script;
 mod sdk;
 mod secrets;

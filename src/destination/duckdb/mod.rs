@@ -12,6 +12,7 @@ mod ledger;
 mod load;
 mod merge;
 mod migrate;
+mod origins;
 mod query;
 mod rows;
 #[cfg(test)]
@@ -24,8 +25,10 @@ use std::time::Duration;
 use self::connection::{Access, Database, LockWait};
 use super::{Committed, Destination, DestinationError, LoadPackage, Receipt};
 
+pub(crate) use column_type::sql_type;
 pub use connection::OnWait;
 pub use migrate::StoredRun;
+pub use origins::ColumnOrigin;
 pub use query::QueryResult;
 
 /// How long another process may keep the file before a run gives up.
@@ -71,6 +74,18 @@ impl DuckDb {
             return Ok(Vec::new());
         };
         migrate::read_runs(&database, &ddl::existing_tables(&database)?, limit)
+    }
+
+    /// Where the columns of the dataset come from, as far as loads noted it. A file or table that is not there has
+    /// none.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError> {
+        let Some(database) = self.open_existing()? else {
+            return Ok(Vec::new());
+        };
+        origins::read(&database, &ddl::existing_tables(&database)?)
     }
 
     fn open(&self, access: Access) -> Result<Database, DestinationError> {

@@ -5,6 +5,9 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 
+use duckdb::Connection;
+
+use super::super::ColumnOrigin;
 use super::{Fixture, batch, int, roots, text};
 use crate::destination::{Destination, DestinationError};
 use crate::schema::{Column, DataType, WriteDisposition};
@@ -51,6 +54,29 @@ fn a_first_load_makes_the_tables_dlt_makes() {
 }
 
 #[test]
+fn origins_of_columns_are_read_where_loads_noted_them() {
+    let mut fixture = Fixture::new(WriteDisposition::Append);
+    assert_eq!(fixture.database().column_origins().unwrap(), []);
+    fixture.load("1.1", &[("t", roots("1.1", &[(1, "a", "r1")]))]);
+    Connection::open(fixture.path())
+        .unwrap()
+        .execute_batch(
+            "CREATE TABLE IF NOT EXISTS ds.ds._forebay_columns (table_name VARCHAR, column_name VARCHAR, \
+             source_path VARCHAR, load_id VARCHAR, first_seen TIMESTAMPTZ); \
+             INSERT INTO ds.ds._forebay_columns VALUES ('t', 'name', '$.Name', '1.1', make_timestamptz(2000000));",
+        )
+        .unwrap();
+    let expected = ColumnOrigin {
+        table: "t".to_owned(),
+        column: "name".to_owned(),
+        source_path: "$.Name".to_owned(),
+        load_id: LoadId::from_stored("1.1"),
+        first_seen: 2_000_000,
+    };
+    assert_eq!(fixture.database().column_origins().unwrap(), [expected]);
+}
+
+#[test]
 fn what_was_committed_is_read_back() {
     let mut fixture = Fixture::new(WriteDisposition::Merge);
     let nothing = fixture.database().committed("p", "src").unwrap();
@@ -75,7 +101,7 @@ fn a_state_counts_only_with_its_load() {
     let mut fixture = Fixture::new(WriteDisposition::Append);
     fixture.load("1.1", &[]);
     fixture.load("1.2", &[]);
-    let connection = duckdb::Connection::open(fixture.path()).unwrap();
+    let connection = Connection::open(fixture.path()).unwrap();
     connection.execute_batch("UPDATE ds.ds._dlt_loads SET status = 1 WHERE load_id = '1.2'").unwrap();
     drop(connection);
     let committed = fixture.database().committed("p", "src").unwrap();
