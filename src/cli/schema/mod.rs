@@ -2,6 +2,7 @@
 
 mod dbml;
 mod dbt;
+mod document;
 mod json;
 mod mermaid;
 #[cfg(test)]
@@ -68,7 +69,7 @@ fn shown(plan: &Plan, destination: &DuckDb, args: &SchemaArgs) -> Result<String,
     };
     Ok(match args.format {
         SchemaFormat::Json => json::render(&view),
-        SchemaFormat::Yaml => yaml::render(&view),
+        SchemaFormat::Yaml => document::render(&view),
         SchemaFormat::Mermaid => mermaid::render(&view),
         SchemaFormat::Dbml => dbml::render(&view),
         SchemaFormat::Dbt => dbt::render(&view),

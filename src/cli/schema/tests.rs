@@ -164,6 +164,6 @@ fn keys_are_tested_where_loads_keep_them_unique() {
 
 #[test]
 fn as_dlts_document() {
-    let text = rendered(yaml::render, |table| table.name == "members");
+    let text = rendered(document::render, |table| table.name == "members");
     insta::assert_snapshot!(text);
 }

@@ -1,33 +1,12 @@
-//! YAML as PyYAML writes it, which dlt prints its schema with: block style, keys in their order, lines of about 80
+//! YAML as PyYAML writes it, with which dlt prints its schema: block style, keys in their order, lines of about 80
 //! characters. Equal documents make equal text, so that a diff shows what differs and no more.
 
 use serde_json::{Map, Value};
-
-use super::View;
 
 /// Column after which a text goes on in the next line.
 const WIDTH: usize = 80;
 /// Keys of this length or more are written with `?`: 128, less what PyYAML counts for the type.
 const LONG_KEY: usize = 123;
-
-/// dlt's schema document with the chosen tables. As in dlt's, names are keys and stand nowhere else.
-pub(super) fn render(view: &View<'_>) -> String {
-    let mut document = view.schema.to_json();
-    if let Some(document) = document.as_object_mut() {
-        document.shift_remove("imported_version_hash");
-    }
-    if let Some(tables) = document.get_mut("tables").and_then(Value::as_object_mut) {
-        tables.retain(|name, _| view.tables.iter().any(|table| table.name == *name));
-        for table in tables.values_mut().filter_map(Value::as_object_mut) {
-            table.shift_remove("name");
-            let columns = table.get_mut("columns").and_then(Value::as_object_mut);
-            for column in columns.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
-                column.shift_remove("name");
-            }
-        }
-    }
-    dump(&document)
-}
 
 /// A document.
 pub(super) fn dump(value: &Value) -> String {
