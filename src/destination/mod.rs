@@ -3,6 +3,7 @@
 mod chain;
 pub mod duckdb;
 mod evolution;
+mod strategy;
 
 use std::time::Duration;
 
@@ -150,6 +151,9 @@ impl DestinationError {
             Self::Locked { .. } => {
                 Some("close the program that has the database open, or wait longer with `--lock-timeout`")
             }
+            Self::CannotWiden { .. } => Some(
+                "values that do not fit go to a column of their own with `on_type_conflict = \"variant\"`",
+            ),
             Self::Missing { .. } => Some("`forebay run` makes it; check `destination` if that was done"),
             Self::NoFolder { .. } => Some("make the folder, or correct `destination`"),
             Self::Open { .. } => Some("check `destination`, and space and permissions there"),
@@ -202,6 +206,22 @@ pub enum DestinationError {
         file: String,
         /// The engine's words.
         reason: String,
+    },
+    /// A column cannot get the type that new values need: it would lose values that are there.
+    #[error(
+        "cannot change column `{column}` of table `{table}` from {from} to {to}: {row_count} of its values would be lost"
+    )]
+    CannotWiden {
+        /// Name of the table.
+        table: String,
+        /// Name of the column.
+        column: String,
+        /// The database's type of the column.
+        from: String,
+        /// The database's type that it was to get.
+        to: String,
+        /// Rows whose value would change.
+        row_count: u64,
     },
     /// A statement failed.
     #[error("could not {action}: {reason}")]

@@ -14,6 +14,7 @@ mod merge;
 mod migrate;
 mod origins;
 mod query;
+mod retype;
 mod rows;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
@@ -76,8 +77,8 @@ impl DuckDb {
         migrate::read_runs(&database, &ddl::existing_tables(&database)?, limit)
     }
 
-    /// Where the columns of the dataset come from, as far as loads noted it. A file or table that is not there has
-    /// none.
+    /// Where the columns of the dataset come from, and since when, by table. A file or table that is not there has
+    /// none; nor has a column that only dlt wrote.
     ///
     /// # Errors
     /// The file cannot be read.

@@ -5,9 +5,6 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 
-use duckdb::Connection;
-
-use super::super::ColumnOrigin;
 use super::{Fixture, batch, int, roots, text};
 use crate::destination::{Destination, DestinationError};
 use crate::schema::{Column, DataType, WriteDisposition};
@@ -54,29 +51,6 @@ fn a_first_load_makes_the_tables_dlt_makes() {
 }
 
 #[test]
-fn origins_of_columns_are_read_where_loads_noted_them() {
-    let mut fixture = Fixture::new(WriteDisposition::Append);
-    assert_eq!(fixture.database().column_origins().unwrap(), []);
-    fixture.load("1.1", &[("t", roots("1.1", &[(1, "a", "r1")]))]);
-    Connection::open(fixture.path())
-        .unwrap()
-        .execute_batch(
-            "CREATE TABLE IF NOT EXISTS ds.ds._forebay_columns (table_name VARCHAR, column_name VARCHAR, \
-             source_path VARCHAR, load_id VARCHAR, first_seen TIMESTAMPTZ); \
-             INSERT INTO ds.ds._forebay_columns VALUES ('t', 'name', '$.Name', '1.1', make_timestamptz(2000000));",
-        )
-        .unwrap();
-    let expected = ColumnOrigin {
-        table: "t".to_owned(),
-        column: "name".to_owned(),
-        source_path: "$.Name".to_owned(),
-        load_id: LoadId::from_stored("1.1"),
-        first_seen: 2_000_000,
-    };
-    assert_eq!(fixture.database().column_origins().unwrap(), [expected]);
-}
-
-#[test]
 fn what_was_committed_is_read_back() {
     let mut fixture = Fixture::new(WriteDisposition::Merge);
     let nothing = fixture.database().committed("p", "src").unwrap();
@@ -101,7 +75,7 @@ fn a_state_counts_only_with_its_load() {
     let mut fixture = Fixture::new(WriteDisposition::Append);
     fixture.load("1.1", &[]);
     fixture.load("1.2", &[]);
-    let connection = Connection::open(fixture.path()).unwrap();
+    let connection = duckdb::Connection::open(fixture.path()).unwrap();
     connection.execute_batch("UPDATE ds.ds._dlt_loads SET status = 1 WHERE load_id = '1.2'").unwrap();
     drop(connection);
     let committed = fixture.database().committed("p", "src").unwrap();
@@ -128,7 +102,7 @@ fn a_load_onto_another_schema_is_refused() {
     fixture.load("1.1", &[("t", roots("1.1", &[(1, "a", "r1")]))]);
     for base in [None, Some("other".to_owned())] {
         fixture.base = base;
-        let error = fixture.try_load("1.2", &[("t", roots("1.2", &[(2, "b", "r2")]))], &[]).unwrap_err();
+        let error = fixture.try_load("1.2", &[("t", roots("1.2", &[(2, "b", "r2")]))]).unwrap_err();
         assert!(matches!(error, DestinationError::SchemaMoved { .. }), "{error}");
     }
     fixture.check("SELECT id FROM t", &["1"]);
@@ -160,7 +134,10 @@ fn runs_are_read_back_newest_first() {
     assert_eq!((record.row_count, record.page_count, record.request_count), (7, 2, 3));
     assert_eq!((record.started_at, record.finished_at), (1_795_000_000_000_001, 1_795_000_001_000_000));
     assert_eq!(fixture.database().runs(1).unwrap().len(), 1);
-    fixture.check("SELECT version FROM _forebay_migrations", &["20261122000000_runs"]);
+    fixture.check(
+        "SELECT version FROM _forebay_migrations ORDER BY 1",
+        &["20261122000000_runs", "20261122000001_columns"],
+    );
 }
 
 #[test]
@@ -230,7 +207,7 @@ fn a_null_where_none_may_be_fails_and_leaves_nothing() {
     let mut fixture = Fixture::new(WriteDisposition::Append);
     fixture.load("1.1", &[("t", roots("1.1", &[(1, "a", "r1")]))]);
     let rows = batch(&[("_dlt_load_id", text(["1.2"])), ("_dlt_id", text(["r2"]))]);
-    let error = fixture.try_load("1.2", &[("t", rows)], &[]).unwrap_err().to_string();
+    let error = fixture.try_load("1.2", &[("t", rows)]).unwrap_err().to_string();
     assert!(error.starts_with("could not append rows to table `t`: "), "{error}");
     assert!(error.contains("t.id"), "{error}");
     fixture.check("SELECT count(*) FROM t", &["1"]);
