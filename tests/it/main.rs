@@ -21,6 +21,7 @@ mod mock_behaviour;
 mod quota;
 mod recovery;
 mod scene;
+mod schema;
 mod script;
 mod sdk;
 mod secrets;
