@@ -34,6 +34,8 @@ pub(super) struct ColumnBuilder {
 enum Values {
     Text(StringBuilder),
     Int(Int64Builder),
+    /// Integers of fewer than 64 bits.
+    Narrow(Int64Builder),
     Float(Float64Builder),
     Bool(BooleanBuilder),
     Instant(TimestampMicrosecondBuilder),
@@ -48,7 +50,7 @@ macro_rules! each_builder {
     ($values:expr, $builder:ident => $call:expr) => {
         match $values {
             Values::Text($builder) => $call,
-            Values::Int($builder) => $call,
+            Values::Int($builder) | Values::Narrow($builder) => $call,
             Values::Float($builder) => $call,
             Values::Bool($builder) => $call,
             Values::Instant($builder) => $call,
@@ -65,6 +67,10 @@ impl ColumnBuilder {
     pub(super) fn new(name: String, column_type: ColumnType) -> Self {
         let values = match column_type.data_type {
             DataType::Text | DataType::Json => Values::Text(StringBuilder::new()),
+            DataType::Bigint if column_type.precision > 64 => Values::Decimal(
+                Decimal128Builder::new().with_data_type(decimal_type(column_type.as_digits())),
+            ),
+            DataType::Bigint if column_type.precision < 64 => Values::Narrow(Int64Builder::new()),
             DataType::Bigint => Values::Int(Int64Builder::new()),
             DataType::Double => Values::Float(Float64Builder::new()),
             DataType::Bool => Values::Bool(BooleanBuilder::new()),
@@ -143,7 +149,9 @@ impl ColumnBuilder {
     fn push_cell(&mut self, row: usize, cell: &Cell<'_>) -> Pushed {
         match (&mut self.values, cell) {
             (_, Cell::Text(text)) => return self.push_text(row, text),
-            (Values::Int(builder), Cell::Int(value)) => builder.append_value(*value),
+            (Values::Int(builder) | Values::Narrow(builder), Cell::Int(value)) => {
+                builder.append_value(*value);
+            }
             (Values::Float(builder), Cell::Float(value)) => builder.append_value(*value),
             (Values::Bool(builder), Cell::Bool(value)) => builder.append_value(*value),
             (Values::Instant(builder), Cell::Instant(value)) => builder.append_value(*value),

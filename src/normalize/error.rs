@@ -121,7 +121,7 @@ pub struct Warning {
     pub table: String,
     /// Normalized name of the column; empty where it is about the whole table.
     pub column: String,
-    /// How many values, or rows.
+    /// How many values, or rows; 1 where it is about neither.
     pub count: u64,
     /// The first of them, where people need one to understand what happened.
     pub example: Option<Example>,
@@ -136,6 +136,10 @@ pub enum WarningKind {
     KeptApart,
     /// A value did not fit its column and went to this variant column.
     Variant,
+    /// The column is in the database with another type than its hint gives it now: it stays as it is.
+    TypeKept,
+    /// Hints would make the table a root table, but it is in the database as a child table: it stays one.
+    StaysNested,
     /// The column got another type: the first is what it had, or would have.
     Widened(DataType, DataType),
     /// The contract let go what would have changed the schema.
@@ -163,6 +167,14 @@ impl fmt::Display for Warning {
                     "{count} {values} {were} lost: two fields of a row become column `{column}` of table `{table}`, and the later one counts"
                 )
             }
+            WarningKind::TypeKept => write!(
+                f,
+                "column `{column}` of table `{table}` keeps its type: the hint says another one, but the column is in the database already"
+            ),
+            WarningKind::StaysNested => write!(
+                f,
+                "table `{table}` stays a child table: keys in its hints would make it a root table, but it is in the database already"
+            ),
             WarningKind::KeptApart if column.is_empty() => {
                 let lists = if *count == 1 { "list" } else { "lists" };
                 write!(

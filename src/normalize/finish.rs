@@ -30,17 +30,20 @@ impl Store {
             let (table, files) = (builder.name.clone(), std::mem::take(&mut builder.files));
             tables.push(TableRows { table, row_count: builder.rows_written, files });
         }
+        // A list whose rows fill a root table may have got the ids of the rows around them.
+        self.schema.add_root_ids();
+        self.add_marks();
         let origins = self.origins();
         Ok(Normalized { schema: self.schema, tables, retyped: self.retypes.changed, origins })
     }
 
-    /// Lists tables that got no rows: those of resources, as dlt does, and if asked for those of empty lists. Only
-    /// where that is asked for they are created.
+    /// Lists tables that got no rows: those that resources say something of, as dlt does, and if asked for those of
+    /// empty lists. Only where that is asked for they are created.
     fn list_rest(&mut self) -> Result<(), NormalizeError> {
         let creates = self.options.empty_tables;
         for table in 0..self.tables.len() {
             let builder = &self.tables[table];
-            let is_wanted = builder.is_root || creates && builder.was_met;
+            let is_wanted = builder.is_root || builder.is_hinted || creates && builder.was_met;
             if is_wanted && self.may_be_listed(table) {
                 self.list_table(table)?;
                 if creates && self.tables[table].row_number() == 1 {
@@ -57,7 +60,7 @@ impl Store {
             return;
         }
         let root = self.root_above(table);
-        let own: &[System] = match (root == table, self.tables[root].propagates_id) {
+        let own: &[System] = match (self.tables[table].is_root, self.tables[root].propagates_id) {
             (true, _) => &[System::LoadId, System::RowId],
             (false, true) => &[System::RootId, System::ParentId, System::ListIndex, System::RowId],
             (false, false) => &[System::ParentId, System::ListIndex, System::RowId],

@@ -1,4 +1,5 @@
-//! Row ids as dlt makes them: 10 bytes in base64, random for root rows, a hash of place for child rows.
+//! Row ids as dlt makes them: 10 bytes in base64. Rows of a root table have random ones, or hashes of their key or
+//! content where a merge goes by these; child rows have a hash of their place.
 
 use std::fmt::Write;
 
@@ -46,6 +47,11 @@ impl IdSource {
         let mut bytes = [0; ID_BYTES];
         self.random.fill(&mut bytes);
         RowId::new(bytes)
+    }
+
+    /// The id of a row with this key or content: the same for the same text.
+    pub(super) fn of(text: &str) -> RowId {
+        RowId::new(shake_128(text.as_bytes()))
     }
 
     /// The id of a child row: the same for the same parent row, table and place in the list.
@@ -106,6 +112,12 @@ mod tests {
     fn child_ids_are_dlts() {
         // base64(shake_128(b"PARENT_t__l_0").digest(10)) without padding, by Python.
         assert_eq!(IdSource::new().child("PARENT", "t__l", 0).as_str(), "y975BYAV+oPQBQ");
+    }
+
+    #[test]
+    fn hashes_are_dlts() {
+        // What dlt 1.31 gave a row of key 2.
+        assert_eq!(IdSource::of(r#"{"id":2}"#).as_str(), "M6/KlLzJ2FeV/w");
     }
 
     #[test]

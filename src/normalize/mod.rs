@@ -3,13 +3,16 @@
 //! A row is taken apart as text: scalars of the row first, then nested objects (the last one first), then lists,
 //! whose elements become rows of child tables. That is dlt's order, and with it the order of new columns.
 
+mod canonical;
 mod column;
 mod contract;
 mod error;
 mod finish;
+mod hints;
 mod ids;
 mod retype;
 mod root;
+mod roots;
 mod row;
 mod scan;
 mod shape;

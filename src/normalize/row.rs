@@ -1,11 +1,15 @@
 //! One row at a time: objects flattened, lists followed into child tables.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
+use super::canonical;
 use super::error::{NormalizeError, Warning, WarningKind};
 use super::scan::{Token, Walk};
 use super::shape::{Key, List, ListId, Place, Shape, ShapeId, member_path};
 use super::store::{Link, Store};
+use super::table::IdRule;
 use super::{NormalizeJob, Normalized};
 use crate::schema::{SEPARATOR, Value, join, normalize_path};
 
@@ -13,7 +17,7 @@ use crate::schema::{SEPARATOR, Value, join, normalize_path};
 const MAX_NESTING: i64 = 1000;
 
 /// Path of a root row.
-const ROOT: &str = "$";
+pub(super) const ROOT: &str = "$";
 
 /// The field of a row that is no object.
 const VALUE: &str = "value";
@@ -54,6 +58,25 @@ enum Source<'a, 'e> {
     Single(&'static str, Token<'a>),
 }
 
+impl Source<'_, '_> {
+    /// The row as the API gave it, in the form that dlt hashes.
+    fn content(&self) -> String {
+        match self {
+            Self::Object(walk, extra) => {
+                let extra = extra.iter().map(|(name, value)| (Cow::Borrowed(*name), value.get()));
+                canonical::content(canonical::fields((*walk).clone()).chain(extra))
+            }
+            Self::Single(name, token) => {
+                let value = match token {
+                    Token::Scalar(value) => value,
+                    Token::Object(text) | Token::Array(text) => &Value::Json(text),
+                };
+                canonical::key([(*name, value)].into_iter())
+            }
+        }
+    }
+}
+
 impl Rows {
     pub(super) fn new(job: NormalizeJob) -> Self {
         let max_length = job.max_identifier_length;
@@ -64,8 +87,9 @@ impl Rows {
             .map(|root| (normalize_path(&root.table, max_length), root.hints.max_table_nesting))
             .collect();
         let mut store = Store::new(job);
-        for (name, nesting) in tables {
+        for (root, (name, nesting)) in tables.into_iter().enumerate() {
             let table = store.table(vec![name], None, ROOT);
+            store.add_hinted(root, table);
             let level = nesting.map_or(MAX_NESTING, |nesting| i64::from(nesting).min(MAX_NESTING));
             shapes.push(Shape::of_rows(table, ROOT, level));
         }
@@ -110,6 +134,9 @@ impl Rows {
         let first_list = scratch.lists.len();
         let table = self.shapes[shape].table;
         let is_admitted = self.store.list_table(table)?;
+        let hands_down = self.store.tables[table].propagates_id;
+        let is_hashed = self.store.tables[table].ids == IdRule::Content;
+        let content = is_hashed.then(|| source.content());
         self.flatten(shape, source, scratch);
         if !(is_admitted && self.store.admit(table, &mut scratch.values)?) {
             self.store.tables[table].discarded += 1;
@@ -117,12 +144,12 @@ impl Rows {
             scratch.lists.truncate(first_list);
             return Ok(());
         }
-        let id = self.store.add_row(table, &mut scratch.values, link)?;
+        let id = self.store.add_row(table, &mut scratch.values, link, content.as_deref())?;
         let lists = first_list..scratch.lists.len();
         if lists.is_empty() {
             return Ok(());
         }
-        let root = if self.store.tables[table].propagates_id { Some(id.as_str()) } else { link.root };
+        let root = if hands_down { Some(id.as_str()) } else { link.root };
         for list in lists {
             let (list, text) = scratch.lists[list];
             self.list(list, text, Link { parent: id.as_str(), root, index: 0 }, scratch)?;

@@ -94,10 +94,7 @@ impl<'a> Walk<'a> {
                 Token::Array(self.since(start))
             }
             first => {
-                self.at += 1;
-                while !matches!(self.peek(), b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | 0) {
-                    self.at += 1;
-                }
+                self.skip_scalar();
                 Token::Scalar(match first {
                     b't' => Value::Bool(true),
                     b'f' => Value::Bool(false),
@@ -105,6 +102,37 @@ impl<'a> Walk<'a> {
                     _ => Value::number(self.since(start)),
                 })
             }
+        }
+    }
+
+    /// Takes the next field of the object that was entered, as it stands in the text: what stands between the quotes
+    /// of its name, and its value.
+    pub(super) fn raw_member(&mut self) -> Option<(&'a str, &'a str)> {
+        self.skip_separators();
+        if self.peek() != b'"' {
+            return None;
+        }
+        let (name, _) = self.string();
+        self.skip_separators();
+        Some((name, self.raw()))
+    }
+
+    /// Takes the value that begins here, as it stands in the text.
+    pub(super) fn raw(&mut self) -> &'a str {
+        let start = self.at;
+        match self.peek() {
+            b'"' => drop(self.string()),
+            b'{' | b'[' => self.skip_nested(),
+            _ => self.skip_scalar(),
+        }
+        self.since(start)
+    }
+
+    /// Goes past a number, `true`, `false` or `null`.
+    fn skip_scalar(&mut self) {
+        self.at += 1;
+        while !matches!(self.peek(), b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | 0) {
+            self.at += 1;
         }
     }
 

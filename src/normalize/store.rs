@@ -10,10 +10,7 @@ use super::retype::{Retypes, is_null_only};
 use super::spill;
 use super::table::{ColumnId, System, TableBuilder};
 use super::{NormalizeJob, RootTable};
-use crate::schema::{
-    Column, ColumnType, DataType, Hint, Schema, SchemaOptions, Table, Value, WriteDisposition, join,
-    normalize_path,
-};
+use crate::schema::{Column, ColumnType, DataType, Hint, Schema, SchemaOptions, Value, join};
 use crate::state::LoadId;
 
 /// Rows after which a batch is written: DuckDB takes them in vectors of 2,048 and row groups of 122,880, so
@@ -64,7 +61,7 @@ pub(super) struct Store {
     pub(super) roots: Vec<RootTable>,
     pub(super) tables: Vec<TableBuilder>,
     load_id: LoadId,
-    ids: IdSource,
+    pub(super) ids: IdSource,
     spill_dir: PathBuf,
     pub(super) max_length: usize,
     bytes: usize,
@@ -76,10 +73,12 @@ pub(super) struct Store {
 impl Store {
     /// A store whose first tables are those of `roots`, in order.
     pub(super) fn new(job: NormalizeJob) -> Self {
+        let mut schema = job.schema;
+        schema.reset_root_ids(job.options.root_key);
         Self {
-            retypes: Retypes::new(job.options.on_type_conflict, job.retyped, &job.schema),
+            retypes: Retypes::new(job.options.on_type_conflict, job.retyped, &schema),
             options: job.options,
-            schema: job.schema,
+            schema,
             roots: job.roots,
             tables: Vec::new(),
             load_id: job.load_id,
@@ -139,13 +138,16 @@ impl Store {
         }
     }
 
-    /// Adds a row. Returns its id, under which its lists go on.
+    /// Adds a row. Returns its id, under which its lists go on. `content` is what the id is made of where it is made
+    /// of the row as a whole.
     pub(super) fn add_row<'a>(
         &mut self,
         table: usize,
         values: &mut Vec<(usize, Value<'a>)>,
         link: Link<'_>,
+        content: Option<&str>,
     ) -> Result<FinalId<'a>, NormalizeError> {
+        let made = self.make_id(table, values, link, content);
         let mut found = None;
         for (field, value) in values.drain(..) {
             if let Some(system) = self.tables[table].fields[field].system {
@@ -158,34 +160,28 @@ impl Store {
             }
             self.put(table, field, &value)?;
         }
-        let id = self.put_system(table, found, link);
+        let id = found.map_or(FinalId::Made(made), FinalId::Found);
+        self.put_system(table, &id, link);
         self.end_row(table)?;
         Ok(id)
     }
 
     /// Sets dlt's own columns of the row.
-    fn put_system<'a>(&mut self, table: usize, found: Option<Cow<'a, str>>, link: Link<'_>) -> FinalId<'a> {
-        let is_root = self.tables[table].is_root;
-        let id = match found {
-            Some(id) => FinalId::Found(id),
-            None if is_root => FinalId::Made(self.ids.random()),
-            None => FinalId::Made(self.ids.child(link.parent, &self.tables[table].name, link.index)),
-        };
-        if is_root {
+    fn put_system(&mut self, table: usize, id: &FinalId<'_>, link: Link<'_>) {
+        if let Some(root) = link.root {
+            self.put_text(table, System::RootId, root);
+        }
+        if self.tables[table].is_root {
             let column = self.system_column(table, System::LoadId);
             let load_id = Value::Text(Cow::Borrowed(self.load_id.as_str()));
             push(&mut self.tables[table], &mut self.bytes, column, &load_id);
         } else {
-            if let Some(root) = link.root {
-                self.put_text(table, System::RootId, root);
-            }
             self.put_text(table, System::ParentId, link.parent);
             let column = self.system_column(table, System::ListIndex);
             let index = i64::try_from(link.index).unwrap_or(i64::MAX);
             self.push(table, column, &Value::Int(index));
         }
         self.put_text(table, System::RowId, id.as_str());
-        id
     }
 
     fn put_text(&mut self, table: usize, system: System, text: &str) {
@@ -202,7 +198,13 @@ impl Store {
         let column = self
             .known_column(table, name)
             .unwrap_or_else(|| self.add_column(table, Column::new(name, data_type)));
-        self.tables[table].system[system as usize] = Some(column);
+        let builder = &mut self.tables[table];
+        builder.system[system as usize] = Some(column);
+        if system == System::RootId && builder.is_root {
+            // Rows of a list that fills a root table have the id of the row around it. From the next one on they hand
+            // down their own: dlt takes the column for the wish.
+            builder.propagates_id = true;
+        }
         column
     }
 
@@ -372,22 +374,18 @@ impl Store {
         Some(self.build_column(table, name.to_owned(), column_type, is_required))
     }
 
-    /// Adds a column to table and schema, after all others. Hints that wait for its type are taken over.
+    /// Adds a column to table and schema, after all others. What hints say of it counts.
     pub(super) fn add_column(&mut self, table: usize, column: Column) -> ColumnId {
         let mut column = with_default_hints(column);
-        let name = column.name.clone();
         if let Some(listed) = self.schema.tables.get_mut(&self.tables[table].name) {
-            if let Some(hinted) = listed.columns.shift_remove(&name) {
-                column.nullable = Some(hinted.is_nullable() && column.is_nullable());
-                column.hints.extend(hinted.hints);
-                column.precision = hinted.precision;
-                column.scale = hinted.scale;
-                column.timezone = hinted.timezone;
+            if let Some(hinted) = listed.columns.shift_remove(&column.name) {
+                column.merge(hinted);
             }
             listed.add(column.clone());
         }
         let column_type = ColumnType::of(&column).unwrap_or(ColumnType::TEXT);
-        self.build_column(table, name, column_type, !column.is_nullable())
+        let is_required = !column.is_nullable();
+        self.build_column(table, column.name, column_type, is_required)
     }
 
     fn build_column(
@@ -425,29 +423,12 @@ impl Store {
         if !self.admit_table(table)? {
             return Ok(false);
         }
-        let builder = &mut self.tables[table];
-        builder.is_listed = true;
-        let name = builder.name.clone();
-        if let Some(parent) = builder.parent {
-            let parent = self.tables[parent].name.clone();
-            let listed = self.schema.tables.entry(name.clone());
-            listed.or_insert_with(|| Table::child(name.as_str(), parent));
-        }
-        // Several resources may fill one table.
-        for root in self.roots.iter().filter(|root| normalize_path(&root.table, self.max_length) == name) {
-            if root.hints.write_disposition() == WriteDisposition::Merge {
-                self.schema.propagate_root_id(&name);
-            }
-            let listed = self.schema.tables.entry(name.clone());
-            let listed = listed.or_insert_with(|| {
-                Table::root(name.as_str(), root.resource.as_str(), root.hints.write_disposition())
-            });
-            root.hint(listed, self.max_length);
-        }
+        self.tables[table].is_listed = true;
+        self.list_hints(table);
         self.list_contract(table);
         self.retype_listed(table);
-        let builder = &mut self.tables[table];
-        builder.propagates_id = builder.is_root && self.schema.propagates_root_id(&builder.name);
+        self.schema.add_root_ids();
+        self.settle_ids(table);
         // Columns that cannot be null are checked from the first row on, also before they have a type.
         let listed = self.schema.tables.get(&self.tables[table].name);
         let required = listed.into_iter().flat_map(|listed| listed.columns.values());

@@ -48,6 +48,19 @@ impl System {
     }
 }
 
+/// What ids of rows are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum IdRule {
+    /// The row it hangs from and the place in its list.
+    Place,
+    /// Nothing: they are random.
+    Random,
+    /// The fields of the key: their names, in order.
+    Key(Vec<String>),
+    /// All of the row as the API gave it, with everything below it.
+    Content,
+}
+
 /// A table and the batch of its rows that is not written yet.
 #[derive(Debug)]
 pub(super) struct TableBuilder {
@@ -59,8 +72,10 @@ pub(super) struct TableBuilder {
     pub(super) source: String,
     /// The table it hangs from.
     pub(super) parent: Option<usize>,
-    /// Whether its rows are roots: they carry the load id, and random ids of their own.
+    /// Whether its rows are roots: they carry the load id, and ids of their own.
     pub(super) is_root: bool,
+    /// What the ids of its rows are made of.
+    pub(super) ids: IdRule,
     /// Names that its rows can have values under.
     pub(super) fields: Vec<Field>,
     field_index: HashMap<String, usize, RandomState>,
@@ -77,10 +92,14 @@ pub(super) struct TableBuilder {
     pub(super) propagates_id: bool,
     /// Whether the schema lists the table and its hints.
     pub(super) is_listed: bool,
+    /// Whether hints of a resource are about it, or about one below it.
+    pub(super) is_hinted: bool,
     /// Whether an admitted row had the list that the table is for.
     pub(super) was_met: bool,
     /// What its contract lets rows change; `None`: everything.
     pub(super) guard: Option<Box<Guard>>,
+    /// Whether its contract does not let it be added.
+    pub(super) is_refused: bool,
     /// Rows that the contract let go.
     pub(super) discarded: u64,
     /// Rows of the batch.
@@ -125,6 +144,7 @@ impl TableBuilder {
             source: source.to_owned(),
             parent,
             is_root: parent.is_none(),
+            ids: IdRule::Place,
             fields: Vec::new(),
             field_index: HashMap::default(),
             columns: Vec::new(),
@@ -134,8 +154,10 @@ impl TableBuilder {
             system: [None; System::ALL.len()],
             propagates_id: false,
             is_listed: false,
+            is_hinted: false,
             was_met: false,
             guard: None,
+            is_refused: false,
             discarded: 0,
             rows: 0,
             bytes: 0,

@@ -10,10 +10,8 @@ use super::timestamp::{self, DAY, Moment};
 use super::value::Value;
 use super::{Column, DataType};
 
-/// Digits of a decimal column without a precision, as in dlt.
-const DECIMAL_PRECISION: u32 = 38;
-/// Digits after the point of a decimal column without a precision, as in dlt.
-const DECIMAL_SCALE: u32 = 9;
+/// Digits of integers of more than 64 bits, as far as Arrow's decimals hold them.
+const WIDE_INTEGER_DIGITS: u8 = 38;
 /// First and last second that Python has a date for.
 const EPOCH_RANGE: std::ops::Range<f64> = -62_135_596_800.0..253_402_300_800.0;
 
@@ -45,7 +43,7 @@ pub(crate) enum Cell<'a> {
 pub(crate) struct ColumnType {
     /// dlt's type.
     pub(crate) data_type: DataType,
-    /// Digits of a decimal.
+    /// Digits of a decimal, bits of an integer.
     pub(crate) precision: u8,
     /// Digits after the point of a decimal.
     pub(crate) scale: u8,
@@ -55,23 +53,33 @@ pub(crate) struct ColumnType {
 
 impl ColumnType {
     /// Plain text.
-    pub(crate) const TEXT: Self = Self { data_type: DataType::Text, precision: 38, scale: 0, zoned: true };
+    pub(crate) const TEXT: Self = Self { data_type: DataType::Text, precision: 0, scale: 0, zoned: true };
 
     /// The type of a complete column; `None` if it has none yet.
     pub(crate) fn of(column: &Column) -> Option<Self> {
         let data_type = column.data_type?;
-        let (precision, scale) = match (data_type, column.precision) {
-            (DataType::Decimal, Some(precision)) => (precision, column.scale.unwrap_or(0)),
-            (DataType::Decimal, None) => (DECIMAL_PRECISION, column.scale.unwrap_or(DECIMAL_SCALE)),
-            _ => (DECIMAL_PRECISION, 0),
+        let (precision, scale) = match data_type {
+            DataType::Decimal | DataType::Wei => column.decimal_digits(),
+            DataType::Bigint => (integer_bits(column), 0),
+            _ => (0, 0),
         };
-        let precision = precision.clamp(1, DECIMAL_PRECISION);
-        Some(Self {
-            data_type,
-            precision: u8::try_from(precision).unwrap_or(38),
-            scale: u8::try_from(scale.min(precision)).unwrap_or(0),
-            zoned: column.timezone.unwrap_or(true),
-        })
+        Some(Self { data_type, precision, scale, zoned: column.timezone.unwrap_or(true) })
+    }
+
+    /// The same integers as decimals without a fraction: what those of more than 64 bits travel as.
+    pub(crate) const fn as_digits(self) -> Self {
+        Self { precision: WIDE_INTEGER_DIGITS, scale: 0, ..self }
+    }
+}
+
+/// Bits of the smallest integer type that holds what a column asks for.
+fn integer_bits(column: &Column) -> u8 {
+    match column.precision.unwrap_or(64) {
+        0..=8 => 8,
+        9..=16 => 16,
+        17..=32 => 32,
+        33..=64 => 64,
+        _ => 128,
     }
 }
 
@@ -79,7 +87,8 @@ impl ColumnType {
 pub(crate) fn coerce<'a>(column: ColumnType, value: &Value<'a>) -> Option<Cell<'a>> {
     match column.data_type {
         DataType::Text => to_text(value).map(Cell::Text),
-        DataType::Bigint => to_int(value).map(Cell::Int),
+        DataType::Bigint if column.precision > 64 => to_wide_int(value).map(Cell::Decimal),
+        DataType::Bigint => to_int(value).filter(|number| has_bits(*number, column.precision)).map(Cell::Int),
         DataType::Double => to_float(value).map(Cell::Float),
         DataType::Bool => to_bool(value).map(Cell::Bool),
         DataType::Timestamp => to_instant(value).map(Cell::Instant),
@@ -111,6 +120,23 @@ fn to_int(value: &Value<'_>) -> Option<i64> {
         Value::Text(text) => i64::try_from(parse_int(text)?).ok(),
         _ => None,
     }
+}
+
+/// Whether an integer fits into so many bits.
+fn has_bits(number: i64, bits: u8) -> bool {
+    let bound = 1_i128 << (bits.clamp(1, 64) - 1);
+    (-bound..bound).contains(&i128::from(number))
+}
+
+fn to_wide_int(value: &Value<'_>) -> Option<i128> {
+    let number = match value {
+        Value::Int(number) => i128::from(*number),
+        Value::Wide(digits) => digits.parse().ok()?,
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e38 => *number as i128,
+        Value::Text(text) => parse_int(text)?,
+        _ => return None,
+    };
+    (number.unsigned_abs() < 10_u128.pow(u32::from(WIDE_INTEGER_DIGITS))).then_some(number)
 }
 
 /// The integer equal to a double that has no fraction.
@@ -283,12 +309,12 @@ fn to_json<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     fn check(data_type: DataType, value: &Value<'_>, expected: impl Into<Option<Cell<'static>>>) {
-        let column = ColumnType { data_type, precision: 38, scale: 9, zoned: true };
-        let column = if data_type == DataType::Wei { ColumnType { scale: 0, ..column } } else { column };
+        let column = ColumnType::of(&Column::new("c", data_type)).unwrap();
         assert_eq!(coerce(column, value), expected.into(), "{value:?} into {data_type:?}");
     }
 

@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// Digits of a decimal column without a precision, as in dlt.
+const DECIMAL_PRECISION: u32 = 38;
+/// Digits after the point of a decimal column without a scale, as in dlt.
+const DECIMAL_SCALE: u32 = 9;
+
 /// dlt's data types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,6 +55,12 @@ pub enum Hint {
     Variant,
     /// The cursor of an incremental resource.
     Incremental,
+    /// When a version of a row began, in a table that keeps history.
+    ValidFrom,
+    /// When it ended.
+    ValidTo,
+    /// Differs between versions of a row.
+    RowVersion,
 }
 
 impl Hint {
@@ -64,6 +75,9 @@ impl Hint {
             Self::RootKey => "root_key",
             Self::Variant => "variant",
             Self::Incremental => "incremental",
+            Self::ValidFrom => "x-valid-from",
+            Self::ValidTo => "x-valid-to",
+            Self::RowVersion => "x-row-version",
         }
     }
 }
@@ -96,10 +110,15 @@ pub struct Column {
 impl Column {
     /// A nullable column without hints.
     pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
+        Self { data_type: Some(data_type), nullable: Some(true), ..Self::hinted(name) }
+    }
+
+    /// A column that nothing is known of but its name: what hints start from.
+    pub fn hinted(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            data_type: Some(data_type),
-            nullable: Some(true),
+            data_type: None,
+            nullable: None,
             precision: None,
             scale: None,
             timezone: None,
@@ -134,5 +153,44 @@ impl Column {
     /// Whether a hint is set.
     pub fn has(&self, hint: Hint) -> bool {
         self.hints.get(hint.key()) == Some(&Value::Bool(true))
+    }
+    /// Whether the hint `key` says anything: dlt takes no, null and what is the default anyway as if it were missing.
+    pub fn says(&self, key: &str) -> bool {
+        match (key, self.hints.get(key)) {
+            (_, None) => false,
+            // Null has a meaning here: rows that are valid now have no end.
+            ("x-active-record-timestamp", Some(_)) => true,
+            (_, Some(value)) => !matches!(value, Value::Null | Value::Bool(false)),
+        }
+    }
+
+    /// Digits of a decimal, and how many of them are after the point: as many as the database can have.
+    pub fn decimal_digits(&self) -> (u8, u8) {
+        let scale = if self.data_type == Some(DataType::Wei) { 0 } else { DECIMAL_SCALE };
+        let precision = self.precision.unwrap_or(DECIMAL_PRECISION).clamp(1, DECIMAL_PRECISION);
+        let scale = self.scale.unwrap_or(scale).min(precision);
+        (u8::try_from(precision).unwrap_or(38), u8::try_from(scale).unwrap_or(0))
+    }
+
+    /// Takes over everything that `other` says, whether or not this column says something else. That is how dlt
+    /// merges columns.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.nullable = other.nullable.or(self.nullable);
+        self.data_type = other.data_type.or(self.data_type);
+        self.precision = other.precision.or(self.precision);
+        self.scale = other.scale.or(self.scale);
+        self.timezone = other.timezone.or(self.timezone);
+        self.hints.extend(other.hints);
+    }
+
+    /// The same column without what only repeats a default.
+    pub(crate) fn without_defaults(mut self) -> Self {
+        self.nullable = self.nullable.filter(|nullable| !nullable);
+        self.timezone = self.timezone.filter(|zoned| !zoned);
+        let keys: Vec<_> = self.hints.keys().filter(|key| !self.says(key)).cloned().collect();
+        for key in keys {
+            self.hints.shift_remove(&key);
+        }
+        self
     }
 }

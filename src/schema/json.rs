@@ -7,13 +7,22 @@ use std::borrow::Cow;
 /// NUL goes, as it does in dlt's way to DuckDB and Postgres. A surrogate without its partner, which no text can
 /// hold, becomes U+FFFD.
 pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
+    match decode_whole(raw) {
+        Cow::Owned(text) if text.contains('\0') => Cow::Owned(text.replace('\0', "")),
+        text => text,
+    }
+}
+
+/// Decodes what stands between the quotes of a JSON string, NUL included. A surrogate without its partner becomes
+/// U+FFFD.
+pub(crate) fn decode_whole(raw: &str) -> Cow<'_, str> {
     let Some(first) = raw.find('\\') else { return Cow::Borrowed(raw) };
     let mut out = String::with_capacity(raw.len());
     out.push_str(&raw[..first]);
     let mut rest = &raw[first..];
     while let Some(escaped) = rest.strip_prefix('\\') {
         let (symbol, after) = decode_escape(escaped);
-        out.extend(symbol.filter(|symbol| *symbol != '\0'));
+        out.extend(symbol);
         let plain = after.find('\\').unwrap_or(after.len());
         out.push_str(&after[..plain]);
         rest = &after[plain..];

@@ -5,7 +5,9 @@ mod column;
 mod contract;
 mod hints;
 mod json;
+mod merge;
 mod naming;
+mod propagation;
 mod pytext;
 mod stored;
 mod table;
@@ -20,7 +22,8 @@ pub use contract::{Contract, ContractEntity, ContractMode};
 pub use hints::{
     DELETED_AT, DeleteMode, Disposition, History, MergeStrategy, SchemaOptions, TableHints, TypeConflict,
 };
-pub(crate) use json::decode;
+pub(crate) use json::{decode, decode_whole};
+pub(crate) use merge::renamed;
 pub(crate) use naming::SEPARATOR;
 pub use naming::{join, normalize_identifier, normalize_path};
 pub use stored::{ENGINE_VERSION, SchemaError};

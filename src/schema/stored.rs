@@ -143,23 +143,6 @@ impl Schema {
         let table = state_table();
         self.tables.entry(table.name.clone()).or_insert(table);
     }
-
-    /// Has child tables of `root` carry the root row's id in `_dlt_root_id`, which merging them needs.
-    pub fn propagate_root_id(&mut self, root: &str) {
-        let mut node = &mut self.normalizers["json"];
-        for key in ["config", "propagation", "tables"] {
-            if !node[key].is_object() {
-                node[key] = json!({});
-            }
-            node = &mut node[key];
-        }
-        node[root] = json!({ "_dlt_id": "_dlt_root_id" });
-    }
-
-    /// Whether child tables of `root` carry `_dlt_root_id`.
-    pub fn propagates_root_id(&self, root: &str) -> bool {
-        self.normalizers["json"]["config"]["propagation"]["tables"][root].get("_dlt_id").is_some()
-    }
 }
 
 fn default_settings() -> Value {

@@ -42,8 +42,12 @@ class Loaded:
         self.columns = self._columns()
         self.schema = self._schema()
         self.state = self._state()
-        loads = self.connection.execute(f'SELECT load_id FROM "{dataset}"._dlt_loads ORDER BY 1').fetchall()
-        self.loads = {load_id: f"load {number}" for number, (load_id,) in enumerate(loads, 1)}
+        loads = self.connection.execute(
+            f'SELECT load_id, CAST(make_timestamptz(CAST(CAST(load_id AS DECIMAL(20, 6)) * 1000000 AS BIGINT)) AS VARCHAR)'
+            f' FROM "{dataset}"._dlt_loads ORDER BY 1'
+        ).fetchall()
+        self.loads = {load_id: f"load {number}" for number, (load_id, _) in enumerate(loads, 1)}
+        self.instants = {instant: f"load {number}" for number, (_, instant) in enumerate(loads, 1)}
 
     def _columns(self) -> dict[str, dict[str, str]]:
         found = self.connection.execute(
@@ -94,7 +98,7 @@ class Loaded:
         trees = {}
         for table in [table for table, parent in parents.items() if not parent]:
             trees[table] = Counter(
-                json.dumps(self._tree(table, row, row["_dlt_id"], below), ensure_ascii=False) for row in rows[table]
+                json.dumps(self._tree(table, row, row, below), ensure_ascii=False) for row in rows[table]
             )
         for (parent, row_id), orphans in below.items():
             tables = sorted({table for table, _ in orphans})
@@ -106,16 +110,23 @@ class Loaded:
         found = self.connection.execute(f'SELECT {columns} FROM "{self.dataset}"."{table}"')
         return [dict(zip(self.columns[table], row)) for row in found.fetchall()]
 
-    def _tree(self, table: str, row: dict[str, Any], root_id: str, below: dict) -> dict[str, Any]:
-        if row.get("_dlt_root_id", root_id) != root_id:
-            self.problems.append(f"{table}: `_dlt_root_id` {row['_dlt_root_id']} is not {root_id}")
+    def _tree(self, table: str, row: dict[str, Any], root: dict[str, Any], below: dict) -> dict[str, Any]:
         tree = {key: self._value(table, key, value) for key, value in row.items() if key not in LINKS}
+        if row is root:
+            if self._has_hashed_ids(table):
+                tree["_dlt_id"] = row["_dlt_id"]
+        elif row.get("_dlt_root_id", root["_dlt_id"]) != root["_dlt_id"]:
+            # The list of rows with a key is a root table, and the first of them hands down the id that it got itself.
+            if row["_dlt_root_id"] == root.get("_dlt_root_id"):
+                tree["_dlt_root_id"] = "the root of the root"
+            else:
+                self.problems.append(f"{table}: `_dlt_root_id` {row['_dlt_root_id']} is not {root['_dlt_id']}")
         if "_dlt_load_id" in tree:
             tree["_dlt_load_id"] = self.loads.get(row["_dlt_load_id"], "a load that is not finished")
         for child_table, child in below.pop((table, row["_dlt_id"]), []):
             if child["_dlt_id"] != child_id(row["_dlt_id"], child_table, child["_dlt_list_idx"]):
                 self.problems.append(f"{child_table}: `_dlt_id` of {child} does not follow from its place")
-            tree.setdefault(child_table, []).append(self._tree(child_table, child, root_id, below))
+            tree.setdefault(child_table, []).append(self._tree(child_table, child, root, below))
         # Two lists can share a table, and then their rows a place.
         return {
             key: sorted(value, key=lambda child: (int(child["_dlt_list_idx"]), json.dumps(child)))
@@ -125,8 +136,20 @@ class Loaded:
             if value is not None
         }
 
+    def _has_hashed_ids(self, table: str) -> bool:
+        """Whether ids of a root table follow from its rows."""
+        known = self.schema["tables"].get(table, {})
+        is_version = known.get("columns", {}).get("_dlt_id", {}).get("x-row-version")
+        return known.get("write_disposition") == "merge" and (
+            known.get("x-merge-strategy") in ("upsert", "insert-only")
+            or (known.get("x-merge-strategy") == "scd2" and is_version)
+        )
+
     def _value(self, table: str, column: str, value: str | None) -> Any:
         """JSON kept whole by what it says: dlt writes its numbers anew, forebay keeps them as they came."""
+        hints = self.schema["tables"].get(table, {}).get("columns", {}).get(column, {})
+        if hints.get("x-valid-from") or hints.get("x-valid-to"):
+            return self.instants.get(value, value)
         if value is None or self.columns[table][column] != "JSON":
             return value
         return {"json": json.loads(value)}

@@ -3,12 +3,6 @@
 use super::super::DestinationError;
 use crate::schema::{Column, DataType};
 
-/// Digits of a decimal without a hint, in dlt.
-const DECIMAL_PRECISION: u32 = 38;
-
-/// Digits after the point of a decimal without a hint, in dlt.
-const DECIMAL_SCALE: u32 = 9;
-
 /// Fractional digits of a second that dlt takes for given on DuckDB.
 const TIMESTAMP_PRECISION: u32 = 6;
 
@@ -23,10 +17,6 @@ pub(super) fn sql_type(table: &str, column: &Column) -> Result<String, Destinati
         reason,
     };
     let data_type = column.data_type.ok_or_else(|| unknown("it never had a value".to_owned()))?;
-    let decimal = |scale: u32| {
-        let precision = column.precision.unwrap_or(DECIMAL_PRECISION);
-        format!("DECIMAL({precision},{})", column.scale.unwrap_or(scale))
-    };
     let name = match data_type {
         DataType::Text => "VARCHAR",
         DataType::Double => "DOUBLE",
@@ -35,8 +25,10 @@ pub(super) fn sql_type(table: &str, column: &Column) -> Result<String, Destinati
         DataType::Time => "TIME",
         DataType::Binary => "BLOB",
         DataType::Json => "JSON",
-        DataType::Decimal => return Ok(decimal(DECIMAL_SCALE)),
-        DataType::Wei => return Ok(decimal(0)),
+        DataType::Decimal | DataType::Wei => {
+            let (precision, scale) = column.decimal_digits();
+            return Ok(format!("DECIMAL({precision},{scale})"));
+        }
         DataType::Bigint => match column.precision.unwrap_or(64) {
             0..=8 => "TINYINT",
             9..=16 => "SMALLINT",

@@ -54,8 +54,7 @@ fn parse(text: &'static str) -> Vec<Case> {
 /// `name=value`: JSON, or names with commas between them.
 fn parse_setting(setting: &'static str) -> (&'static str, Value) {
     let (name, value) = setting.split_once('=').unwrap_or_else(|| panic!("no value in `{setting}`"));
-    let value = serde_json::from_str(value).unwrap_or_else(|_| value.split(',').collect());
-    (name, value)
+    (name, serde_json::from_str(value).unwrap_or_else(|_| value.split(',').collect()))
 }
 
 /// JSON, or a word as it stands.
