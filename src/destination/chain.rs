@@ -1,7 +1,9 @@
 //! What a load does to each root table and the tables below it.
 
-use crate::normalize::{Normalized, TableRows};
-use crate::schema::{Hint, Schema, Table, WriteDisposition};
+use super::strategy::Strategy;
+use super::{Deletes, LoadPackage};
+use crate::normalize::TableRows;
+use crate::schema::{Schema, Table};
 
 /// Column of child tables that holds the `_dlt_id` of their root row.
 pub(crate) const ROOT_ID: &str = "_dlt_root_id";
@@ -15,44 +17,35 @@ pub(crate) struct Chain<'a> {
     pub(crate) children: Vec<&'a Table>,
     /// What happens to rows that are there.
     pub(crate) strategy: Strategy<'a>,
+    /// What happens to rows that the API no longer has.
+    pub(crate) deletes: Option<&'a Deletes>,
     /// New rows, of the root and of descendants.
     rows: Vec<&'a TableRows>,
 }
 
-/// What happens to rows that are there.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Strategy<'a> {
-    /// They stay.
-    Append,
-    /// All of them go.
-    Replace,
-    /// Those that share a key with a new row go: dlt's `delete-insert`. At least one key is not empty.
-    DeleteInsert {
-        /// Columns that identify a row together.
-        primary_key: Vec<&'a str>,
-        /// Columns that identify a group of rows together.
-        merge_key: Vec<&'a str>,
-    },
-}
-
 impl<'a> Chain<'a> {
-    /// Chains that a load touches: those with rows, and those of `emptied` root tables.
+    /// Chains that a load touches: those with rows, those of emptied root tables, and those whose root table has
+    /// all rows of the API, even if these are none.
     ///
     /// # Errors
     /// The name of a table with rows that the schema does not have among those with seen data.
-    pub(crate) fn all(package: &'a Normalized, emptied: &[String]) -> Result<Vec<Self>, String> {
-        let schema = &package.schema;
+    pub(crate) fn all(package: &LoadPackage<'a>) -> Result<Vec<Self>, String> {
+        let schema = &package.rows.schema;
         let roots = schema.tables.values().filter(|table| table.parent.is_none() && table.has_seen_data());
         let mut chains: Vec<_> = roots.map(|root| Self::of(schema, root)).collect();
-        for rows in &package.tables {
+        for rows in &package.rows.tables {
             let holds = |chain: &&mut Self| chain.tables().any(|table| table.name == rows.table);
             match chains.iter_mut().find(holds) {
                 Some(chain) => chain.rows.push(rows),
                 None => return Err(rows.table.clone()),
             }
         }
-        chains.retain(|chain| !chain.rows.is_empty() || emptied.contains(&chain.root.name));
-        for chain in chains.iter_mut().filter(|chain| emptied.contains(&chain.root.name)) {
+        for chain in &mut chains {
+            chain.deletes = package.deletes.iter().find(|deletes| deletes.table == chain.root.name);
+        }
+        let is_emptied = |chain: &Self| package.emptied.contains(&chain.root.name);
+        chains.retain(|chain| !chain.rows.is_empty() || chain.deletes.is_some() || is_emptied(chain));
+        for chain in chains.iter_mut().filter(|chain| is_emptied(chain)) {
             chain.strategy = Strategy::Replace;
         }
         Ok(chains)
@@ -71,31 +64,12 @@ impl<'a> Chain<'a> {
             parents.extend(below.clone());
             children.extend(below.filter(|table| table.has_seen_data()));
         }
-        Self { root, children, strategy: Strategy::of(root), rows: Vec::new() }
+        Self { root, children, strategy: Strategy::of(root), deletes: None, rows: Vec::new() }
     }
 
     /// New rows of one table of the chain.
     pub(crate) fn rows_of(&self, table: &str) -> Option<&'a TableRows> {
         self.rows.iter().copied().find(|rows| rows.table == table)
-    }
-}
-
-impl<'a> Strategy<'a> {
-    fn of(root: &'a Table) -> Self {
-        match root.write_disposition {
-            Some(WriteDisposition::Replace) => Self::Replace,
-            Some(WriteDisposition::Merge) => {
-                let primary_key: Vec<_> = root.columns_with(Hint::PrimaryKey).collect();
-                let merge_key: Vec<_> = root.columns_with(Hint::MergeKey).collect();
-                if primary_key.is_empty() && merge_key.is_empty() {
-                    // As dlt does.
-                    Self::Append
-                } else {
-                    Self::DeleteInsert { primary_key, merge_key }
-                }
-            }
-            Some(WriteDisposition::Append | WriteDisposition::Skip) | None => Self::Append,
-        }
     }
 }
 
@@ -115,14 +89,14 @@ pub(crate) fn root_of<'a>(schema: &'a Schema, table: &'a Table) -> Option<&'a Ta
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use crate::schema::{Column, DataType};
+    use crate::normalize::Normalized;
+    use crate::schema::{DeleteMode, WriteDisposition};
+    use crate::state::LoadId;
 
-    fn package(disposition: WriteDisposition, hints: &[Hint], rows_in: &[&str]) -> Normalized {
+    /// Tables `t`, `t__c` and `t__c__d`, of which `rows_in` have rows.
+    fn normalized(rows_in: &[&str]) -> Normalized {
         let mut schema = Schema::new("src");
-        let mut root = Table::root("t", "t", disposition);
-        let column =
-            hints.iter().fold(Column::new("id", DataType::Bigint), |column, hint| column.with(*hint));
-        root.add(column);
+        let root = Table::root("t", "t", WriteDisposition::Append);
         // Children first: the order of the schema must not matter.
         for mut table in [Table::child("t__c__d", "t__c"), Table::child("t__c", "t"), root] {
             table.mark_seen();
@@ -137,46 +111,55 @@ mod tests {
         }
     }
 
+    /// Hands the chains of a package to `look`.
+    fn check(
+        rows_in: &[&str],
+        emptied: &[&str],
+        deletes: &[&str],
+        look: impl Fn(Result<Vec<Chain<'_>>, String>),
+    ) {
+        let names = |tables: &[&str]| tables.iter().map(|table| (*table).to_owned()).collect::<Vec<_>>();
+        let deletes: Vec<_> = names(deletes)
+            .into_iter()
+            .map(|table| Deletes { table, mode: DeleteMode::Hard, max_share: 0.5 })
+            .collect();
+        look(Chain::all(&LoadPackage {
+            load_id: &LoadId::from_stored("1.1"),
+            pipeline: "p",
+            rows: &normalized(rows_in),
+            state: None,
+            base_schema_hash: None,
+            emptied: &names(emptied),
+            deletes: &deletes,
+            runs: &[],
+        }));
+    }
+
     #[test]
     fn chains_hold_descendants_below_their_parents() {
-        let package = package(WriteDisposition::Append, &[], &["t__c", "t"]);
-        let chains = Chain::all(&package, &[]).unwrap();
-        assert_eq!(chains.len(), 1);
-        let children: Vec<_> = chains[0].children.iter().map(|table| table.name.as_str()).collect();
-        assert_eq!(children, ["t__c", "t__c__d"]);
-        assert!(chains[0].rows_of("t").is_some());
-        assert!(chains[0].rows_of("t__c__d").is_none());
+        check(&["t__c", "t"], &[], &[], |chains| {
+            let chains = chains.unwrap();
+            assert_eq!(chains.len(), 1);
+            let children: Vec<_> = chains[0].children.iter().map(|table| table.name.as_str()).collect();
+            assert_eq!(children, ["t__c", "t__c__d"]);
+            assert!(chains[0].rows_of("t").is_some());
+            assert!(chains[0].rows_of("t__c__d").is_none());
+        });
     }
 
     #[test]
     fn only_touched_chains_count() {
-        let package = package(WriteDisposition::Merge, &[Hint::PrimaryKey], &[]);
-        assert!(Chain::all(&package, &["other".to_owned()]).unwrap().is_empty());
-        let chains = Chain::all(&package, &["t".to_owned()]).unwrap();
-        assert_eq!(chains[0].strategy, Strategy::Replace);
+        check(&[], &["other"], &["other"], |chains| assert!(chains.unwrap().is_empty()));
+        check(&[], &["t"], &[], |chains| assert_eq!(chains.unwrap()[0].strategy, Strategy::Replace));
+        check(&[], &[], &["t"], |chains| {
+            let chains = chains.unwrap();
+            assert_eq!(chains[0].strategy, Strategy::Append);
+            assert!(chains[0].deletes.is_some());
+        });
     }
 
     #[test]
     fn rows_of_an_unknown_table_are_refused() {
-        let package = package(WriteDisposition::Append, &[], &["t", "stranger"]);
-        assert_eq!(Chain::all(&package, &[]).unwrap_err(), "stranger");
-    }
-
-    #[test]
-    fn keys_decide_how_rows_are_merged() {
-        let check = |disposition, hints: &[Hint], expected: Strategy<'_>| {
-            let package = package(disposition, hints, &["t"]);
-            assert_eq!(Chain::all(&package, &[]).unwrap()[0].strategy, expected);
-        };
-        let keyed = |primary_key: &[&'static str], merge_key: &[&'static str]| Strategy::DeleteInsert {
-            primary_key: primary_key.to_vec(),
-            merge_key: merge_key.to_vec(),
-        };
-        check(WriteDisposition::Append, &[Hint::PrimaryKey], Strategy::Append);
-        check(WriteDisposition::Replace, &[Hint::PrimaryKey], Strategy::Replace);
-        check(WriteDisposition::Merge, &[], Strategy::Append);
-        check(WriteDisposition::Merge, &[Hint::PrimaryKey], keyed(&["id"], &[]));
-        check(WriteDisposition::Merge, &[Hint::MergeKey], keyed(&[], &["id"]));
-        check(WriteDisposition::Merge, &[Hint::PrimaryKey, Hint::MergeKey], keyed(&["id"], &["id"]));
+        check(&["t", "stranger"], &[], &[], |chains| assert_eq!(chains.unwrap_err(), "stranger"));
     }
 }

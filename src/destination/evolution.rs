@@ -2,8 +2,12 @@
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::Deletes;
 use super::chain::{ROOT_ID, root_of};
-use crate::schema::{Column, DataType, Hint, Schema, Table, WriteDisposition};
+use super::strategy::merge_strategy;
+use crate::schema::{
+    Column, DELETED_AT, DataType, DeleteMode, Hint, MergeStrategy, Schema, Table, WriteDisposition,
+};
 
 /// Tables of a dataset with their columns, all in lower case, in the order of the database.
 pub(crate) type ExistingTables = IndexMap<String, IndexSet<String>>;
@@ -12,14 +16,14 @@ pub(crate) type ExistingTables = IndexMap<String, IndexSet<String>>;
 #[derive(Debug, Default)]
 pub(crate) struct Changes<'a> {
     /// Tables to create, with all their columns.
-    pub(crate) created: Vec<&'a Table>,
+    pub(crate) created: Vec<TableColumns<'a>>,
     /// Columns to add to tables that are there.
-    pub(crate) added: Vec<AddedColumns<'a>>,
+    pub(crate) added: Vec<TableColumns<'a>>,
 }
 
-/// Columns to add to one table.
+/// Columns that one table gets.
 #[derive(Debug)]
-pub(crate) struct AddedColumns<'a> {
+pub(crate) struct TableColumns<'a> {
     /// The table.
     pub(crate) table: &'a Table,
     /// The columns, in the order of the schema.
@@ -29,25 +33,22 @@ pub(crate) struct AddedColumns<'a> {
 impl<'a> Changes<'a> {
     /// Compares `schema` with what is there. Tables without seen data and columns without a type do not count.
     ///
-    /// Children of merged tables get `_dlt_root_id` even where the schema does not list it yet: a table that was
-    /// appended to before learns of the column only with its next row, but its rows have to go with their root
-    /// now.
-    pub(crate) fn between(schema: &'a Schema, existing: &ExistingTables) -> Self {
+    /// Two columns are added even where the schema does not list them. Children of merged tables get `_dlt_root_id`:
+    /// a table that was appended to before learns of the column only with its next row, but its rows have to go with
+    /// their root now. Tables in which `deletes` marks rows get the column for it, which dlt need not know.
+    pub(crate) fn between(schema: &'a Schema, deletes: &[Deletes], existing: &ExistingTables) -> Self {
         let mut changes = Self::default();
         for table in schema.tables.values().filter(|table| table.has_seen_data()) {
-            let Some(columns) = existing.get(&table.name.to_lowercase()) else {
-                changes.created.push(table);
+            let unlisted = unlisted_columns(schema, deletes, table);
+            let unlisted = unlisted.into_iter().filter(|column| !table.columns.contains_key(&column.name));
+            let mut columns: Vec<Column> = typed_columns(table).cloned().chain(unlisted).collect();
+            let Some(there) = existing.get(&table.name.to_lowercase()) else {
+                changes.created.push(TableColumns { table, columns });
                 continue;
             };
-            let is_missing = |column: &Column| !columns.contains(&column.name.to_lowercase());
-            let mut missing: Vec<Column> =
-                typed_columns(table).filter(|column| is_missing(column)).cloned().collect();
-            let root_id = root_id_column();
-            if needs_root_id(schema, table) && !table.columns.contains_key(ROOT_ID) && is_missing(&root_id) {
-                missing.push(root_id);
-            }
-            if !missing.is_empty() {
-                changes.added.push(AddedColumns { table, columns: missing });
+            columns.retain(|column| !there.contains(&column.name.to_lowercase()));
+            if !columns.is_empty() {
+                changes.added.push(TableColumns { table, columns });
             }
         }
         changes
@@ -55,17 +56,28 @@ impl<'a> Changes<'a> {
 }
 
 /// Columns that are in the database: those of a known type.
-pub(crate) fn typed_columns(table: &Table) -> impl Iterator<Item = &Column> {
+fn typed_columns(table: &Table) -> impl Iterator<Item = &Column> {
     table.columns.values().filter(|column| column.data_type.is_some())
 }
 
-fn root_id_column() -> Column {
-    Column::new(ROOT_ID, DataType::Text).not_null().with(Hint::RootKey)
+fn unlisted_columns(schema: &Schema, deletes: &[Deletes], table: &Table) -> Vec<Column> {
+    let mut columns = Vec::new();
+    if needs_root_id(schema, table) {
+        columns.push(Column::new(ROOT_ID, DataType::Text).not_null().with(Hint::RootKey));
+    }
+    if deletes.iter().any(|deletes| deletes.table == table.name && deletes.mode == DeleteMode::Soft) {
+        columns.push(Column::new(DELETED_AT, DataType::Timestamp));
+    }
+    columns
 }
 
+/// Whether rows of a child table go by the id of their root row. Those of old versions never go.
 fn needs_root_id(schema: &Schema, table: &Table) -> bool {
     table.parent.is_some()
-        && root_of(schema, table).is_some_and(|root| root.write_disposition == Some(WriteDisposition::Merge))
+        && root_of(schema, table).is_some_and(|root| {
+            root.write_disposition == Some(WriteDisposition::Merge)
+                && merge_strategy(root) != MergeStrategy::Scd2
+        })
 }
 
 #[cfg(test)]
@@ -92,30 +104,56 @@ mod tests {
     }
 
     fn check(disposition: WriteDisposition, existing: &[(&str, &[&str])], expected: &str) {
+        check_schema(&schema(disposition), &[], existing, expected);
+    }
+
+    fn check_schema(schema: &Schema, deletes: &[Deletes], existing: &[(&str, &[&str])], expected: &str) {
         let existing = existing
             .iter()
             .map(|(table, columns)| {
                 ((*table).to_owned(), columns.iter().map(|column| (*column).to_owned()).collect())
             })
             .collect();
-        let schema = schema(disposition);
-        let changes = Changes::between(&schema, &existing);
-        let mut found: Vec<_> = changes.created.iter().map(|table| format!("+{}", table.name)).collect();
-        for added in &changes.added {
-            let names: Vec<_> = added.columns.iter().map(|column| column.name.as_str()).collect();
-            found.push(format!("{}({})", added.table.name, names.join(",")));
-        }
+        let changes = Changes::between(schema, deletes, &existing);
+        let show = |sign: &str, part: &TableColumns<'_>| {
+            let names: Vec<_> = part.columns.iter().map(|column| column.name.as_str()).collect();
+            format!("{sign}{}({})", part.table.name, names.join(","))
+        };
+        let created = changes.created.iter().map(|part| show("+", part));
+        let found: Vec<_> = created.chain(changes.added.iter().map(|part| show("", part))).collect();
         assert_eq!(found.join(" "), expected);
     }
 
     #[test]
     fn only_what_is_missing_is_added() {
         use WriteDisposition::{Append, Merge};
-        check(Append, &[], "+t +t__c");
-        check(Append, &[("t", &["id"])], "+t__c");
+        check(Append, &[], "+t(id) +t__c(value)");
+        check(Append, &[("t", &["id"])], "+t__c(value)");
         check(Append, &[("t", &["other"]), ("t__c", &["value"])], "t(id)");
         check(Append, &[("t", &["id", "more"]), ("t__c", &["value"])], "");
         check(Merge, &[("t", &["id"]), ("t__c", &["value"])], "t__c(_dlt_root_id)");
         check(Merge, &[("t", &["id"]), ("t__c", &["value", "_dlt_root_id"])], "");
+        check(Merge, &[("t", &["id"])], "+t__c(value,_dlt_root_id)");
+    }
+
+    #[test]
+    fn children_of_versions_need_no_root_id() {
+        let mut schema = schema(WriteDisposition::Merge);
+        schema.tables["t"].other.insert("x-merge-strategy".to_owned(), "scd2".into());
+        check_schema(&schema, &[], &[("t", &["id"]), ("t__c", &["value"])], "");
+    }
+
+    #[test]
+    fn marks_of_deleted_rows_have_a_column() {
+        let schema = schema(WriteDisposition::Merge);
+        let check = |mode, existing: &[(&str, &[&str])], expected| {
+            let deletes = Deletes { table: "t".to_owned(), mode, max_share: 0.5 };
+            check_schema(&schema, &[deletes], existing, expected);
+        };
+        let child: (&str, &[&str]) = ("t__c", &["value", "_dlt_root_id"]);
+        check(DeleteMode::Soft, &[child], "+t(id,_forebay_deleted_at)");
+        check(DeleteMode::Soft, &[child, ("t", &["id"])], "t(_forebay_deleted_at)");
+        check(DeleteMode::Soft, &[child, ("t", &["id", DELETED_AT])], "");
+        check(DeleteMode::Hard, &[child, ("t", &["id"])], "");
     }
 }

@@ -3,6 +3,7 @@
 mod chain;
 pub mod duckdb;
 mod evolution;
+mod strategy;
 
 use std::time::Duration;
 

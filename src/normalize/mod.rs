@@ -87,6 +87,10 @@ pub struct NormalizeJob {
     pub retyped: Vec<Retype>,
 }
 
+/// Column of files that no table has: the number of the root row that a row came with, for tables whose rows have ids
+/// that follow from their key. Such a row may come twice in a load, and its children have the same ids then.
+pub(crate) const TURN: &str = "_forebay_turn";
+
 /// Rows of one table.
 #[derive(Debug)]
 pub struct TableRows {

@@ -26,7 +26,8 @@ impl LoadId {
         Self(if trimmed.ends_with('.') { format!("{trimmed}0") } else { trimmed.to_owned() })
     }
 
-    fn micros(&self) -> Option<u128> {
+    /// When the package was made, in Unix microseconds. `None` if the text is none of dlt's ids.
+    pub(crate) fn micros(&self) -> Option<u128> {
         let (seconds, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
         let seconds: u128 = seconds.parse().ok()?;
         let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(6).collect();

@@ -186,6 +186,11 @@ pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Quotes text, for statements that take no parameters.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// A failed statement, for [`DestinationError`].
 pub(super) fn failed(action: impl Display, error: &duckdb::Error) -> DestinationError {
     DestinationError::Statement { action: action.to_string(), reason: reason(error) }

@@ -2,7 +2,7 @@
 
 use super::super::DestinationError;
 use super::super::chain::{ROOT_ID, root_of};
-use super::super::evolution::{AddedColumns, Changes, ExistingTables, typed_columns};
+use super::super::evolution::{Changes, ExistingTables, TableColumns};
 use super::column_type::sql_type;
 use super::connection::{Database, quote};
 use crate::schema::{Column, Schema, Table};
@@ -34,36 +34,34 @@ pub(super) fn use_dataset(database: &Database) {
     let _ = database.connection().execute_batch(&format!("USE {}", database.dataset()));
 }
 
-/// Makes the tables hold what `schema` says.
+/// Makes the tables hold what a schema says.
 ///
-/// Runs before any row is deleted: DuckDB 1.5 refuses to commit an ALTER that follows a DELETE on the same table.
-pub(super) fn apply(
-    database: &Database,
-    schema: &Schema,
-    changes: &Changes<'_>,
-) -> Result<(), DestinationError> {
-    for table in &changes.created {
-        create_table(database, table)?;
+/// Runs before any row is changed: DuckDB 1.5 refuses to commit an ALTER that follows a DELETE or UPDATE of the same
+/// table.
+pub(super) fn apply(database: &Database, changes: &Changes<'_>) -> Result<(), DestinationError> {
+    for created in &changes.created {
+        create_table(database, created)?;
     }
     for added in &changes.added {
         for column in &added.columns {
             add_column(database, &added.table.name, column)?;
         }
     }
-    let mut filled: Vec<_> = changes.added.iter().filter(|added| has_new_root_id(added)).collect();
-    filled.sort_by_key(|added| depth(schema, added.table));
-    filled.into_iter().try_for_each(|added| fill_root_ids(database, schema, added.table))
+    Ok(())
 }
 
-fn create_table(database: &Database, table: &Table) -> Result<(), DestinationError> {
-    let columns = typed_columns(table)
+fn create_table(database: &Database, created: &TableColumns<'_>) -> Result<(), DestinationError> {
+    let name = &created.table.name;
+    let columns = created
+        .columns
+        .iter()
         .map(|column| {
             let not_null = if column.is_nullable() { "" } else { " NOT NULL" };
-            Ok(format!("{} {}{not_null}", quote(&column.name), sql_type(&table.name, column)?))
+            Ok(format!("{} {}{not_null}", quote(&column.name), sql_type(name, column)?))
         })
         .collect::<Result<Vec<_>, DestinationError>>()?;
-    let sql = format!("CREATE TABLE {} ({})", database.table(&table.name), columns.join(", "));
-    database.execute_batch(format_args!("create table `{}`", table.name), &sql)
+    let sql = format!("CREATE TABLE {} ({})", database.table(name), columns.join(", "));
+    database.execute_batch(format_args!("create table `{name}`"), &sql)
 }
 
 /// Adds a nullable column, whatever the schema says: DuckDB adds no other kind, and rows that are there have no
@@ -78,13 +76,21 @@ fn add_column(database: &Database, table: &str, column: &Column) -> Result<(), D
     database.execute_batch(format_args!("add column `{}` to table `{table}`", column.name), &sql)
 }
 
-fn has_new_root_id(added: &AddedColumns<'_>) -> bool {
-    added.columns.iter().any(|column| column.name == ROOT_ID)
+/// Gives rows that are there the id of their root row where the column for it is new, so that they go when it is
+/// replaced: the tables were appended to before they were merged. Runs after every ALTER.
+pub(super) fn fill_root_ids(
+    database: &Database,
+    schema: &Schema,
+    changes: &Changes<'_>,
+) -> Result<(), DestinationError> {
+    let has_new_root_id =
+        |added: &&TableColumns<'_>| added.columns.iter().any(|column| column.name == ROOT_ID);
+    let mut filled: Vec<_> = changes.added.iter().filter(has_new_root_id).collect();
+    filled.sort_by_key(|added| depth(schema, added.table));
+    filled.into_iter().try_for_each(|added| fill_root_ids_of(database, schema, added.table))
 }
 
-/// Gives rows that are there the id of their root row, so that they go when it is replaced: the table was
-/// appended to before it was merged.
-fn fill_root_ids(database: &Database, schema: &Schema, table: &Table) -> Result<(), DestinationError> {
+fn fill_root_ids_of(database: &Database, schema: &Schema, table: &Table) -> Result<(), DestinationError> {
     let Some(parent) = table.parent.as_ref().and_then(|name| schema.tables.get(name)) else {
         return Ok(());
     };

@@ -22,10 +22,16 @@ struct Migration {
 }
 
 /// All migrations, oldest first.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: "20261122000000_runs",
-    sql: include_str!("../../../migrations/duckdb/20261122000000_runs.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: "20261122000000_runs",
+        sql: include_str!("../../../migrations/duckdb/20261122000000_runs.sql"),
+    },
+    Migration {
+        version: "20261122000001_columns",
+        sql: include_str!("../../../migrations/duckdb/20261122000001_columns.sql"),
+    },
+];
 
 /// Runs the migrations that the dataset lacks. Ones that this version does not know are a newer version's: they
 /// only add, so they do not matter here.

@@ -12,7 +12,9 @@ mod ledger;
 mod load;
 mod merge;
 mod migrate;
+mod origins;
 mod query;
+mod retype;
 mod rows;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
@@ -26,6 +28,7 @@ use super::{Committed, Destination, DestinationError, LoadPackage, Receipt};
 
 pub use connection::OnWait;
 pub use migrate::StoredRun;
+pub use origins::ColumnOrigin;
 pub use query::QueryResult;
 
 /// How long another process may keep the file before a run gives up.
@@ -71,6 +74,18 @@ impl DuckDb {
             return Ok(Vec::new());
         };
         migrate::read_runs(&database, &ddl::existing_tables(&database)?, limit)
+    }
+
+    /// Where the columns of the dataset come from, and since when, by table. A file or table that is not there has
+    /// none; nor has a column that only dlt wrote.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError> {
+        let Some(database) = self.open_existing()? else {
+            return Ok(Vec::new());
+        };
+        origins::read(&database, &ddl::existing_tables(&database)?)
     }
 
     fn open(&self, access: Access) -> Result<Database, DestinationError> {

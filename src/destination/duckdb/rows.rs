@@ -12,27 +12,48 @@ use indexmap::IndexSet;
 
 use super::super::DestinationError;
 use super::connection::{Database, failed};
-use crate::normalize::TableRows;
+use crate::normalize::{TURN, TableRows};
 
 /// Rows that DuckDB's appender gathers before it writes them to the table. With its own limit of 204,800 a load of
 /// wide rows takes twice the memory and no less time.
 const FLUSH_ROWS: usize = 5_000;
 
-/// Appends all rows to a table with `columns`. Columns that a file lacks are null. Returns how many rows came.
+/// A table that rows are appended to.
+pub(super) struct Target<'a> {
+    catalog: &'a str,
+    schema: &'a str,
+    table: &'a str,
+}
+
+impl<'a> Target<'a> {
+    /// A table of the dataset.
+    pub(super) fn of(database: &'a Database, table: &'a str) -> Self {
+        Self { catalog: database.catalog(), schema: database.dataset_name(), table }
+    }
+
+    /// A temporary table.
+    pub(super) fn temporary(table: &'a str) -> Self {
+        Self { catalog: "temp", schema: "main", table }
+    }
+}
+
+/// Appends all rows to a target with `columns`. Columns that a file lacks are null. Returns how many rows came.
 pub(super) fn append(
     database: &Database,
     rows: &TableRows,
     columns: &IndexSet<String>,
+    target: &Target<'_>,
 ) -> Result<u64, DestinationError> {
     rows.files
         .iter()
-        .try_fold(0, |count, file| Ok(count + append_file(database, &rows.table, columns, file)?))
+        .try_fold(0, |count, file| Ok(count + append_file(database, &rows.table, columns, target, file)?))
 }
 
 fn append_file(
     database: &Database,
     table: &str,
     columns: &IndexSet<String>,
+    target: &Target<'_>,
     file: &Path,
 ) -> Result<u64, DestinationError> {
     let unreadable = |error: ArrowError| spill_error(file, &error);
@@ -43,7 +64,7 @@ fn append_file(
     let names: Vec<_> = fields.known.iter().map(|(_, name)| name.as_str()).collect();
     let mut appender = database
         .connection()
-        .appender_with_columns_to_catalog_and_db(table, database.catalog(), database.dataset_name(), &names)
+        .appender_with_columns_to_catalog_and_db(target.table, target.catalog, target.schema, &names)
         .map_err(|error| failed(action, &error))?;
     let (mut count, mut unflushed) = (0, 0);
     for batch in reader {
@@ -67,7 +88,8 @@ fn spill_error(file: &Path, error: &impl std::fmt::Display) -> DestinationError 
     DestinationError::Spill { file: file.display().to_string(), reason: error.to_string() }
 }
 
-/// Fields of a file: those that the table has, and others, which may only hold nulls.
+/// Fields of a file: those that the table has, and others, which may only hold nulls. [`TURN`] is none of either where
+/// rows go to their table at once.
 struct Fields {
     known: Vec<(usize, String)>,
     unknown: Vec<(usize, String)>,
@@ -76,7 +98,9 @@ struct Fields {
 impl Fields {
     fn of(schema: &SchemaRef, columns: &IndexSet<String>) -> Self {
         let fields = schema.fields().iter().enumerate().map(|(index, field)| (index, field.name().clone()));
-        let (known, unknown) = fields.partition(|(_, name)| columns.contains(&name.to_lowercase()));
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            fields.partition(|(_, name)| columns.contains(&name.to_lowercase()));
+        let unknown = unknown.into_iter().filter(|(_, name)| name != TURN).collect();
         Self { known, unknown }
     }
 

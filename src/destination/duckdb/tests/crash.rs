@@ -1,118 +1,246 @@
+//! A load that is cut at any statement leaves the old tables or the new ones.
+
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::Command;
 
-use super::{Fixture, children, roots};
-use crate::destination::Destination;
+use serde_json::{Value, json};
+
+use super::Fixture;
 use crate::destination::duckdb::failpoint::ABORT_AT;
-use crate::schema::{Column, DataType, WriteDisposition};
+use crate::destination::{Deletes, Destination};
+use crate::normalize::{Origin, Retype};
+use crate::schema::{Column, DataType, DeleteMode, WriteDisposition};
 
 const FILE: &str = "FOREBAY_TEST_CRASH";
-const BASE: &str = "FOREBAY_TEST_BASE";
+const CASE: &str = "FOREBAY_TEST_CASE";
 
 /// Signal of `std::process::abort`.
 const SIGABRT: i32 = 6;
 
-/// The second load: merges, adds a column, fills child tables.
-fn second_load(fixture: &mut Fixture) {
-    fixture.schema.tables["t"].add(Column::new("more", DataType::Double));
-    fixture.load(
-        "1.2",
-        &[
-            ("t", roots("1.2", &[(2, "B", "r3"), (3, "C", "r4"), (3, "D", "r5")])),
-            ("t__c", children(&[("c3", "r3", "r3", "c3"), ("c4", "r4", "r4", "c4")])),
-        ],
-    );
+/// What the second load does beside writing rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extra {
+    None,
+    /// A `replace` resource yields nothing.
+    Emptied,
+    /// Rows that are not in it are gone.
+    Gone(DeleteMode),
+    /// Column `at` is changed to double.
+    Retyped,
 }
 
-fn first_load(fixture: &mut Fixture) {
-    fixture.load(
-        "1.1",
-        &[
-            ("t", roots("1.1", &[(1, "a", "r1"), (2, "b", "r2")])),
-            ("t__c", children(&[("c1", "r1", "r1", "c1"), ("c2", "r2", "r2", "c2")])),
-        ],
-    );
+/// A way to write rows: name, disposition, hints of the root table (column, key, value as JSON), and what the second load
+/// does.
+struct Case(&'static str, WriteDisposition, &'static [(&'static str, &'static str, &'static str)], Extra);
+
+use Extra::{Emptied, Gone, Retyped};
+use WriteDisposition::{Append, Merge, Replace};
+
+const ID: (&str, &str, &str) = ("id", "primary_key", "true");
+const UPSERT: (&str, &str, &str) = ("", "x-merge-strategy", "\"upsert\"");
+const INSERT: (&str, &str, &str) = ("", "x-merge-strategy", "\"insert-only\"");
+const SCD2: (&str, &str, &str) = ("", "x-merge-strategy", "\"scd2\"");
+const FROM: (&str, &str, &str) = ("begin", "x-valid-from", "true");
+const TO: (&str, &str, &str) = ("finish", "x-valid-to", "true");
+const VERSION: (&str, &str, &str) = ("name", "x-row-version", "true");
+const GROUP: (&str, &str, &str) = ("group", "merge_key", "true");
+const FLAG: (&str, &str, &str) = ("gone", "hard_delete", "true");
+const SORT: (&str, &str, &str) = ("at", "dedup_sort", "\"asc\"");
+
+const CASES: [Case; 13] = [
+    Case("append, retype", Append, &[], Retyped),
+    Case("replace, retype", Replace, &[], Retyped),
+    Case("replace by nothing", Replace, &[], Emptied),
+    Case("delete-insert, retype", Merge, &[ID], Retyped),
+    Case("delete-insert, all hints", Merge, &[ID, GROUP, FLAG, SORT], Extra::None),
+    Case("delete-insert, mark", Merge, &[ID, FLAG], Gone(DeleteMode::Soft)),
+    Case("delete-insert, remove", Merge, &[ID], Gone(DeleteMode::Hard)),
+    Case("upsert, retype", Merge, &[ID, UPSERT, FLAG], Retyped),
+    Case("upsert, mark", Merge, &[ID, UPSERT], Gone(DeleteMode::Soft)),
+    Case("upsert, remove", Merge, &[ID, UPSERT], Gone(DeleteMode::Hard)),
+    Case("insert-only, mark", Merge, &[ID, INSERT, FLAG], Gone(DeleteMode::Soft)),
+    Case("scd2, retype", Merge, &[SCD2, FROM, TO, VERSION], Retyped),
+    Case("scd2, groups", Merge, &[SCD2, FROM, TO, VERSION, GROUP], Extra::None),
+];
+
+impl Case {
+    fn fixture(&self) -> Fixture {
+        let mut fixture = Fixture::new(self.1);
+        let root = &mut fixture.schema.tables["t"];
+        root.columns["id"].hints.clear();
+        for (name, data_type) in [
+            ("group", DataType::Text),
+            ("at", DataType::Bigint),
+            ("gone", DataType::Bool),
+            ("begin", DataType::Timestamp),
+            ("finish", DataType::Timestamp),
+        ] {
+            root.add(Column::new(name, data_type));
+        }
+        for (column, key, value) in self.2 {
+            fixture.hint(column, key, serde_json::from_str(value).unwrap());
+        }
+        fixture
+    }
+
+    fn first_load(&self, fixture: &mut Fixture) {
+        fixture.next.origins = vec![origin("id")];
+        load(fixture, "1.1", &[(1, "a", "mon"), (2, "b", "mon"), (3, "c", "tue")]);
+    }
+
+    fn second_load(&self, fixture: &mut Fixture) {
+        fixture.next.origins = vec![origin("id"), origin("name")];
+        fixture.schema.tables["t"].add(Column::new("more", DataType::Double));
+        match self.3 {
+            Extra::None => (),
+            Emptied => {
+                fixture.next.emptied = vec!["t".to_owned()];
+                fixture.load("1.2", &[]);
+                return;
+            }
+            Gone(mode) => {
+                fixture.next.deletes = vec![Deletes { table: "t".to_owned(), mode, max_share: 1.0 }];
+            }
+            Retyped => {
+                fixture.schema.tables["t"].columns["at"].data_type = Some(DataType::Double);
+                let (table, column) = ("t".to_owned(), "at".to_owned());
+                fixture.next.retyped = vec![Retype { table, column, data_type: DataType::Double }];
+            }
+        }
+        load(fixture, "1.2", &[(2, "B", "mon"), (3, "c", "tue"), (3, "C", "wed"), (4, "GONE", "wed")]);
+    }
+}
+
+fn origin(column: &str) -> Origin {
+    Origin { table: "t".to_owned(), column: column.to_owned(), path: format!("$.{column}") }
+}
+
+/// Loads rows (key, name, group), each with a child and a grandchild. Upper-case names are those of newer rows.
+fn load(fixture: &mut Fixture, id: &str, rows: &[(i64, &str, &str)]) {
+    let has_root_id = fixture.schema.tables["t__c"].columns.contains_key("_dlt_root_id");
+    let root = |(id, name, group): &(i64, &str, &str)| json!({"id": id, "name": name, "group": group, "at": id, "gone": *name == "GONE", "_dlt_id": format!("k{id}")});
+    let below = |(id, name, _): &(i64, &str, &str), parent: String, row_id: String| {
+        let mut row = json!({"value": name, "_dlt_parent_id": parent, "_dlt_list_idx": 0, "_dlt_id": row_id});
+        if has_root_id {
+            row["_dlt_root_id"] = json!(format!("k{id}"));
+        }
+        row
+    };
+    let child = |row: &(i64, &str, &str)| below(row, format!("k{}", row.0), format!("c{}", row.0));
+    let grandchild = |row: &(i64, &str, &str)| below(row, format!("c{}", row.0), format!("d{}", row.0));
+    let all = |make: &dyn Fn(&(i64, &str, &str)) -> Value| rows.iter().map(make).collect::<Vec<_>>();
+    fixture.load_json(id, &json!({"t": all(&root), "t__c": all(&child), "t__c__d": all(&grandchild)}));
 }
 
 /// Run as a process of its own by the test below, which ends it at a statement.
 #[test]
 fn victim() {
-    let Ok(path) = std::env::var(FILE) else { return };
-    let mut fixture = Fixture::new(WriteDisposition::Merge);
-    fixture.base = std::env::var(BASE).ok();
+    let (Ok(path), Ok(name)) = (std::env::var(FILE), std::env::var(CASE)) else { return };
+    let case = CASES.iter().find(|case| case.0 == name).unwrap();
+    let mut fixture = case.fixture();
     fixture.file = Some(path.into());
-    if fixture.base.is_some() {
-        fixture.schema = fixture.database().committed("p", "src").unwrap().schema.unwrap();
-        second_load(&mut fixture);
-    } else {
-        first_load(&mut fixture);
+    match fixture.database().committed("p", "src").unwrap().schema {
+        None => case.first_load(&mut fixture),
+        Some(schema) => {
+            fixture.base = Some(schema.version_hash.clone());
+            fixture.schema = schema;
+            case.second_load(&mut fixture);
+        }
     }
 }
 
 /// Loads in a process that dies at statement `at`. Returns whether it died.
-fn crash(fixture: &Fixture, at: u32) -> bool {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
+fn crash(case: &Case, file: &Path, at: u32) -> bool {
+    let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "destination::duckdb::tests::crash::victim"])
-        .env(FILE, fixture.path())
-        .env(ABORT_AT, at.to_string());
-    if let Some(base) = &fixture.base {
-        command.env(BASE, base);
-    }
-    let output = command.output().unwrap();
+        .env(FILE, file)
+        .env(CASE, case.0)
+        .env(ABORT_AT, at.to_string())
+        .output()
+        .unwrap();
     assert!(output.status.success() || output.status.signal() == Some(SIGABRT), "{output:?}");
     !output.status.success()
 }
 
 /// All that a dataset holds, but for instants and random ids.
-fn content(fixture: &Fixture) -> Vec<String> {
-    let mut content =
-        fixture.rows("SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY ALL");
+fn content(file: &Path) -> Vec<String> {
+    let connection = duckdb::Connection::open(file).unwrap();
+    connection.execute_batch("SET TimeZone = 'UTC'; USE ds.ds").unwrap();
+    let mut content = Vec::new();
     for sql in [
-        "SELECT * FROM t ORDER BY ALL",
-        "SELECT * FROM t__c ORDER BY ALL",
-        "SELECT load_id, status, schema_version_hash FROM _dlt_loads ORDER BY ALL",
-        "SELECT version, version_hash, schema FROM _dlt_version ORDER BY ALL",
-        "SELECT version, state, _dlt_load_id FROM _dlt_pipeline_state ORDER BY ALL",
-        "SELECT * FROM _forebay_runs ORDER BY ALL",
+        "SELECT c FROM (SELECT table_name, column_name, data_type, is_nullable, comment \
+         FROM duckdb_columns() WHERE NOT internal) AS c ORDER BY ALL",
+        "SELECT t FROM t ORDER BY ALL",
+        "SELECT t__c FROM t__c ORDER BY ALL",
+        "SELECT t__c__d FROM t__c__d ORDER BY ALL",
+        "SELECT row(load_id, status, schema_version_hash) FROM _dlt_loads ORDER BY ALL",
+        "SELECT row(version, version_hash, schema) FROM _dlt_version ORDER BY ALL",
+        "SELECT row(version, state, _dlt_load_id) FROM _dlt_pipeline_state ORDER BY ALL",
+        "SELECT r FROM _forebay_runs AS r ORDER BY ALL",
+        "SELECT row(table_name, column_name, source_path, load_id) FROM _forebay_columns ORDER BY ALL",
     ] {
-        content.extend(fixture.rows(sql));
+        let text = "regexp_replace(x::VARCHAR, '_forebay_deleted_at'': ''?[0-9][^,}]*', 'deleted')";
+        let sql = format!("SELECT {text} FROM ({sql}) AS q(x)");
+        let mut statement = connection.prepare(&sql).unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        content.extend(rows.map(Result::unwrap));
     }
     content
 }
 
+/// Cuts the second load at every statement.
+fn check(case: &Case) {
+    let mut whole = case.fixture();
+    case.first_load(&mut whole);
+    let file = whole.path();
+    let old = std::fs::read(&file).unwrap();
+    let before = content(&file);
+    let (schema, base) = (whole.schema.clone(), whole.base.clone());
+    case.second_load(&mut whole);
+    let after = content(&file);
+    assert_ne!(before, after, "{}", case.0);
+
+    let mut cut = None;
+    for at in 1.. {
+        let fixture = case.fixture();
+        std::fs::write(fixture.path(), &old).unwrap();
+        let died = crash(case, &fixture.path(), at);
+        let now = content(&fixture.path());
+        let place = format!("{}, statement {at}", case.0);
+        if died && now == before {
+            cut = Some(fixture);
+            continue;
+        }
+        // The last one comes after the commit.
+        assert_eq!(now, after, "{place}");
+        assert!(died && at > 15, "{place}");
+        break;
+    }
+    // What was cut last had written the most.
+    let mut fixture = cut.unwrap();
+    (fixture.schema, fixture.base) = (schema, base);
+    case.second_load(&mut fixture);
+    assert_eq!(content(&fixture.path()), after, "{}", case.0);
+}
+
 #[test]
 fn a_crash_at_any_statement_leaves_old_or_new() {
-    let mut whole = Fixture::new(WriteDisposition::Merge);
-    first_load(&mut whole);
-    let before = content(&whole);
-    second_load(&mut whole);
-    let after = content(&whole);
-    assert_ne!(before, after);
-
-    let mut deaths = 0;
-    for at in 1.. {
-        let mut fixture = Fixture::new(WriteDisposition::Merge);
-        first_load(&mut fixture);
-        if !crash(&fixture, at) {
-            assert_eq!(content(&fixture), after);
-            break;
-        }
-        deaths += 1;
-        assert_eq!(content(&fixture), before, "statement {at}");
-        second_load(&mut fixture);
-        assert_eq!(content(&fixture), after, "statement {at}");
-    }
-    assert!(deaths > 15, "{deaths}");
+    let (left, right) = CASES.split_at(CASES.len() / 2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| left.iter().for_each(check));
+        right.iter().for_each(check);
+    });
 }
 
 #[test]
 fn a_crash_in_a_first_load_leaves_nothing() {
+    let case = &CASES[3];
     for at in [1, 5, 12] {
-        let mut fixture = Fixture::new(WriteDisposition::Merge);
-        assert!(crash(&fixture, at));
+        let mut fixture = case.fixture();
+        assert!(crash(case, &fixture.path(), at));
         assert!(fixture.database().committed("p", "src").unwrap().last_load.is_none());
-        first_load(&mut fixture);
-        fixture.check("SELECT count(*) FROM t", &["2"]);
+        case.first_load(&mut fixture);
+        fixture.check("SELECT count(*) FROM t", &["3"]);
     }
 }

@@ -1,9 +1,13 @@
 //! Loads into real files.
 
 mod crash;
+mod gone;
 mod lock;
 mod merge;
 mod open;
+mod origins;
+mod retype;
+mod strategies;
 mod tables;
 
 use std::fs::File;
@@ -11,15 +15,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::ipc::writer::StreamWriter;
 use arrow::util::display::array_value_to_string;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::DuckDb;
-use crate::destination::{Destination, DestinationError, LoadPackage, Receipt, RunRecord};
-use crate::normalize::{Normalized, TableRows};
+use crate::destination::{Deletes, Destination, DestinationError, LoadPackage, Receipt, RunRecord};
+use crate::normalize::{Normalized, Origin, Retype, TableRows};
 use crate::schema::{Column, DataType, Hint, Schema, Table, WriteDisposition};
 use crate::state::{LoadId, PipelineState};
 
@@ -30,13 +34,24 @@ pub(super) struct Fixture {
     pub(super) file: Option<PathBuf>,
     pub(super) schema: Schema,
     pub(super) base: Option<String>,
+    /// What the next load has beside rows.
+    pub(super) next: Extras,
+}
+
+/// What a load may have beside rows.
+#[derive(Default)]
+pub(super) struct Extras {
+    pub(super) emptied: Vec<String>,
+    pub(super) deletes: Vec<Deletes>,
+    pub(super) retyped: Vec<Retype>,
+    pub(super) origins: Vec<Origin>,
 }
 
 impl Fixture {
     /// Tables `t(id, name)`, `t__c(value)` and `t__c__d(value)`, with `id` for a key.
     pub(super) fn new(disposition: WriteDisposition) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, file: None, schema: members(disposition), base: None }
+        Self { folder, file: None, schema: members(disposition), base: None, next: Extras::default() }
     }
 
     pub(super) fn path(&self) -> PathBuf {
@@ -49,25 +64,43 @@ impl Fixture {
 
     /// Loads batches of rows as load `id`.
     pub(super) fn load(&mut self, id: &str, tables: &[(&str, RecordBatch)]) -> Receipt {
-        self.try_load(id, tables, &[]).unwrap()
+        self.try_load(id, tables).unwrap()
+    }
+
+    /// Loads rows written as JSON, an array per table. Rows of the root table get the id of the load.
+    pub(super) fn load_json(&mut self, id: &str, tables: &Value) -> Receipt {
+        let tables: Vec<_> = tables.as_object().unwrap().iter().collect();
+        let tables: Vec<_> =
+            tables.iter().map(|(name, rows)| (name.as_str(), json_batch(id, name, rows))).collect();
+        self.load(id, &tables)
+    }
+
+    /// Gives a column a hint; without a column, the root table.
+    pub(super) fn hint(&mut self, column: &str, key: &str, value: Value) {
+        let root = &mut self.schema.tables["t"];
+        let hints = match column {
+            "" => &mut root.other,
+            column => &mut root.columns[column].hints,
+        };
+        hints.insert(key.to_owned(), value);
     }
 
     pub(super) fn try_load(
         &mut self,
         id: &str,
         tables: &[(&str, RecordBatch)],
-        emptied: &[String],
     ) -> Result<Receipt, DestinationError> {
         let mut state = PipelineState::new("p", "src", "ds", "dlt.destinations.duckdb");
         state.set_resource("src", "t", serde_json::Map::from_iter([("load".to_owned(), json!(id))]));
         state.bump();
         let mut schema = self.schema.clone();
         schema.bump();
+        let next = std::mem::take(&mut self.next);
         let rows = Normalized {
             schema,
             tables: write_all(self.folder.path(), id, tables),
-            retyped: Vec::new(),
-            origins: Vec::new(),
+            retyped: next.retyped,
+            origins: next.origins,
         };
         let run = RunRecord {
             resource: "t".to_owned(),
@@ -84,8 +117,8 @@ impl Fixture {
             rows: &rows,
             state: Some(&state),
             base_schema_hash: self.base.as_deref(),
-            emptied,
-            deletes: &[],
+            emptied: &next.emptied,
+            deletes: &next.deletes,
             runs: &[run],
         })?;
         self.base = Some(rows.schema.version_hash.clone());
@@ -186,6 +219,39 @@ pub(super) fn children(rows: &[(&str, &str, &str, &str)]) -> RecordBatch {
         ("_dlt_list_idx", int(rows.iter().map(|_| 0))),
         ("_dlt_id", text(rows.iter().map(|row| row.3))),
     ])
+}
+
+/// Rows written as JSON objects: numbers, texts and truth values.
+fn json_batch(load: &str, table: &str, rows: &Value) -> RecordBatch {
+    let rows = rows.as_array().unwrap();
+    let mut names: Vec<&String> = Vec::new();
+    for name in rows.iter().flat_map(|row| row.as_object().unwrap().keys()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let column = |name: &str| -> ArrayRef {
+        let values = || rows.iter().map(|row| row.get(name).filter(|value| !value.is_null()));
+        match values().flatten().next() {
+            Some(Value::Bool(_)) => Arc::new(
+                values().map(|value| value.map(|it| it.as_bool().unwrap())).collect::<BooleanArray>(),
+            ),
+            Some(Value::Number(number)) if number.is_f64() => {
+                Arc::new(values().map(|value| value.map(|it| it.as_f64().unwrap())).collect::<Float64Array>())
+            }
+            Some(Value::Number(_)) => {
+                Arc::new(values().map(|value| value.map(|it| it.as_i64().unwrap())).collect::<Int64Array>())
+            }
+            _ => {
+                Arc::new(values().map(|value| value.map(|it| it.as_str().unwrap())).collect::<StringArray>())
+            }
+        }
+    };
+    let mut columns: Vec<_> = names.into_iter().map(|name| (name.as_str(), column(name))).collect();
+    if table == "t" {
+        columns.push(("_dlt_load_id", text(rows.iter().map(|_| load))));
+    }
+    batch(&columns)
 }
 
 /// Child rows as an appended table has them: (value, parent, `_dlt_id`).

@@ -57,7 +57,7 @@ fn files_that_are_no_database_are_refused_by_name() {
     assert!(matches!(error, DestinationError::Missing { .. }), "{error}");
     let mut fixture = Fixture::new(WriteDisposition::Append);
     fs::create_dir(fixture.path()).unwrap();
-    let error = fixture.try_load("1.1", &[], &[]).unwrap_err().to_string();
+    let error = fixture.try_load("1.1", &[]).unwrap_err().to_string();
     assert!(error.ends_with("Is a directory"), "{error}");
 }
 

@@ -1,0 +1,80 @@
+//! dlt's `delete-insert`: rows with a key of a new row go, with all below them.
+//!
+//! New root rows are appended first and known by their load id; what they take the place of is found by a join of the
+//! table with itself and deleted, children first. New children come after that, so that a child is never taken for
+//! an old one, even where the source brings ids of its own.
+
+use super::super::super::DestinationError;
+use super::super::super::strategy::Merge;
+use super::super::connection::literal;
+use super::{ChainLoad, is_duplicate, push_count, removed, same_key, says_deleted};
+
+pub(super) fn run(
+    load: &ChainLoad<'_>,
+    merge: &Merge<'_>,
+    counts: &mut Vec<(String, u64)>,
+) -> Result<(), DestinationError> {
+    let root = load.chain.root;
+    let root_count = load.append(root)?;
+    load.database.lift_memory_limit()?;
+    if load.existed(root) {
+        delete_replaced(load, merge)?;
+    }
+    let dropped = drop_unwanted(load, merge)?;
+    push_count(counts, root, root_count.saturating_sub(dropped));
+    for child in &load.chain.children {
+        let mut count = load.append(child)?;
+        if dropped > 0 {
+            count = count.saturating_sub(removed::delete_below(load.database, child)?);
+        }
+        push_count(counts, child, count);
+    }
+    Ok(())
+}
+
+/// Deletes rows of earlier loads that share a key with a row of this load, and everything below them. Either key is
+/// enough, and rows that will not stay count too, as in dlt.
+fn delete_replaced(load: &ChainLoad<'_>, merge: &Merge<'_>) -> Result<(), DestinationError> {
+    let (database, root) = (load.database, load.chain.root);
+    let table = database.table(&root.name);
+    let load_id = literal(load.load_id.as_str());
+    let keys = [&merge.primary_key, &merge.merge_key];
+    // One semi-join per key: with OR in one condition, DuckDB compares every row with every other.
+    let matches = keys.iter().filter(|key| !key.is_empty()).map(|key| {
+        format!(
+            "SELECT rowid, _dlt_id FROM {table} AS old WHERE _dlt_load_id IS DISTINCT FROM {load_id} \
+             AND EXISTS (SELECT 1 FROM {table} AS new WHERE _dlt_load_id = {load_id} AND {})",
+            same_key("old", "new", key)
+        )
+    });
+    let matches = matches.collect::<Vec<_>>();
+    if matches.is_empty() {
+        return Ok(());
+    }
+    removed::collect(database, root, &matches.join(" UNION "))?;
+    for child in load.children_before() {
+        removed::delete_below(database, child)?;
+    }
+    removed::delete(database, root).map(drop)
+}
+
+/// Deletes rows of this load that do not stay: all but one of each primary key, and those that say that they are
+/// deleted. Returns how many went; what is below them is for [`removed::delete_below`] once it is there.
+fn drop_unwanted(load: &ChainLoad<'_>, merge: &Merge<'_>) -> Result<u64, DestinationError> {
+    let (database, root) = (load.database, load.chain.root);
+    let table = database.table(&root.name);
+    let is_new = format!("_dlt_load_id = {}", literal(load.load_id.as_str()));
+    let mut reasons = Vec::new();
+    if !merge.primary_key.is_empty() {
+        reasons.push(is_duplicate(&table, &is_new, merge));
+    }
+    // Only of the rows that stay does it matter, and of the others it does no harm.
+    reasons.extend(merge.hard_delete.iter().map(|hint| says_deleted("t", hint)));
+    if reasons.is_empty() {
+        return Ok(0);
+    }
+    let select =
+        format!("SELECT rowid, _dlt_id FROM {table} AS t WHERE {is_new} AND ({})", reasons.join(" OR "));
+    removed::collect(database, root, &select)?;
+    removed::delete(database, root)
+}

@@ -1,0 +1,110 @@
+//! Rows that the API no longer has: a package with all of its rows does not have them.
+
+use super::super::super::strategy::Strategy;
+use super::super::super::{DeletedRows, Deletes, DestinationError};
+use super::super::connection::literal;
+use super::super::ledger::{instant, now_micros};
+use super::staged::staged_name;
+use super::{ChainLoad, removed, same_key};
+use crate::schema::{DELETED_AT, DeleteMode};
+
+/// How many rows the table has that are not marked as gone. `None` if nothing is to happen to rows that are.
+pub(super) fn count_before(load: &ChainLoad<'_>) -> Result<Option<u64>, DestinationError> {
+    let is_keyed = matches!(
+        load.chain.strategy,
+        Strategy::DeleteInsert(_) | Strategy::Upsert(_) | Strategy::InsertOnly(_)
+    );
+    if load.chain.deletes.is_none() || !is_keyed {
+        return Ok(None);
+    }
+    count(load, "true").map(Some)
+}
+
+/// Marks or removes rows that are not among those of this load, unless they are too many.
+pub(super) fn run(load: &ChainLoad<'_>, rows_before: u64) -> Result<DeletedRows, DestinationError> {
+    let table = load.chain.root.name.clone();
+    let Some(deletes) = load.chain.deletes else {
+        return Ok(DeletedRows { table, row_count: 0, rows_before, refused: false });
+    };
+    let row_count = count(load, &is_gone(load))?;
+    let refused = is_too_much(row_count, rows_before, deletes);
+    if !refused {
+        load.database.lift_memory_limit()?;
+        match deletes.mode {
+            DeleteMode::Soft if row_count > 0 => mark(load)?,
+            DeleteMode::Soft => (),
+            DeleteMode::Hard => remove(load)?,
+        }
+    }
+    Ok(DeletedRows { table, row_count, rows_before, refused })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share of more than 2^53 rows need not be exact")]
+fn is_too_much(row_count: u64, rows_before: u64, deletes: &Deletes) -> bool {
+    row_count as f64 > deletes.max_share * rows_before as f64
+}
+
+/// Rows for which `condition` holds and which are not marked.
+fn count(load: &ChainLoad<'_>, condition: &str) -> Result<u64, DestinationError> {
+    let root = load.chain.root;
+    let unmarked =
+        if load.has_column(root, DELETED_AT) { format!("{DELETED_AT} IS NULL") } else { "true".to_owned() };
+    let sql = format!(
+        "SELECT count(*) FROM {} AS old WHERE {unmarked} AND {condition}",
+        load.database.table(&root.name)
+    );
+    let action = format_args!("count rows of table `{}`", root.name);
+    Ok(load.database.first(action, &sql, [], |row| row.get(0))?.unwrap_or_default())
+}
+
+/// The condition that a row is not among those of this load. Rows that were there before any of their key keep
+/// the id of their load if they are never changed.
+fn is_gone(load: &ChainLoad<'_>) -> String {
+    match &load.chain.strategy {
+        Strategy::InsertOnly(merge) => format!(
+            "NOT EXISTS (SELECT 1 FROM {} AS new WHERE {})",
+            staged_name(load.chain.root),
+            same_key("old", "new", &merge.primary_key)
+        ),
+        _ => format!("old._dlt_load_id IS DISTINCT FROM {}", literal(load.load_id.as_str())),
+    }
+}
+
+/// Takes the mark from rows that are there again, where the strategy does not touch them.
+pub(super) fn unmark(load: &ChainLoad<'_>, primary_key: &[&str]) -> Result<(), DestinationError> {
+    let root = load.chain.root;
+    if !load.has_column(root, DELETED_AT) {
+        return Ok(());
+    }
+    let sql = format!(
+        "UPDATE {} AS old SET {DELETED_AT} = NULL \
+         WHERE {DELETED_AT} IS NOT NULL AND EXISTS (SELECT 1 FROM {} AS new WHERE {})",
+        load.database.table(&root.name),
+        staged_name(root),
+        same_key("old", "new", primary_key)
+    );
+    load.database.execute(format_args!("unmark rows of table `{}`", root.name), &sql, []).map(drop)
+}
+
+fn mark(load: &ChainLoad<'_>) -> Result<(), DestinationError> {
+    let root = load.chain.root;
+    let sql = format!(
+        "UPDATE {} AS old SET {DELETED_AT} = {}::TIMESTAMPTZ WHERE {DELETED_AT} IS NULL AND {}",
+        load.database.table(&root.name),
+        literal(&instant(now_micros())),
+        is_gone(load)
+    );
+    load.database.execute(format_args!("mark rows of table `{}` as deleted", root.name), &sql, []).map(drop)
+}
+
+/// Removes them with all below them, those too that an earlier load marked.
+fn remove(load: &ChainLoad<'_>) -> Result<(), DestinationError> {
+    let (database, root) = (load.database, load.chain.root);
+    let table = database.table(&root.name);
+    let select = format!("SELECT rowid, _dlt_id FROM {table} AS old WHERE {}", is_gone(load));
+    removed::collect(database, root, &select)?;
+    for child in load.children_before() {
+        removed::delete_below(database, child)?;
+    }
+    removed::delete(database, root).map(drop)
+}

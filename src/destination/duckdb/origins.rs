@@ -1,0 +1,206 @@
+//! Where columns come from: in `_forebay_columns`, and in the comments of tables and columns for those who look there.
+
+use std::collections::HashMap;
+
+use duckdb::params_from_iter;
+use indexmap::IndexMap;
+
+use super::super::chain::root_of;
+use super::super::evolution::{ExistingTables, TableColumns};
+use super::super::{DestinationError, LoadPackage};
+use super::connection::{Database, literal, quote};
+use super::ledger::{instant, now_micros};
+use crate::normalize::Origin;
+use crate::schema::Schema;
+use crate::state::LoadId;
+
+/// Where each column comes from.
+const COLUMNS: &str = "_forebay_columns";
+
+/// One row of `_forebay_columns`: where a column comes from, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnOrigin {
+    /// Name of the table.
+    pub table: String,
+    /// Name of the column.
+    pub column: String,
+    /// Path from the row of the resource: `$.planConnections[*].planId`.
+    pub source_path: String,
+    /// The first load with rows that had it.
+    pub load_id: LoadId,
+    /// When that load was written, in Unix microseconds.
+    pub first_seen: i64,
+}
+
+/// Text by table and column.
+type ByColumn = HashMap<(String, String), String>;
+
+/// Writes what the dataset does not know yet: columns that are new, have moved, or are in tables `created` by this load.
+/// Runs before rows are written; most loads bring nothing new, and then nothing is written.
+pub(super) fn write(
+    database: &Database,
+    package: &LoadPackage<'_>,
+    created: &[TableColumns<'_>],
+) -> Result<(), DestinationError> {
+    if package.rows.origins.is_empty() {
+        return Ok(());
+    }
+    let known = known_paths(database)?;
+    let mut new = Vec::new();
+    let mut told: IndexMap<&str, Vec<&Origin>> = IndexMap::new();
+    for origin in &package.rows.origins {
+        let is_told = match known.get(&(origin.table.clone(), origin.column.clone())) {
+            None => {
+                new.push(origin);
+                true
+            }
+            Some(path) if *path != origin.path => {
+                update(database, origin)?;
+                true
+            }
+            Some(_) => created.iter().any(|created| created.table.name == origin.table),
+        };
+        if is_told {
+            told.entry(&origin.table).or_default().push(origin);
+        }
+    }
+    insert(database, package.load_id, &new)?;
+    if told.is_empty() {
+        return Ok(());
+    }
+    let there = comments(database)?;
+    told.iter().try_for_each(|(table, origins)| {
+        comment(database, &package.rows.schema, (table, origins), &known, &there)
+    })
+}
+
+/// All rows of `_forebay_columns`, by table and in the order they were first seen. None if nothing was loaded yet, or
+/// only by dlt.
+pub(super) fn read(
+    database: &Database,
+    existing: &ExistingTables,
+) -> Result<Vec<ColumnOrigin>, DestinationError> {
+    if !existing.contains_key(COLUMNS) {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT table_name, column_name, source_path, load_id, epoch_us(first_seen) FROM {} ORDER BY table_name, rowid",
+        database.table(COLUMNS)
+    );
+    database.rows(format_args!("read table `{COLUMNS}`"), &sql, [], |row| {
+        Ok(ColumnOrigin {
+            table: row.get(0)?,
+            column: row.get(1)?,
+            source_path: row.get(2)?,
+            load_id: LoadId::from_stored(row.get::<_, String>(3)?),
+            first_seen: row.get(4)?,
+        })
+    })
+}
+
+fn known_paths(database: &Database) -> Result<ByColumn, DestinationError> {
+    let sql = format!("SELECT table_name, column_name, source_path FROM {}", database.table(COLUMNS));
+    let rows = database.rows(format_args!("read table `{COLUMNS}`"), &sql, [], |row| {
+        Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
+    })?;
+    Ok(rows.into_iter().collect())
+}
+
+fn insert(database: &Database, load_id: &LoadId, origins: &[&Origin]) -> Result<(), DestinationError> {
+    if origins.is_empty() {
+        return Ok(());
+    }
+    let now = instant(now_micros());
+    let rows = vec!["(?, ?, ?, ?, ?::TIMESTAMPTZ)"; origins.len()];
+    let sql = format!("INSERT INTO {} VALUES {}", database.table(COLUMNS), rows.join(", "));
+    let values = origins
+        .iter()
+        .flat_map(|origin| [origin.table.as_str(), &origin.column, &origin.path, load_id.as_str(), &now]);
+    let action = format_args!("record where columns come from in table `{COLUMNS}`");
+    database.execute(action, &sql, params_from_iter(values)).map(drop)
+}
+
+fn update(database: &Database, origin: &Origin) -> Result<(), DestinationError> {
+    let sql = format!(
+        "UPDATE {} SET source_path = ? WHERE table_name = ? AND column_name = ?",
+        database.table(COLUMNS)
+    );
+    let action =
+        format_args!("record where column `{}` of table `{}` comes from", origin.column, origin.table);
+    database.execute(action, &sql, [&origin.path, &origin.table, &origin.column]).map(drop)
+}
+
+/// Comments that are there, by table and column in lower case; the column of a table's own is empty.
+fn comments(database: &Database) -> Result<ByColumn, DestinationError> {
+    let rows = database.rows(
+        format_args!("read the comments of dataset `{}`", database.dataset_name()),
+        "SELECT lower(table_name), lower(column_name), comment FROM duckdb_columns() \
+         WHERE comment IS NOT NULL AND database_name = $1 AND lower(schema_name) = lower($2) \
+         UNION ALL SELECT lower(table_name), '', comment FROM duckdb_tables() \
+         WHERE comment IS NOT NULL AND database_name = $1 AND lower(schema_name) = lower($2)",
+        [database.catalog(), database.dataset_name()],
+        |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)),
+    )?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Comments columns of a table, and the table itself if it has no comment yet. Comments that somebody else made stay.
+fn comment(
+    database: &Database,
+    schema: &Schema,
+    (table, origins): (&str, &[&Origin]),
+    known: &ByColumn,
+    there: &ByColumn,
+) -> Result<(), DestinationError> {
+    let lower = |column: &str| (table.to_lowercase(), column.to_lowercase());
+    let mut sql = Vec::new();
+    let path = origins.first().map_or("", |origin| table_path(&origin.path));
+    if let Some(text) = table_comment(schema, table, path)
+        && !there.contains_key(&lower(""))
+    {
+        sql.push(format!("COMMENT ON TABLE {} IS {}", database.table(table), literal(&text)));
+    }
+    for origin in origins {
+        let before = known.get(&(origin.table.clone(), origin.column.clone()));
+        if there.get(&lower(&origin.column)).is_none_or(|comment| Some(comment) == before) {
+            let column = format!("{}.{}", database.table(table), quote(&origin.column));
+            sql.push(format!("COMMENT ON COLUMN {column} IS {}", literal(&origin.path)));
+        }
+    }
+    database.execute_batch(format_args!("comment table `{table}`"), &sql.join("; "))
+}
+
+/// What is said of a table: the resource, and for a child table where its rows are in those of the resource.
+fn table_comment(schema: &Schema, table: &str, path: &str) -> Option<String> {
+    let listed = schema.tables.get(table)?;
+    let resource = root_of(schema, listed)?.resource.as_deref()?;
+    Some(if path.is_empty() {
+        format!("resource {resource}")
+    } else {
+        format!("resource {resource}, {path}")
+    })
+}
+
+/// The path of the rows that a field is in: up to the last list on the way. Empty: the row of the resource itself.
+fn table_path(path: &str) -> &str {
+    path.rfind("[*]").map_or("", |at| &path[..at + "[*]".len()])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_table_ends_at_a_list() {
+        for (path, expected) in [
+            ("$.name", ""),
+            ("$.address.city", ""),
+            ("$.tags[*]", "$.tags[*]"),
+            ("$.plans[*].price.amount", "$.plans[*]"),
+            ("$.plans[*].items[*].id", "$.plans[*].items[*]"),
+        ] {
+            assert_eq!(table_path(path), expected);
+        }
+    }
+}

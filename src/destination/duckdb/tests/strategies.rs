@@ -1,0 +1,441 @@
+//! What becomes of rows, strategy by strategy. Ids of rows are given: a hash of the key or of the row where the
+//! normalizer makes one.
+
+use serde_json::{Value, json};
+
+use super::Fixture;
+use crate::schema::{Column, DataType, WriteDisposition};
+
+const ROOTS: &str = "SELECT id, name, _dlt_load_id FROM t ORDER BY ALL";
+const CHILDREN: &str = "SELECT value, _dlt_parent_id FROM t__c ORDER BY ALL";
+const GRANDCHILDREN: &str = "SELECT value, _dlt_parent_id FROM t__c__d ORDER BY ALL";
+
+/// A fixture with columns `gone` and `at`, which is merged by `strategy`.
+fn merged(strategy: &str) -> Fixture {
+    let mut fixture = Fixture::new(WriteDisposition::Merge);
+    fixture.schema.tables["t"].add(Column::new("gone", DataType::Bool));
+    fixture.schema.tables["t"].add(Column::new("at", DataType::Bigint));
+    fixture.hint("", "x-merge-strategy", json!(strategy));
+    fixture
+}
+
+fn root(id: i64, name: &str, row_id: &str) -> Value {
+    json!({"id": id, "name": name, "_dlt_id": row_id})
+}
+
+fn child(value: &str, parent: &str, index: i64) -> Value {
+    let id = format!("{parent}.{index}");
+    json!({"value": value, "_dlt_root_id": parent.split('.').next(), "_dlt_parent_id": parent,
+        "_dlt_list_idx": index, "_dlt_id": id})
+}
+
+/// The row with more fields.
+fn with(mut row: Value, more: &Value) -> Value {
+    row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    row
+}
+
+#[test]
+fn the_first_by_the_sort_column_stays() {
+    let check = |order: &str, expected: &[&str]| {
+        let mut fixture = merged("delete-insert");
+        fixture.hint("at", "dedup_sort", json!(order));
+        let receipt = fixture.load_json(
+            "1.1",
+            &json!({
+                "t": [
+                    with(root(1, "low", "r1"), &json!({"at": 1})),
+                    with(root(1, "high", "r2"), &json!({"at": 2})),
+                    with(root(2, "null", "r3"), &json!({"at": null})),
+                    with(root(2, "some", "r4"), &json!({"at": 5})),
+                    with(root(3, "first", "r5"), &json!({"at": 7})),
+                    with(root(3, "last", "r6"), &json!({"at": 7})),
+                ],
+                "t__c": [child("low", "r1", 0), child("high", "r2", 0)],
+            }),
+        );
+        assert_eq!(receipt.tables, [("t".to_owned(), 3), ("t__c".to_owned(), 1)]);
+        fixture.check("SELECT name FROM t ORDER BY id", expected);
+        fixture.check("SELECT value FROM t__c", &expected[..1]);
+    };
+    check("desc", &["high", "some", "last"]);
+    check("asc", &["low", "some", "last"]);
+}
+
+#[test]
+fn rows_that_say_so_are_deleted() {
+    let mut fixture = merged("delete-insert");
+    fixture.hint("gone", "hard_delete", json!(true));
+    let receipt = fixture.load_json(
+        "1.1",
+        &json!({
+            "t": [
+                with(root(1, "a", "r1"), &json!({"gone": false})),
+                with(root(2, "b", "r2"), &json!({"gone": true})),
+                root(3, "c", "r3"),
+                root(4, "d", "r4"),
+            ],
+            "t__c": [child("a", "r1", 0), child("b", "r2", 0), child("c", "r3", 0)],
+        }),
+    );
+    assert_eq!(receipt.tables, [("t".to_owned(), 3), ("t__c".to_owned(), 2)]);
+    fixture.check(ROOTS, &["1 a 1.1", "3 c 1.1", "4 d 1.1"]);
+    fixture.check(CHILDREN, &["a r1", "c r3"]);
+    fixture.load_json(
+        "1.2",
+        &json!({
+            "t": [
+                with(root(1, "A", "r5"), &json!({"gone": true})),
+                with(root(3, "gone first", "r6"), &json!({"gone": true})),
+                root(3, "C", "r7"),
+                root(4, "gone last", "r8"),
+                with(root(4, "D", "r9"), &json!({"gone": true})),
+            ],
+            "t__c": [child("A", "r5", 0), child("x", "r6", 0), child("C", "r7", 0), child("x", "r8", 0)],
+        }),
+    );
+    fixture.check(ROOTS, &["3 C 1.2"]);
+    fixture.check(CHILDREN, &["C r7"]);
+}
+
+#[test]
+fn any_value_says_so_in_a_column_of_another_type() {
+    let mut fixture = merged("delete-insert");
+    fixture.hint("at", "hard_delete", json!(true));
+    fixture
+        .load_json("1.1", &json!({"t": [root(1, "a", "r1"), with(root(2, "b", "r2"), &json!({"at": 0}))]}));
+    fixture.check(ROOTS, &["1 a 1.1"]);
+    fixture.load_json("1.2", &json!({"t": [with(root(1, "A", "r3"), &json!({"at": 9}))]}));
+    fixture.check(ROOTS, &[]);
+}
+
+#[test]
+fn a_deleted_row_takes_its_merge_group_along() {
+    let mut fixture = merged("delete-insert");
+    fixture.schema.tables["t"].columns["id"].hints.clear();
+    fixture.hint("name", "merge_key", json!(true));
+    fixture.hint("gone", "hard_delete", json!(true));
+    fixture.load_json("1.1", &json!({
+        "t": [root(1, "mon", "r1"), root(2, "mon", "r2"), root(3, "tue", "r3")], "t__c": [child("x", "r1", 0)],
+    }));
+    fixture.load_json("1.2", &json!({"t": [with(root(9, "mon", "r4"), &json!({"gone": true}))]}));
+    fixture.check(ROOTS, &["3 tue 1.1"]);
+    fixture.check(CHILDREN, &[]);
+}
+
+#[test]
+fn without_keys_rows_that_say_so_are_not_added() {
+    let mut fixture = merged("delete-insert");
+    fixture.schema.tables["t"].columns["id"].hints.clear();
+    fixture.hint("gone", "hard_delete", json!(true));
+    for load in ["1.1", "1.2"] {
+        let [kept, gone] = ["kept", "gone"].map(|name| format!("{name} {}", &load[2..]));
+        fixture.load_json(
+            load,
+            &json!({
+                "t": [root(1, "a", &kept), with(root(2, "b", &gone), &json!({"gone": true}))],
+                "t__c": [child("a", &kept, 0), child("b", &gone, 0)],
+            }),
+        );
+    }
+    fixture.check(ROOTS, &["1 a 1.1", "1 a 1.2"]);
+    fixture.check("SELECT value FROM t__c", &["a", "a"]);
+}
+
+#[test]
+fn upserted_rows_keep_their_id_and_get_their_children_anew() {
+    let mut fixture = merged("upsert");
+    fixture.load_json(
+        "1.1",
+        &json!({
+            "t": [root(1, "a", "k1"), root(2, "b", "k2")],
+            "t__c": [child("a0", "k1", 0), child("b0", "k2", 0), child("b1", "k2", 1)],
+            "t__c__d": [child("d", "k2.1", 0), child("e", "k1.0", 0)],
+        }),
+    );
+    let receipt = fixture.load_json(
+        "1.2",
+        &json!({
+            "t": [root(2, "B", "k2"), root(3, "C", "k3")],
+            "t__c": [child("B0", "k2", 0), child("C0", "k3", 0)],
+        }),
+    );
+    assert_eq!(receipt.tables, [("t".to_owned(), 2), ("t__c".to_owned(), 2)]);
+    fixture.check(
+        "SELECT id, name, _dlt_load_id, _dlt_id FROM t ORDER BY id",
+        &["1 a 1.1 k1", "2 B 1.2 k2", "3 C 1.2 k3"],
+    );
+    fixture.check(CHILDREN, &["B0 k2", "C0 k3", "a0 k1"]);
+    fixture.check(GRANDCHILDREN, &["e k1.0"]);
+}
+
+#[test]
+fn upserts_go_by_all_columns_of_the_key_and_nulls_are_equal() {
+    let mut fixture = merged("upsert");
+    fixture.schema.tables["t"].columns["id"].nullable = Some(true);
+    fixture.hint("name", "primary_key", json!(true));
+    let rows = |at: i64| {
+        json!({"t": [
+            {"id": 1, "name": "a", "at": at, "_dlt_id": "k1"},
+            {"id": 1, "at": at, "_dlt_id": "k2"},
+            {"name": "a", "at": at, "_dlt_id": "k3"},
+        ]})
+    };
+    fixture.load_json("1.1", &rows(1));
+    fixture.load_json("1.2", &rows(2));
+    fixture.check("SELECT id, name, \"at\" FROM t ORDER BY ALL", &["1 a 2", "1 - 2", "- a 2"]);
+}
+
+#[test]
+fn the_last_of_equal_keys_comes_with_its_children_alone() {
+    for strategy in ["upsert", "insert-only"] {
+        let turn = |row, number: i64| with(row, &json!({"_forebay_turn": number}));
+        let rows = json!({
+            "t": [turn(root(1, "old", "k1"), 1), turn(root(2, "x", "k2"), 2), turn(root(1, "new", "k1"), 3)],
+            "t__c": [
+                turn(child("old0", "k1", 0), 1), turn(child("old1", "k1", 1), 1), turn(child("x", "k2", 0), 2),
+                turn(child("new0", "k1", 0), 3),
+            ],
+            "t__c__d": [turn(child("old", "k1.1", 0), 1), turn(child("new", "k1.0", 0), 3)],
+        });
+        let mut fixture = merged(strategy);
+        let receipt = fixture.load_json("1.1", &rows);
+        assert_eq!(
+            receipt.tables,
+            [("t", 2), ("t__c", 2), ("t__c__d", 1)].map(|(name, n)| (name.to_owned(), n))
+        );
+        fixture.check(ROOTS, &["1 new 1.1", "2 x 1.1"]);
+        fixture.load_json("1.2", &rows);
+        let load = if strategy == "upsert" { "1.2" } else { "1.1" };
+        fixture.check(ROOTS, &[&format!("1 new {load}"), &format!("2 x {load}")]);
+        fixture.check(CHILDREN, &["new0 k1", "x k2"]);
+        fixture.check(GRANDCHILDREN, &["new k1.0"]);
+        fixture
+            .check("SELECT DISTINCT column_name FROM duckdb_columns() WHERE column_name LIKE '%turn'", &[]);
+        // Where none comes twice, the turn does not matter.
+        fixture.load_json(
+            "1.3",
+            &json!({"t": [turn(root(3, "y", "k3"), 1)], "t__c": [turn(child("y", "k3", 0), 1)]}),
+        );
+        fixture.check(CHILDREN, &["new0 k1", "x k2", "y k3"]);
+    }
+}
+
+#[test]
+fn upserts_delete_rows_that_say_so() {
+    let mut fixture = merged("upsert");
+    fixture.hint("gone", "hard_delete", json!(true));
+    fixture.load_json(
+        "1.1",
+        &json!({
+            "t": [with(root(1, "a", "k1"), &json!({"gone": false})), root(2, "b", "k2"), root(3, "c", "k3")],
+            "t__c": [child("a", "k1", 0), child("b", "k2", 0), child("c", "k3", 0)],
+        }),
+    );
+    // Like in dlt, one that was never there comes in, without children.
+    let receipt = fixture.load_json(
+        "1.2",
+        &json!({
+            "t": [
+                with(root(1, "A", "k1"), &json!({"gone": true})),
+                with(root(2, "B", "k2"), &json!({"gone": false})),
+                with(root(4, "D", "k4"), &json!({"gone": true})),
+            ],
+            "t__c": [child("A", "k1", 0), child("B", "k2", 0), child("D", "k4", 0)],
+        }),
+    );
+    assert_eq!(receipt.tables, [("t".to_owned(), 2), ("t__c".to_owned(), 1)]);
+    fixture.check(ROOTS, &["2 B 1.2", "3 c 1.1", "4 D 1.2"]);
+    fixture.check(CHILDREN, &["B k2", "c k3"]);
+}
+
+#[test]
+fn tables_that_were_replaced_by_key_can_be_upserted() {
+    let mut fixture = merged("delete-insert");
+    fixture.load_json(
+        "1.1",
+        &json!({
+            "t": [root(1, "a", "r1"), root(2, "b", "r2")], "t__c": [child("a", "r1", 0), child("b", "r2", 0)],
+        }),
+    );
+    fixture.hint("", "x-merge-strategy", json!("upsert"));
+    fixture.load_json("1.2", &json!({"t": [root(2, "B", "k2")], "t__c": [child("B", "k2", 0)]}));
+    fixture.check(ROOTS, &["1 a 1.1", "2 B 1.2"]);
+    fixture.check(CHILDREN, &["B k2", "a r1"]);
+}
+
+#[test]
+fn inserted_rows_stay_as_they_came() {
+    let mut fixture = merged("insert-only");
+    fixture.load_json("1.1", &json!({
+        "t": [root(1, "a", "k1"), root(2, "b", "k2")], "t__c": [child("a0", "k1", 0), child("a1", "k1", 1)],
+        "t__c__d": [child("d", "k1.0", 0)],
+    }));
+    let receipt = fixture.load_json(
+        "1.2",
+        &json!({
+            "t": [root(1, "A", "k1"), root(3, "C", "k3")],
+            "t__c": [child("A0", "k1", 0), child("A1", "k1", 1), child("A2", "k1", 2), child("C0", "k3", 0)],
+            "t__c__d": [child("D", "k1.0", 0), child("E", "k3.0", 0)],
+        }),
+    );
+    // As in dlt, a list that has become longer gets its new elements.
+    assert_eq!(receipt.tables, [("t", 1), ("t__c", 2), ("t__c__d", 1)].map(|(name, n)| (name.to_owned(), n)));
+    fixture.check(ROOTS, &["1 a 1.1", "2 b 1.1", "3 C 1.2"]);
+    fixture.check(CHILDREN, &["A2 k1", "C0 k3", "a0 k1", "a1 k1"]);
+    fixture.check(GRANDCHILDREN, &["E k3.0", "d k1.0"]);
+}
+
+#[test]
+fn rows_that_say_they_are_deleted_are_not_inserted() {
+    let mut fixture = merged("insert-only");
+    fixture.hint("gone", "hard_delete", json!(true));
+    fixture.load_json(
+        "1.1",
+        &json!({
+            "t": [root(1, "a", "k1"), with(root(2, "b", "k2"), &json!({"gone": true}))],
+            "t__c": [child("a", "k1", 0), child("b", "k2", 0)],
+        }),
+    );
+    fixture.load_json("1.2", &json!({"t": [with(root(1, "A", "k1"), &json!({"gone": true}))]}));
+    fixture.check(ROOTS, &["1 a 1.1"]);
+    fixture.check(CHILDREN, &["a k1"]);
+}
+
+/// A fixture whose rows have versions. Validity is shown as the loads it begins and ends with.
+fn versioned() -> Fixture {
+    let mut fixture = merged("scd2");
+    let root = &mut fixture.schema.tables["t"];
+    root.columns["id"].hints.clear();
+    let columns = std::mem::take(&mut root.columns);
+    for (name, hint) in [("_dlt_valid_from", "x-valid-from"), ("_dlt_valid_to", "x-valid-to")] {
+        let mut column = Column::new(name, DataType::Timestamp);
+        column.hints.insert(hint.to_owned(), json!(true));
+        root.add(column);
+    }
+    root.columns.extend(columns);
+    root.columns["_dlt_id"].hints.clear();
+    fixture.hint("_dlt_id", "x-row-version", json!(true));
+    for name in ["t__c", "t__c__d"] {
+        fixture.schema.tables[name].columns.shift_remove("_dlt_root_id");
+    }
+    fixture
+}
+
+const VERSIONS: &str =
+    "SELECT id, name, epoch(_dlt_valid_from)::INT, epoch(_dlt_valid_to)::INT FROM t ORDER BY ALL";
+
+fn unrooted(mut child: Value) -> Value {
+    child.as_object_mut().unwrap().shift_remove("_dlt_root_id");
+    child
+}
+
+#[test]
+fn rows_that_change_or_go_are_retired() {
+    let mut fixture = versioned();
+    let child = |value, parent, index| unrooted(child(value, parent, index));
+    fixture.load_json(
+        "10.0",
+        &json!({
+            "t": [root(1, "a", "a1"), root(2, "b", "b1"), root(3, "c", "c1")],
+            "t__c": [child("a", "a1", 0), child("b", "b1", 0)],
+            "t__c__d": [child("d", "a1.0", 0)],
+        }),
+    );
+    fixture.check(VERSIONS, &["1 a 10 -", "2 b 10 -", "3 c 10 -"]);
+    let receipt = fixture.load_json(
+        "20.0",
+        &json!({
+            "t": [root(1, "A", "a2"), root(2, "b", "b1")],
+            "t__c": [child("A", "a2", 0), child("b", "b1", 0)],
+            "t__c__d": [child("D", "a2.0", 0)],
+        }),
+    );
+    assert_eq!(receipt.tables, [("t", 1), ("t__c", 1), ("t__c__d", 1)].map(|(name, n)| (name.to_owned(), n)));
+    fixture.check(VERSIONS, &["1 A 20 -", "1 a 10 20", "2 b 10 -", "3 c 10 20"]);
+    fixture.check(CHILDREN, &["A a2", "a a1", "b b1"]);
+    fixture.check(GRANDCHILDREN, &["D a2.0", "d a1.0"]);
+    // A version that comes back is valid again, with the children that it had.
+    fixture.load_json(
+        "30.0",
+        &json!({
+            "t": [root(1, "a", "a1"), root(2, "b", "b1")],
+            "t__c": [child("a", "a1", 0), child("b", "b1", 0)],
+        }),
+    );
+    fixture.check(VERSIONS, &["1 A 20 30", "1 a 10 20", "1 a 30 -", "2 b 10 -", "3 c 10 20"]);
+    fixture.check(CHILDREN, &["A a2", "a a1", "b b1"]);
+    // A load without rows retires none, as in dlt.
+    fixture.load_json("40.0", &json!({}));
+    fixture.check(VERSIONS, &["1 A 20 30", "1 a 10 20", "1 a 30 -", "2 b 10 -", "3 c 10 20"]);
+}
+
+#[test]
+fn rows_that_come_twice_are_versions_twice() {
+    let mut fixture = versioned();
+    for load in ["10.0", "20.0"] {
+        fixture.load_json(load, &json!({"t": [root(1, "a", "a1"), root(1, "a", "a1"), root(1, "b", "b1")]}));
+        fixture.check(VERSIONS, &["1 a 10 -", "1 a 10 -", "1 b 10 -"]);
+    }
+}
+
+#[test]
+fn a_column_of_the_source_can_tell_versions_apart() {
+    let mut fixture = versioned();
+    fixture.hint("_dlt_id", "x-row-version", json!(false));
+    fixture.hint("name", "x-row-version", json!(true));
+    let child = |value, parent, index| unrooted(child(value, parent, index));
+    fixture.load_json("10.0", &json!({
+        "t": [root(1, "v1", "r1"), root(2, "w1", "r2")], "t__c": [child("a", "r1", 0), child("b", "r2", 0)],
+    }));
+    fixture.load_json("20.0", &json!({
+        "t": [root(1, "v2", "r3"), root(2, "w1", "r4")], "t__c": [child("A", "r3", 0), child("B", "r4", 0)],
+    }));
+    fixture.check(VERSIONS, &["1 v1 10 20", "1 v2 20 -", "2 w1 10 -"]);
+    // dlt would leave `B r4` without a parent.
+    fixture.check(CHILDREN, &["A r3", "a r1", "b r2"]);
+}
+
+#[test]
+fn only_versions_of_the_groups_that_came_are_retired() {
+    let mut fixture = versioned();
+    fixture.hint("name", "merge_key", json!(true));
+    fixture.hint("at", "merge_key", json!(true));
+    let row = |id, name, at: Value, row_id| with(root(id, name, row_id), &json!({"at": at}));
+    fixture.load_json(
+        "10.0",
+        &json!({"t": [
+            row(1, "a", json!(12), "r1"), row(2, "a1", json!(2), "r2"), row(3, "b", json!(1), "r3"),
+            row(4, "b", json!(null), "r4"), row(5, "b", json!(null), "r5"), row(6, "a", json!(12), "r6"),
+        ]}),
+    );
+    fixture.load_json("20.0", &json!({"t": [row(1, "a", json!(12), "r7"), row(4, "b", json!(null), "r4")]}));
+    // `a` and 12 are not `a1` and 2, which are one to dlt.
+    fixture.check(
+        VERSIONS,
+        &["1 a 10 20", "1 a 20 -", "2 a1 10 -", "3 b 10 -", "4 b 10 -", "5 b 10 20", "6 a 10 20"],
+    );
+}
+
+#[test]
+fn times_of_versions_can_be_given() {
+    let mut fixture = versioned();
+    fixture.hint("", "x-boundary-timestamp", json!("1970-01-01T01:01:00+01:00"));
+    fixture.hint("_dlt_valid_to", "x-active-record-timestamp", json!("2000-01-01"));
+    fixture.load_json("10.0", &json!({"t": [root(1, "a", "a1"), root(2, "b", "b1")]}));
+    fixture.check(VERSIONS, &["1 a 60 946684800", "2 b 60 946684800"]);
+    fixture.hint("", "x-boundary-timestamp", json!("1970-01-01T00:02:00.000Z"));
+    fixture.load_json("20.0", &json!({"t": [root(1, "A", "a2"), root(2, "b", "b1")]}));
+    fixture.check(VERSIONS, &["1 A 120 946684800", "1 a 60 120", "2 b 60 946684800"]);
+}
+
+#[test]
+fn tables_that_were_appended_to_can_get_versions() {
+    let mut fixture = Fixture::new(WriteDisposition::Append);
+    fixture.load_json("10.0", &json!({"t": [root(1, "a", "r1")]}));
+    let schema = versioned().schema;
+    fixture.schema.tables = schema.tables;
+    fixture.schema.tables["t"].columns["_dlt_id"].hints.insert("x-row-version".to_owned(), json!(true));
+    fixture.load_json("20.0", &json!({"t": [root(1, "a", "a1")]}));
+    fixture.check(VERSIONS, &["1 a 20 -", "1 a - 20"]);
+}
