@@ -184,11 +184,10 @@ impl Store {
             return Verdict::Keep;
         }
         // A variant column that is there may be used.
-        let variant = self.variant_name(table, field, value);
-        match self.known_column(table, &variant) {
-            Some(_) => Verdict::Keep,
-            None => Verdict::of(ContractEntity::DataType, guard.data_type),
+        if self.has_variant(table, field, value) {
+            return Verdict::Keep;
         }
+        Verdict::of(ContractEntity::DataType, guard.data_type)
     }
 
     fn frozen(
