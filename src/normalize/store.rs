@@ -235,8 +235,12 @@ impl Store {
         match pushed {
             Pushed::Stored(_) => Ok(()),
             Pushed::Occupied => self.keep_apart(table, field, column, value),
-            Pushed::Misfit if self.widen(table, column, value) => Ok(()),
-            Pushed::Misfit => self.put_variant(table, field, value),
+            Pushed::Misfit => {
+                let is_widened = self.retypes.is_on
+                    && !self.has_variant(table, field, value)
+                    && self.widen(table, column, value);
+                if is_widened { Ok(()) } else { self.put_variant(table, field, value) }
+            }
         }
     }
 
@@ -302,6 +306,12 @@ impl Store {
         });
         self.tables[table].fields[field].variants.push((own_type, column));
         column
+    }
+
+    /// Whether there is a column for values of that type that do not fit the field's own column.
+    pub(super) fn has_variant(&mut self, table: usize, field: usize, value: &Value<'_>) -> bool {
+        let variant = self.variant_name(table, field, value);
+        self.known_column(table, &variant).is_some()
     }
 
     /// Name of the column for values of that type that do not fit the field's own column.

@@ -100,6 +100,8 @@ pub(super) struct TableBuilder {
     pub(super) was_met: bool,
     /// What its contract lets rows change; `None`: everything.
     pub(super) guard: Option<Box<Guard>>,
+    /// Whether its contract does not let it be added.
+    pub(super) is_refused: bool,
     /// Rows that the contract let go.
     pub(super) discarded: u64,
     /// Rows of the batch.
@@ -158,6 +160,7 @@ impl TableBuilder {
             is_hinted: false,
             was_met: false,
             guard: None,
+            is_refused: false,
             discarded: 0,
             rows: 0,
             bytes: 0,

@@ -71,7 +71,7 @@ impl Scene {
             &format!("duckdb:{database}"),
             "forebay.toml",
         ]);
-        output(&mut command).unwrap_or_else(|failure| panic!("{failure}"))
+        output(&mut command).unwrap_or_else(|failure| panic!("{failure:?}"))
     }
 
     /// Runs a script of `tests/dlt` on a database and reads the JSON that it prints. `home` is where dlt keeps its
