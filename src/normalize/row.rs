@@ -219,10 +219,13 @@ impl Rows {
             let key = self.shapes[shape].key(position);
             if key.met_in == self.object_count {
                 // Of a key that comes twice the last value counts, at the place of the first.
-                members[key.met_at].1 = token;
-                let (field, table) = (key.field, self.shapes[shape].table);
-                let name = self.store.tables[table].fields[field].name.clone();
-                self.store.warn(WarningKind::Collision, table, &name);
+                let (field, at) = (key.field, key.met_at);
+                if members[at].1 != token {
+                    let table = self.shapes[shape].table;
+                    let name = self.store.tables[table].fields[field].name.clone();
+                    self.store.warn(WarningKind::Collision, table, &name);
+                }
+                members[at].1 = token;
             } else {
                 (key.met_in, key.met_at) = (self.object_count, members.len());
                 members.push((position, token));
