@@ -103,10 +103,15 @@ pub(super) fn member_path(object: &str, key: &str) -> String {
         key.bytes().all(is_word) && key.bytes().next().is_some_and(|first| !first.is_ascii_digit())
     };
     if is_plain(key) {
-        format!("{object}.{key}")
-    } else {
-        format!("{object}['{}']", key.replace('\\', "\\\\").replace('\'', "\\'"))
+        return format!("{object}.{key}");
     }
+    let quoted = key.chars().map(|symbol| match symbol {
+        '\\' | '\'' => format!("\\{symbol}"),
+        // Not least NUL, which no SQL statement can hold.
+        symbol if symbol.is_control() => format!("\\u{:04x}", u32::from(symbol)),
+        symbol => symbol.to_string(),
+    });
+    format!("{object}['{}']", quoted.collect::<String>())
 }
 
 impl Shape {
@@ -189,5 +194,6 @@ mod tests {
         check("", "$.a[*]['']");
         check("it's a \\", "$.a[*]['it\\'s a \\\\']");
         check("Größe", "$.a[*]['Größe']");
+        check("a\0\n", "$.a[*]['a\\u0000\\u000a']");
     }
 }
