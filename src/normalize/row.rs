@@ -11,7 +11,7 @@ use super::shape::{Key, List, ListId, Place, Shape, ShapeId, member_path};
 use super::store::{Link, Store};
 use super::table::IdRule;
 use super::{NormalizeJob, Normalized};
-use crate::schema::{SEPARATOR, Value, join, normalize_path};
+use crate::schema::{SEPARATOR, Table, Value, join, normalize_path};
 
 /// dlt's limit where a resource gives none. It also bounds the recursion over lists.
 const MAX_NESTING: i64 = 1000;
@@ -84,7 +84,12 @@ impl Rows {
         let tables: Vec<_> = job
             .roots
             .iter()
-            .map(|root| (normalize_path(&root.table, max_length), root.hints.max_table_nesting))
+            .map(|root| {
+                let name = normalize_path(&root.table, max_length);
+                // What an earlier run was told counts until it is told something else, as in dlt.
+                let known = job.schema.tables.get(&name).and_then(Table::max_nesting);
+                (name, root.hints.max_table_nesting.or(known))
+            })
             .collect();
         let mut store = Store::new(job);
         for (root, (name, nesting)) in tables.into_iter().enumerate() {

@@ -12,6 +12,7 @@ use super::*;
 use crate::schema::{DataType, Disposition, History, TableHints};
 
 mod contract;
+mod hints;
 mod options;
 
 fn root(table: &str) -> RootTable {
