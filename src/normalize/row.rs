@@ -37,11 +37,15 @@ pub(super) struct Rows {
     store: Store,
     max_length: usize,
     key_count: u32,
+    /// Objects so far.
+    object_count: u64,
 }
 
 /// What one root row needs while it is taken apart; child rows share it.
 #[derive(Debug, Default)]
 struct Scratch<'a> {
+    /// Fields of the object at hand, by their place in its shape.
+    members: Vec<(usize, Token<'a>)>,
     /// Fields of the row at hand.
     values: Vec<(usize, Value<'a>)>,
     /// Objects that wait for their turn.
@@ -94,7 +98,7 @@ impl Rows {
             shapes.push(Shape::of_rows(table, ROOT, level));
         }
         let roots = (0..shapes.len()).collect();
-        Self { roots, shapes, lists: Vec::new(), store, max_length, key_count: 0 }
+        Self { roots, shapes, lists: Vec::new(), store, max_length, key_count: 0, object_count: 0 }
     }
 
     /// Takes in a root row. What is no object is a row with one field, `value`.
@@ -206,13 +210,29 @@ impl Rows {
     }
 
     fn object<'a>(&mut self, shape: ShapeId, walk: &mut Walk<'a>, scratch: &mut Scratch<'a>) {
+        let mut members = std::mem::take(&mut scratch.members);
         let mut expected = 0;
+        self.object_count += 1;
         walk.enter();
         while let Some((name, token)) = walk.member() {
             let position = self.position(shape, name, expected, Place::Member);
-            self.value(shape, position, token, scratch);
+            let key = self.shapes[shape].key(position);
+            if key.met_in == self.object_count {
+                // Of a key that comes twice the last value counts, at the place of the first.
+                members[key.met_at].1 = token;
+                let (field, table) = (key.field, self.shapes[shape].table);
+                let name = self.store.tables[table].fields[field].name.clone();
+                self.store.warn(WarningKind::Collision, table, &name);
+            } else {
+                (key.met_in, key.met_at) = (self.object_count, members.len());
+                members.push((position, token));
+            }
             expected = position + 1;
         }
+        for (position, token) in members.drain(..) {
+            self.value(shape, position, token, scratch);
+        }
+        scratch.members = members;
     }
 
     /// The place of a key among those of the shape.
@@ -337,6 +357,9 @@ impl Rows {
     /// Names a key that was not met before at this place.
     fn add_key(&mut self, shape: ShapeId, raw: &str, place: Place) -> usize {
         let key = crate::schema::decode(raw);
+        if let Some(position) = self.shapes[shape].find_escaped(raw, &key) {
+            return position;
+        }
         let name = normalize_path(&key, self.max_length);
         let Shape { table, path, source, .. } = &self.shapes[shape];
         let parts = path.iter().map(String::as_str).chain([name.as_str()]);
@@ -348,7 +371,7 @@ impl Rows {
         };
         let field = self.store.field(*table, &field_name, &source);
         self.key_count += 1;
-        self.shapes[shape].add(raw, name, source, self.key_count, field)
+        self.shapes[shape].add(&key, Key::new(raw, name, source, self.key_count, field))
     }
 
     /// The path of a field `_<parent>_<field>` in the parent's row.
@@ -375,7 +398,7 @@ impl Rows {
         }
         let around = &mut self.shapes[shape];
         let (parent, level) = (around.table, around.row_level - 1);
-        let path = around.path_of(position);
+        let path = around.list_path_of(position);
         let source = format!("{}[*]", around.key(position).source);
         let same = |list: &List| list.parent == parent && list.level == level && list.path == path;
         let list = match self.lists.iter().position(same) {

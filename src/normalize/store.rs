@@ -275,12 +275,12 @@ impl Store {
             }
             Pushed::Occupied => self.keep_apart(table, field, column, value),
             Pushed::Misfit if self.widen(table, column, value) => Ok(()),
-            Pushed::Misfit => Err(NormalizeError::Misfit {
-                table: self.tables[table].name.clone(),
-                column: name,
-                value_type: type_name(value.own_type()),
-                row: self.tables[table].row_number(),
-            }),
+            Pushed::Misfit => {
+                // The first misfit was an instant, or the name was a field's before: dlt fails there.
+                let source = self.tables[table].fields[field].source.clone();
+                let misfit = self.field(table, &name, &source);
+                self.put_variant(table, misfit, value)
+            }
         }
     }
 
