@@ -22,7 +22,7 @@ pub use contract::{Contract, ContractEntity, ContractMode};
 pub use hints::{
     DELETED_AT, DeleteMode, Disposition, History, MergeStrategy, SchemaOptions, TableHints, TypeConflict,
 };
-pub(crate) use json::{decode, decode};
+pub(crate) use json::decode;
 pub(crate) use merge::renamed;
 pub(crate) use naming::SEPARATOR;
 pub use naming::{join, normalize_identifier, normalize_path};
