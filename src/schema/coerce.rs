@@ -52,6 +52,10 @@ pub(crate) struct ColumnType {
 }
 
 impl ColumnType {
+    /// Whole numbers of 64 bits.
+    pub(crate) const BIGINT: Self =
+        Self { data_type: DataType::Bigint, precision: 64, scale: 0, zoned: true };
+
     /// Plain text.
     pub(crate) const TEXT: Self = Self { data_type: DataType::Text, precision: 0, scale: 0, zoned: true };
 
@@ -150,11 +154,17 @@ fn to_float(value: &Value<'_>) -> Option<f64> {
     match value {
         Value::Float(number) => Some(*number),
         Value::Int(number) => Some(*number as f64),
-        Value::Wide(digits) => digits.parse().ok(),
+        Value::Wide(digits) => wide_to_float(digits),
         Value::Text(text) if strip(text).starts_with("0x") => Some(parse_int(text)? as f64),
         Value::Text(text) => parse_float(text),
         _ => None,
     }
+}
+
+/// dlt gives up digits of integers up to 2^64 and fails on larger ones: those have to be equal to the double.
+fn wide_to_float(digits: &str) -> Option<f64> {
+    let number: f64 = digits.parse().ok()?;
+    (digits.parse::<u64>().is_ok() || format!("{number:.0}") == digits).then_some(number)
 }
 
 fn to_bool(value: &Value<'_>) -> Option<bool> {
@@ -367,6 +377,17 @@ mod tests {
         check(DataType::Double, &text("1e5"), Some(Cell::Float(1e5)));
         check(DataType::Double, &text("0x1f"), Some(Cell::Float(31.0)));
         check(DataType::Double, &text("nan"), None);
+        check(
+            DataType::Double,
+            &Value::Wide("18446744073709551615"),
+            Some(Cell::Float(18446744073709551616.0)),
+        );
+        check(
+            DataType::Double,
+            &Value::Wide("36893488147419103232"),
+            Some(Cell::Float(36893488147419103232.0)),
+        );
+        check(DataType::Double, &Value::Wide("36893488147419103233"), None);
         check(DataType::Double, &Value::Int(3), Some(Cell::Float(3.0)));
         check(DataType::Double, &Value::Bool(true), None);
         check(DataType::Bool, &text("YES"), Some(Cell::Bool(true)));

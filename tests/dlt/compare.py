@@ -150,9 +150,14 @@ class Loaded:
         hints = self.schema["tables"].get(table, {}).get("columns", {}).get(column, {})
         if hints.get("x-valid-from") or hints.get("x-valid-to"):
             return self.instants.get(value, value)
-        if value is None or self.columns[table][column] != "JSON":
+        if value is None or self.columns[table][column] not in ("JSON", "VARCHAR"):
             return value
-        return {"json": json.loads(value)}
+        try:
+            # In a column of text, too: there it is where text came first.
+            is_json = self.columns[table][column] == "JSON" or value.startswith(("{", "["))
+            return {"json": json.loads(value)} if is_json else value
+        except ValueError:
+            return value
 
 
 def child_id(parent_id: str, table: str, index: str) -> str:

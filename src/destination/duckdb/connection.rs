@@ -75,7 +75,12 @@ impl Database {
     /// deletes stays in memory: a million rows replaced by a million others do not fit [`MEMORY_LIMIT`], and a
     /// load that fails for a budget of ours would fail every night.
     pub(super) fn lift_memory_limit(&self) -> Result<(), DestinationError> {
-        self.execute_batch("lift the memory limit", "RESET memory_limit")
+        // RESET alone changes what the setting says and not what the buffer manager allows.
+        let action = "lift the memory limit";
+        self.execute_batch(action, "RESET memory_limit")?;
+        let limit = self.connection.query_row("SELECT current_setting('memory_limit')", [], |row| row.get(0));
+        let limit: String = limit.map_err(|error| failed(action, &error))?;
+        self.execute_batch(action, &format!("SET memory_limit = '{limit}'"))
     }
 
     /// Runs one statement. Returns how many rows it changed.
