@@ -4,10 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::Deletes;
 use super::chain::{ROOT_ID, root_of};
-use super::strategy::merge_strategy;
-use crate::schema::{
-    Column, DELETED_AT, DataType, DeleteMode, Hint, MergeStrategy, Schema, Table, WriteDisposition,
-};
+use crate::schema::{Column, DELETED_AT, DataType, DeleteMode, Hint, MergeStrategy, Schema, Table};
 
 /// Tables of a dataset with their columns, all in lower case, in the order of the database.
 pub(crate) type ExistingTables = IndexMap<String, IndexSet<String>>;
@@ -74,16 +71,16 @@ fn unlisted_columns(schema: &Schema, deletes: &[Deletes], table: &Table) -> Vec<
 /// Whether rows of a child table go by the id of their root row. Those of old versions never go.
 fn needs_root_id(schema: &Schema, table: &Table) -> bool {
     table.parent.is_some()
-        && root_of(schema, table).is_some_and(|root| {
-            root.write_disposition == Some(WriteDisposition::Merge)
-                && merge_strategy(root) != MergeStrategy::Scd2
-        })
+        && root_of(schema, table)
+            .and_then(Table::merge_strategy)
+            .is_some_and(|strategy| strategy != MergeStrategy::Scd2)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
+    use crate::schema::WriteDisposition;
 
     fn schema(disposition: WriteDisposition) -> Schema {
         let mut schema = Schema::new("src");

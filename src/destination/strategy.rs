@@ -87,7 +87,7 @@ impl<'a> Strategy<'a> {
 
     fn of_merged(root: &'a Table) -> Self {
         let merge = Merge::of(root);
-        match merge_strategy(root) {
+        match root.merge_strategy().unwrap_or(MergeStrategy::DeleteInsert) {
             MergeStrategy::Scd2 => Versions::of(root).map_or(Self::Append, Self::Scd2),
             MergeStrategy::Upsert if !merge.primary_key.is_empty() => Self::Upsert(merge),
             MergeStrategy::InsertOnly if !merge.primary_key.is_empty() => Self::InsertOnly(merge),
@@ -122,12 +122,12 @@ impl<'a> Merge<'a> {
 
 impl<'a> Versions<'a> {
     fn of(root: &'a Table) -> Option<Self> {
-        let name = |key| first_with(root, key).map(|column| column.name.as_str());
+        let name = |hint: Hint| first_with(root, hint.key()).map(|column| column.name.as_str());
         let active = root.columns.values().find_map(|column| column.hints.get("x-active-record-timestamp"));
         Some(Self {
-            row_version: name("x-row-version")?,
-            valid_from: name("x-valid-from")?,
-            valid_to: name("x-valid-to")?,
+            row_version: name(Hint::RowVersion)?,
+            valid_from: name(Hint::ValidFrom)?,
+            valid_to: name(Hint::ValidTo)?,
             active_record_timestamp: active.and_then(Value::as_str),
             boundary_timestamp: root.other.get("x-boundary-timestamp").and_then(Value::as_str),
             merge_key: names(typed_with(root, Hint::MergeKey.key())),
@@ -135,23 +135,9 @@ impl<'a> Versions<'a> {
     }
 }
 
-/// How a root table is merged, if it is. What this version does not know is merged as without the hint.
-pub(crate) fn merge_strategy(root: &Table) -> MergeStrategy {
-    let hint = root.other.get("x-merge-strategy").and_then(Value::as_str);
-    match hint {
-        Some("upsert") => MergeStrategy::Upsert,
-        Some("insert-only") => MergeStrategy::InsertOnly,
-        Some("scd2") => MergeStrategy::Scd2,
-        _ => MergeStrategy::DeleteInsert,
-    }
-}
-
 /// Columns that are in the database and have a hint that is not the same as none.
 fn typed_with<'a>(table: &'a Table, key: &'static str) -> impl Iterator<Item = &'a Column> {
-    table.columns.values().filter(move |column| {
-        column.data_type.is_some()
-            && column.hints.get(key).is_some_and(|hint| !matches!(hint, Value::Null | Value::Bool(false)))
-    })
+    table.columns.values().filter(move |column| column.data_type.is_some() && column.says(key))
 }
 
 fn first_with<'a>(table: &'a Table, key: &'static str) -> Option<&'a Column> {

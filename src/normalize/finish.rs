@@ -37,8 +37,8 @@ impl Store {
         Ok(Normalized { schema: self.schema, tables, retyped: self.retypes.changed, origins })
     }
 
-    /// Lists tables that got no rows: those that resources say something of, as dlt does, and if asked for those of empty lists. Only
-    /// where that is asked for they are created.
+    /// Lists tables that got no rows: those that resources say something of, as dlt does, and if asked for those of
+    /// empty lists. Only where that is asked for they are created.
     fn list_rest(&mut self) -> Result<(), NormalizeError> {
         let creates = self.options.empty_tables;
         for table in 0..self.tables.len() {
@@ -60,7 +60,7 @@ impl Store {
             return;
         }
         let root = self.root_above(table);
-        let own: &[System] = match (root == table, self.tables[root].propagates_id) {
+        let own: &[System] = match (self.tables[table].is_root, self.tables[root].propagates_id) {
             (true, _) => &[System::LoadId, System::RowId],
             (false, true) => &[System::RootId, System::ParentId, System::ListIndex, System::RowId],
             (false, false) => &[System::ParentId, System::ListIndex, System::RowId],

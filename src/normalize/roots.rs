@@ -1,6 +1,8 @@
 //! Which tables are root tables, and what that means for the ids and columns of their rows.
 
+use super::TURN;
 use super::canonical;
+use super::column::ColumnBuilder;
 use super::error::Warning;
 use super::ids::{IdSource, RowId};
 use super::row::ROOT;
@@ -8,7 +10,7 @@ use super::shape::member_path;
 use super::store::{Link, Store};
 use super::table::{IdRule, TableBuilder};
 use crate::schema::{
-    Column, DELETED_AT, DataType, DeleteMode, Hint, MergeStrategy, Table, Value, normalize_path,
+    Column, ColumnType, DELETED_AT, DataType, DeleteMode, Hint, MergeStrategy, Table, Value, normalize_path,
 };
 
 impl Store {
@@ -95,6 +97,26 @@ impl Store {
             )),
             IdRule::Content => IdSource::of(content.unwrap_or_default()),
         }
+    }
+
+    /// The turn that a row carries with all below it: see [`TURN`].
+    pub(super) fn turn(&self, table: usize, link: Link<'_>) -> Option<u64> {
+        let builder = &self.tables[table];
+        match builder.ids {
+            IdRule::Key(_) => Some(builder.row_number()),
+            IdRule::Place => link.turn,
+            IdRule::Random | IdRule::Content => None,
+        }
+    }
+
+    /// Notes the turn of the row at hand. Its column is in no schema.
+    pub(super) fn put_turn(&mut self, table: usize, turn: u64) {
+        let builder = &mut self.tables[table];
+        let column = *builder.turn.get_or_insert_with(|| {
+            builder.columns.push(ColumnBuilder::new(TURN.to_owned(), ColumnType::BIGINT));
+            builder.columns.len() - 1
+        });
+        self.push(table, column, &Value::Int(i64::try_from(turn).unwrap_or(i64::MAX)));
     }
 
     /// Gives root tables whose rows may get marked the column for it.

@@ -42,8 +42,6 @@ pub(super) struct Key {
     pub(super) is_blank: bool,
     /// Path of its values in the source.
     pub(super) source: String,
-    /// Tells it from all other keys.
-    pub(super) id: u32,
     /// The field of the table that it fills.
     pub(super) field: usize,
     /// Where objects under this key go on.
@@ -58,9 +56,9 @@ pub(super) struct Key {
 
 impl Key {
     /// A key that has not been met: the text between its quotes, its name, its source, its number, its field.
-    pub(super) fn new(raw: &str, name: String, source: String, id: u32, field: usize) -> Self {
+    pub(super) fn new(raw: &str, name: String, source: String, field: usize) -> Self {
         let raw = raw.into();
-        Self { raw, name, is_blank: false, source, id, field, object: None, list: None, met_in: 0, met_at: 0 }
+        Self { raw, name, is_blank: false, source, field, object: None, list: None, met_in: 0, met_at: 0 }
     }
 }
 
@@ -81,8 +79,6 @@ pub(super) struct List {
     pub(super) seen_in: u64,
     /// Where the list of that row waits.
     pub(super) seen_at: usize,
-    /// The key it stands under.
-    pub(super) seen_by: u32,
 }
 
 /// How a value stands in its place.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::column::{ColumnBuilder, Pushed};
-use super::error::{Example, NormalizeError, Warning, WarningKind, type_name};
+use super::error::{Example, NormalizeError, Warning, WarningKind};
 use super::ids::{IdSource, RowId};
 use super::retype::{Retypes, is_null_only};
 use super::spill;
@@ -33,6 +33,8 @@ pub(super) struct Link<'a> {
     pub(super) root: Option<&'a str>,
     /// Place in the list.
     pub(super) index: usize,
+    /// The number of the root row, if rows below carry it.
+    pub(super) turn: Option<u64>,
 }
 
 /// Id of a row: made here, or found in it.
@@ -182,6 +184,9 @@ impl Store {
             self.push(table, column, &Value::Int(index));
         }
         self.put_text(table, System::RowId, id.as_str());
+        if let Some(turn) = link.turn {
+            self.put_turn(table, turn);
+        }
     }
 
     fn put_text(&mut self, table: usize, system: System, text: &str) {
@@ -208,130 +213,8 @@ impl Store {
         column
     }
 
-    fn push(&mut self, table: usize, column: ColumnId, value: &Value<'_>) -> Pushed {
+    pub(super) fn push(&mut self, table: usize, column: ColumnId, value: &Value<'_>) -> Pushed {
         push(&mut self.tables[table], &mut self.bytes, column, value)
-    }
-
-    /// Stores the value of a source field.
-    fn put(&mut self, table: usize, field: usize, value: &Value<'_>) -> Result<(), NormalizeError> {
-        if *value == Value::Null {
-            self.tables[table].fields[field].was_null = true;
-            return Ok(());
-        }
-        let column = match self.tables[table].fields[field].column {
-            Some(column) => column,
-            None => self.first_column(table, field, value),
-        };
-        let pushed = if self.would_round(table, column, value) {
-            Pushed::Misfit
-        } else {
-            self.push(table, column, value)
-        };
-        match pushed {
-            Pushed::Stored(_) => Ok(()),
-            Pushed::Occupied => self.keep_apart(table, field, column, value),
-            Pushed::Misfit if self.widen(table, column, value) => Ok(()),
-            Pushed::Misfit => self.put_variant(table, field, value),
-        }
-    }
-
-    /// The column that a field has already, if any.
-    pub(super) fn column_of(&mut self, table: usize, field: usize) -> Option<ColumnId> {
-        if let Some(column) = self.tables[table].fields[field].column {
-            return Some(column);
-        }
-        let name = self.tables[table].fields[field].name.clone();
-        let column = self.known_column(table, &name)?;
-        self.tables[table].fields[field].column = Some(column);
-        Some(column)
-    }
-
-    /// The column of a field, made for its first value.
-    fn first_column(&mut self, table: usize, field: usize, value: &Value<'_>) -> ColumnId {
-        if let Some(column) = self.column_of(table, field) {
-            return column;
-        }
-        let name = self.tables[table].fields[field].name.clone();
-        let data_type = self.first_type(table, &name, value);
-        let is_settled = self.settle_null_only(table, &name, data_type);
-        let known = if is_settled { self.known_column(table, &name) } else { None };
-        let column = known.unwrap_or_else(|| self.add_column(table, Column::new(name, data_type)));
-        self.tables[table].fields[field].column = Some(column);
-        column
-    }
-
-    /// Stores a value that does not fit its column in the column for misfits of its type.
-    fn put_variant(&mut self, table: usize, field: usize, value: &Value<'_>) -> Result<(), NormalizeError> {
-        let column = self.variant_column(table, field, value);
-        let name = self.tables[table].columns[column].name.clone();
-        match self.push(table, column, value) {
-            Pushed::Stored(_) => {
-                self.warn(WarningKind::Variant, table, &name);
-                Ok(())
-            }
-            Pushed::Occupied => self.keep_apart(table, field, column, value),
-            Pushed::Misfit if self.widen(table, column, value) => Ok(()),
-            Pushed::Misfit => {
-                // The first misfit was an instant, or the name was a field's before: dlt fails there.
-                let source = self.tables[table].fields[field].source.clone();
-                let misfit = self.field(table, &name, &source);
-                self.put_variant(table, misfit, value)
-            }
-        }
-    }
-
-    /// The column for values of that type that do not fit the field's own column, made if it is not there.
-    fn variant_column(&mut self, table: usize, field: usize, value: &Value<'_>) -> ColumnId {
-        let own_type = value.own_type();
-        let variants = &self.tables[table].fields[field].variants;
-        if let Some((_, column)) = variants.iter().find(|(variant, _)| *variant == own_type) {
-            return *column;
-        }
-        let name = self.variant_name(table, field, value);
-        let column = self.known_column(table, &name).unwrap_or_else(|| {
-            let data_type = self.first_type(table, &name, value);
-            let mut column = Column::new(name.as_str(), data_type).with(Hint::Variant);
-            let description = format!("Variant of column {name} generated by dlt");
-            column.hints.insert("description".to_owned(), description.into());
-            self.add_column(table, column)
-        });
-        self.tables[table].fields[field].variants.push((own_type, column));
-        column
-    }
-
-    /// Name of the column for values of that type that do not fit the field's own column.
-    pub(super) fn variant_name(&self, table: usize, field: usize, value: &Value<'_>) -> String {
-        let suffix = format!("v_{}", type_name(value.own_type()));
-        let name = &self.tables[table].fields[field].name;
-        join([name.as_str(), suffix.as_str()], self.max_length)
-    }
-
-    /// Makes the columns that a value would go to.
-    pub(super) fn prepare(&mut self, table: usize, field: usize, value: &Value<'_>) {
-        if *value == Value::Null || self.tables[table].fields[field].system.is_some() {
-            return;
-        }
-        let column = self.first_column(table, field, value);
-        if !self.tables[table].columns[column].takes(value) && !self.widen(table, column, value) {
-            self.variant_column(table, field, value);
-        }
-    }
-
-    /// Stores a value whose column the row has a value in already: a field of the row has the name of a variant.
-    fn keep_apart(
-        &mut self,
-        table: usize,
-        field: usize,
-        column: ColumnId,
-        value: &Value<'_>,
-    ) -> Result<(), NormalizeError> {
-        let source = self.tables[table].fields[field].source.clone();
-        let name = self.tables[table].columns[column].name.clone();
-        let taken = self.field(table, &name, &source);
-        match self.spare_field(table, taken) {
-            Some(spare) => self.put(table, spare, value),
-            None => Ok(()),
-        }
     }
 
     /// Ends a row: keys are there, and a full batch goes to disk.

@@ -88,6 +88,8 @@ pub(super) struct TableBuilder {
     pub(super) awaited: Vec<String>,
     /// dlt's own columns, once they are there.
     pub(super) system: [Option<ColumnId>; System::ALL.len()],
+    /// The column [`TURN`](super::TURN), once it is there.
+    pub(super) turn: Option<ColumnId>,
     /// Whether rows below carry the id of their root row, which is in this table.
     pub(super) propagates_id: bool,
     /// Whether the schema lists the table and its hints.
@@ -98,6 +100,8 @@ pub(super) struct TableBuilder {
     pub(super) was_met: bool,
     /// What its contract lets rows change; `None`: everything.
     pub(super) guard: Option<Box<Guard>>,
+    /// Whether its contract does not let it be added.
+    pub(super) is_refused: bool,
     /// Rows that the contract let go.
     pub(super) discarded: u64,
     /// Rows of the batch.
@@ -125,8 +129,6 @@ pub(super) struct Field {
     pub(super) seen_in: u64,
     /// Where that value waits.
     pub(super) seen_at: usize,
-    /// The key it stands under.
-    pub(super) seen_by: u32,
     /// Path of its values in the source: of the first key of that name.
     pub(super) source: String,
     /// Whether a row had null here while there was no column.
@@ -150,11 +152,13 @@ impl TableBuilder {
             required: Vec::new(),
             awaited: Vec::new(),
             system: [None; System::ALL.len()],
+            turn: None,
             propagates_id: false,
             is_listed: false,
             is_hinted: false,
             was_met: false,
             guard: None,
+            is_refused: false,
             discarded: 0,
             rows: 0,
             bytes: 0,
@@ -184,7 +188,6 @@ impl TableBuilder {
             variants: Vec::new(),
             seen_in: 0,
             seen_at: 0,
-            seen_by: 0,
             source: source.to_owned(),
             was_null: false,
         });

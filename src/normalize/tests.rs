@@ -12,6 +12,7 @@ use super::*;
 use crate::schema::{DataType, Disposition, History, TableHints};
 
 mod contract;
+mod hints;
 mod options;
 
 fn root(table: &str) -> RootTable {
@@ -398,4 +399,30 @@ fn a_full_disk_is_an_error_with_the_file() {
     normalizer.row(0, raw("{}"), &[]).unwrap();
     let error = normalizer.finish().unwrap_err().to_string();
     assert_eq!(error, "could not write rows of table `t` to `/nonexistent/0000.0.arrow`");
+}
+
+#[test]
+fn rows_with_ids_of_their_key_carry_a_turn_with_all_below() {
+    let rows = [r#"{"id": 1, "l": [{"m": [7]}]}"#, r#"{"id": 2}"#, r#"{"id": 1, "l": [{"m": [8, 9]}, {}]}"#];
+    let mut root = merged("t", &["id"]);
+    let (_, lines) = normalize_onto(Schema::new("s"), root.clone(), &rows);
+    assert!(lines.iter().all(|line| !line.contains(TURN)), "{lines:?}");
+    let strategy = Some(crate::schema::MergeStrategy::Upsert);
+    root.hints.disposition = Some(Disposition::Merge { strategy, history: History::default() });
+    let (normalized, lines) = normalize_onto(Schema::new("s"), root, &rows);
+    assert_eq!(
+        lines,
+        [
+            "t: id=1 _forebay_turn=1",
+            "t: id=2 _forebay_turn=2",
+            "t: id=1 _forebay_turn=3",
+            "t__l: _dlt_list_idx=0 _forebay_turn=1",
+            "t__l: _dlt_list_idx=0 _forebay_turn=3",
+            "t__l: _dlt_list_idx=1 _forebay_turn=3",
+            "t__l__m: value=7 _dlt_list_idx=0 _forebay_turn=1",
+            "t__l__m: value=8 _dlt_list_idx=0 _forebay_turn=3",
+            "t__l__m: value=9 _dlt_list_idx=1 _forebay_turn=3",
+        ]
+    );
+    assert!(normalized.schema.tables.values().all(|table| !table.columns.contains_key(TURN)));
 }

@@ -52,6 +52,10 @@ pub(crate) struct ColumnType {
 }
 
 impl ColumnType {
+    /// Whole numbers of 64 bits.
+    pub(crate) const BIGINT: Self =
+        Self { data_type: DataType::Bigint, precision: 64, scale: 0, zoned: true };
+
     /// Plain text.
     pub(crate) const TEXT: Self = Self { data_type: DataType::Text, precision: 0, scale: 0, zoned: true };
 

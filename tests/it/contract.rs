@@ -185,13 +185,7 @@ fn empty_tables_and_columns_of_nulls_are_made_once() {
             (2, 1) => r#"{"id": 2, "n": 7, "l": [8]}"#.to_owned(),
             _ => String::new(),
         });
-    let columns = |table: &str| {
-        let names = format!(
-            "SELECT column_name || ' ' || data_type FROM information_schema.columns WHERE table_name = '{table}' \
-             ORDER BY ordinal_position"
-        );
-        shop.db().column(&names)
-    };
+    let columns = |table: &str| shop.db().columns(table);
     let only = ["-r", "orders"];
     shop.run(0, &only).expect_code(0);
     assert_eq!(columns("orders"), ["_dlt_load_id VARCHAR", "_dlt_id VARCHAR"]);
@@ -203,4 +197,79 @@ fn empty_tables_and_columns_of_nulls_are_made_once() {
     assert_eq!(columns("orders")[2..], ["id BIGINT", "n VARCHAR"]);
     assert_eq!(columns("orders__l").len(), 3);
     assert_eq!(shop.db().count("orders__l"), 0);
+}
+
+#[test]
+fn a_column_of_nulls_gets_the_type_of_its_first_value() {
+    let shop = Shop::new("[schema]\nnull_columns = true\n", |run, page| match (run, page) {
+        (0, 1) => r#"{"id": 1, "n": null}"#.to_owned(),
+        (1, 1) => r#"{"id": 2, "n": 7}"#.to_owned(),
+        _ => String::new(),
+    });
+    let only = ["-r", "orders"];
+    shop.run(0, &only).expect_code(0);
+    shop.run(1, &only).expect_code(0);
+    let rows = shop.db().rows("SELECT id, n, typeof(n) AS type FROM orders ORDER BY id");
+    assert_eq!(
+        json!(rows),
+        json!([{"id": 1, "n": null, "type": "BIGINT"}, {"id": 2, "n": 7, "type": "BIGINT"}])
+    );
+    assert_eq!(
+        shop.db().columns("orders"),
+        ["id BIGINT", "_dlt_load_id VARCHAR", "_dlt_id VARCHAR", "n BIGINT"]
+    );
+}
+
+#[test]
+fn a_column_gets_a_type_that_holds_all_its_values() {
+    let shop = Shop::new("[schema]\non_type_conflict = \"widen\"\n", |run, page| match (run, page) {
+        (0, 1) => r#"{"id": 1, "n": 1, "m": 9007199254740993, "t": true}"#.to_owned(),
+        (1, 1) => {
+            r#"{"id": "007", "n": 1.5, "m": 2.5, "t": false, "new": 1}, {"id": "x", "new": "y"}"#.to_owned()
+        }
+        (2, 1) => r#"{"id": 8, "n": 3, "m": 3.5, "t": "maybe"}"#.to_owned(),
+        _ => String::new(),
+    });
+    let keyed = [
+        "-r",
+        "orders",
+        "--set",
+        "resources.orders.primary_key=id",
+        "--set",
+        "resources.orders.write_disposition=merge",
+    ];
+    let warnings = |run| {
+        let finished = shop.run(run, &keyed);
+        finished.expect_code(0);
+        finished.report()["warnings"].to_string()
+    };
+    assert_eq!(warnings(0), "[]");
+    let said = warnings(1);
+    for (column, types) in [
+        ("id", "text instead of bigint"),
+        ("n", "double instead of bigint"),
+        ("new", "text instead of bigint"),
+    ] {
+        assert!(said.contains(&format!("column `{column}` of table `orders` is {types}")), "{said}");
+    }
+    assert!(
+        said.contains("cannot change column `m` of table `orders`") && said.contains("`m__v_double`"),
+        "{said}"
+    );
+    let said = warnings(2);
+    assert!(said.contains("column `t` of table `orders` is text instead of bool"), "{said}");
+    let rows = shop.db().rows("SELECT id, n, m, t, m__v_double, new FROM orders ORDER BY id");
+    assert_eq!(
+        json!(rows),
+        json!([
+            {"id": "007", "n": 1.5, "m": null, "t": "False", "m__v_double": 2.5, "new": "1"},
+            {"id": "1", "n": 1.0, "m": 9_007_199_254_740_993_i64, "t": "True", "m__v_double": null, "new": null},
+            {"id": "8", "n": 3.0, "m": null, "t": "maybe", "m__v_double": 3.5, "new": null},
+            {"id": "x", "n": null, "m": null, "t": null, "m__v_double": null, "new": "y"},
+        ])
+    );
+    // What was settled once is not tried again: the variant column is there.
+    let variant =
+        "1 value of column `m` of table `orders` did not fit its type and went to column `m__v_double`";
+    assert_eq!(warnings(2), json!([variant]).to_string());
 }
