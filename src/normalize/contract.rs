@@ -238,14 +238,8 @@ impl Store {
             }
             break;
         }
-        self.warn_lost(table, field);
-        None
-    }
-
-    /// Counts a value that another one of its row took the place of.
-    pub(super) fn warn_lost(&mut self, table: usize, field: usize) {
-        let name = self.tables[table].fields[field].name.clone();
         self.warn(WarningKind::Collision, table, &name);
+        None
     }
 
     /// As [`Store::spare_field`], for the elements of a list, which would go to the table `spare`.

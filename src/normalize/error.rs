@@ -58,9 +58,9 @@ impl NormalizeError {
             Self::Frozen { .. } => Some(
                 "let the table change with `evolve` in `schema_contract`, or leave such data out with `discard_row` or `discard_value`",
             ),
-            Self::Null { .. } => {
-                Some("a key needs a value in each row: check the spelling, or name another field")
-            }
+            Self::Null { .. } => Some(
+                "a key, like any column with `nullable = false`, needs a value in each row: check the spelling, or name another field",
+            ),
             Self::Spill { .. } => Some("free space below the work directory"),
             Self::Retype { .. } => None,
         }

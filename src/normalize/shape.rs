@@ -42,8 +42,6 @@ pub(super) struct Key {
     pub(super) is_blank: bool,
     /// Path of its values in the source.
     pub(super) source: String,
-    /// Tells it from all other keys.
-    pub(super) id: u32,
     /// The field of the table that it fills.
     pub(super) field: usize,
     /// Where objects under this key go on.
@@ -58,9 +56,9 @@ pub(super) struct Key {
 
 impl Key {
     /// A key that has not been met: the text between its quotes, its name, its source, its number, its field.
-    pub(super) fn new(raw: &str, name: String, source: String, id: u32, field: usize) -> Self {
+    pub(super) fn new(raw: &str, name: String, source: String, field: usize) -> Self {
         let raw = raw.into();
-        Self { raw, name, is_blank: false, source, id, field, object: None, list: None, met_in: 0, met_at: 0 }
+        Self { raw, name, is_blank: false, source, field, object: None, list: None, met_in: 0, met_at: 0 }
     }
 }
 
@@ -81,8 +79,6 @@ pub(super) struct List {
     pub(super) seen_in: u64,
     /// Where the list of that row waits.
     pub(super) seen_at: usize,
-    /// The key it stands under.
-    pub(super) seen_by: u32,
 }
 
 /// How a value stands in its place.
@@ -103,10 +99,15 @@ pub(super) fn member_path(object: &str, key: &str) -> String {
         key.bytes().all(is_word) && key.bytes().next().is_some_and(|first| !first.is_ascii_digit())
     };
     if is_plain(key) {
-        format!("{object}.{key}")
-    } else {
-        format!("{object}['{}']", key.replace('\\', "\\\\").replace('\'', "\\'"))
+        return format!("{object}.{key}");
     }
+    let quoted = key.chars().map(|symbol| match symbol {
+        '\\' | '\'' => format!("\\{symbol}"),
+        // Not least NUL, which no SQL statement can hold.
+        symbol if symbol.is_control() => format!("\\u{:04x}", u32::from(symbol)),
+        symbol => symbol.to_string(),
+    });
+    format!("{object}['{}']", quoted.collect::<String>())
 }
 
 impl Shape {
@@ -189,5 +190,6 @@ mod tests {
         check("", "$.a[*]['']");
         check("it's a \\", "$.a[*]['it\\'s a \\\\']");
         check("Größe", "$.a[*]['Größe']");
+        check("a\0\n", "$.a[*]['a\\u0000\\u000a']");
     }
 }

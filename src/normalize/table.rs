@@ -129,8 +129,6 @@ pub(super) struct Field {
     pub(super) seen_in: u64,
     /// Where that value waits.
     pub(super) seen_at: usize,
-    /// The key it stands under.
-    pub(super) seen_by: u32,
     /// Path of its values in the source: of the first key of that name.
     pub(super) source: String,
     /// Whether a row had null here while there was no column.
@@ -190,7 +188,6 @@ impl TableBuilder {
             variants: Vec::new(),
             seen_in: 0,
             seen_at: 0,
-            seen_by: 0,
             source: source.to_owned(),
             was_null: false,
         });

@@ -12,6 +12,7 @@ use super::*;
 use crate::schema::{DataType, Disposition, History, TableHints};
 
 mod contract;
+mod hints;
 mod options;
 
 fn root(table: &str) -> RootTable {
@@ -366,7 +367,7 @@ fn odd_text_is_kept() {
     check(
         &[r#"{"a": "x\u0000y", "b": "\ud800", "": 1, "__": 2, "caf\u00e9": 3}"#],
         &[
-            "t: a=xy b=\u{fffd} _empty=2 _empty__2=1 caf=3",
+            "t: a=x\0y b=\u{fffd} _empty=2 _empty__2=1 caf=3",
             "1 value went to column `_empty__2` of table `t`: two fields of a row have the same name but for that",
         ]
         .map(|line| line.replace("caf=", "cafx="))

@@ -89,6 +89,12 @@ impl Table {
         })
     }
 
+    /// How many levels of lists and objects in rows of the table become tables and columns, if that is settled.
+    pub(crate) fn max_nesting(&self) -> Option<u32> {
+        let settled = self.other.get("x-normalizer")?.get("max_nesting")?.as_u64()?;
+        u32::try_from(settled).ok()
+    }
+
     /// Notes that rows were seen, so that dlt creates and lists the table.
     pub fn mark_seen(&mut self) {
         self.note(|normalizer| {

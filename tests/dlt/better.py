@@ -19,7 +19,9 @@ from load import dlts_part
 
 
 class Text(Loaded):
-    """A dataset in a file, every value as its text."""
+    """A dataset in a file, every value as its text, and nothing left out."""
+
+    not_dlts = re.compile(r"(?!)")
 
     def _value(self, table: str, column: str, value: str | None) -> Any:
         return value

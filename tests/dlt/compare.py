@@ -26,13 +26,17 @@ LINKS = {"_dlt_id", "_dlt_parent_id", "_dlt_root_id"}
 VERSIONS = {"version", "version_hash", "previous_hashes", "_state_version", "_version_hash"}
 # What one side has beside the other's tables.
 OWN_TABLES = "_forebay"
-# Columns and tables for values that dlt loses since others of their row have the same name. No name of dlt's ends so.
-KEPT_APART = re.compile(r"__\d+(__|$)")
+# Columns and tables for values that dlt loses since others of their row have the same name. No name of dlt's ends so:
+# it puts a `_` before digits.
+KEPT_APART = re.compile(r"(?<!_)__\d+(__|$)")
 SHOWN = 5
 
 
 class Loaded:
     """A dataset in a file."""
+
+    # What is left out.
+    not_dlts = KEPT_APART
 
     def __init__(self, dataset: str, path: str) -> None:
         self.connection = duckdb.connect(path, read_only=True)
@@ -57,7 +61,7 @@ class Loaded:
         )
         columns: dict[str, dict[str, str]] = defaultdict(dict)
         for table, column, data_type in found.fetchall():
-            if not table.startswith(OWN_TABLES) and not KEPT_APART.search(table) and not KEPT_APART.search(column):
+            if not table.startswith(OWN_TABLES) and not self.not_dlts.search(table) and not self.not_dlts.search(column):
                 columns[table][column] = data_type
         return columns
 
@@ -69,10 +73,10 @@ class Loaded:
         computed = Schema.from_stored_schema(json.loads(stored)).version_hash
         if len({computed, stored_hash, schema["version_hash"]}) > 1:
             self.problems.append(f"stored schema: hash {stored_hash}, dlt computes {computed}")
-        schema["tables"] = {name: table for name, table in schema["tables"].items() if not KEPT_APART.search(name)}
+        schema["tables"] = {name: table for name, table in schema["tables"].items() if not self.not_dlts.search(name)}
         for table in schema["tables"].values():
             columns = table["columns"]
-            table["columns"] = {name: columns[name] for name in columns if not KEPT_APART.search(name)}
+            table["columns"] = {name: columns[name] for name in columns if not self.not_dlts.search(name)}
             # dlt forgets this of a table with `max_table_nesting` whenever a run brings no rows for it.
             if "max_nesting" in table.get("x-normalizer", {}):
                 table["x-normalizer"].pop("seen-data", None)

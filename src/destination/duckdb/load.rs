@@ -61,6 +61,9 @@ fn write(
         action: format!("load table `{table}`"),
         reason: "the schema of the package does not have it".to_owned(),
     })?;
+    if schema.tables.values().map(|table| table.columns.len()).sum::<usize>() > COLUMNS_IN_LIMIT {
+        database.lift_memory_limit()?;
+    }
     let existing = create_own_tables(database)?;
     let changes = Changes::between(schema, package.deletes, &existing);
     retype::apply(database, schema, &package.rows.retyped, &existing)?;
@@ -69,9 +72,6 @@ fn write(
     ddl::fill_root_ids(database, schema, &changes)?;
     receipt.added_columns = changes.added.iter().map(column_names).collect();
     let columns = ddl::existing_tables(database)?;
-    if columns.values().map(IndexSet::len).sum::<usize>() > COLUMNS_IN_LIMIT {
-        database.lift_memory_limit()?;
-    }
     for chain in &chains {
         ChainLoad { database, chain, existing: &existing, columns: &columns, load_id: package.load_id }
             .run(receipt)?;

@@ -57,8 +57,8 @@ fn count(load: &ChainLoad<'_>, condition: &str) -> Result<u64, DestinationError>
     Ok(load.database.first(action, &sql, [], |row| row.get(0))?.unwrap_or_default())
 }
 
-/// The condition that a row is not among those of this load. Rows that were there before any of their key keep
-/// the id of their load if they are never changed.
+/// The condition that a row is not among those of this load. Where rows that are there are never changed, their load id
+/// does not tell.
 fn is_gone(load: &ChainLoad<'_>) -> String {
     match &load.chain.strategy {
         Strategy::InsertOnly(merge) => format!(

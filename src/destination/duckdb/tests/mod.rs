@@ -9,6 +9,7 @@ mod origins;
 mod retype;
 mod strategies;
 mod tables;
+mod versions;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
