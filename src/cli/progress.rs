@@ -120,6 +120,9 @@ impl Reporter for Progress {
                 self.start(resource);
             }
             Event::Page { resource, progress } => self.page(resource, progress),
+            Event::Repaired { resource, page } => self.line(&format!(
+                "warning: page {page} of {resource} is no JSON: `NaN` was read as null, `Infinity` as text"
+            )),
             Event::ResourceEnded { end } => self.end(&end.resource),
             Event::Http(event) => self.http(&event),
             Event::Resuming { load_id, age } => self.line(&format!(

@@ -246,7 +246,12 @@ impl ResourceRun<'_> {
         let done = self.progress.series.get(&series.number);
         let number = done.map_or(0, |done| done.page_count) + 1;
         let asked = || self.extraction.client.describe(request);
-        let page = Page::parse(&response.body).map_err(|source| ExtractError::NotJson {
+        let parsed = Page::parse(&response.body);
+        let repaired =
+            parsed.is_err().then(|| page::repair(&response.body)).flatten().map(bytes::Bytes::from);
+        let whole = repaired.as_ref().unwrap_or(&response.body);
+        let parsed = if repaired.is_some() { Page::parse(whole) } else { parsed };
+        let page = parsed.map_err(|source| ExtractError::NotJson {
             request: asked(),
             page: number,
             content_type: response.content_type.clone().unwrap_or_else(|| "no content type".to_owned()),
@@ -277,10 +282,14 @@ impl ResourceRun<'_> {
             from_parent: series.from_parent.clone(),
         };
         self.progress.add(&record);
-        let body = response.body.slice_ref(selected.get().as_bytes());
+        let body = whole.slice_ref(selected.get().as_bytes());
         self.append(&Record::Page(record.clone(), body.clone()))?;
         let event = Event::Page { resource: &self.resource.name, progress: &self.progress };
         self.extraction.reporter.report(event);
+        if repaired.is_some() {
+            let event = Event::Repaired { resource: &self.resource.name, page: number };
+            self.extraction.reporter.report(event);
+        }
         Ok(KeptPage { number: self.progress.page_count, page: record, rows: body })
     }
 

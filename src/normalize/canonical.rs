@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::scan::Walk;
-use crate::schema::{Value, decode_whole};
+use crate::schema::{Value, decode};
 
 /// Writes an object of these fields. Of several fields of a name the last one counts.
 fn write_object<'a>(out: &mut String, fields: impl IntoIterator<Item = (Cow<'a, str>, &'a str)>) {
@@ -30,7 +30,7 @@ fn write_object<'a>(out: &mut String, fields: impl IntoIterator<Item = (Cow<'a, 
 /// The fields of an object, names decoded, values as they stand in the text.
 pub(super) fn fields<'a>(mut object: Walk<'a>) -> impl Iterator<Item = (Cow<'a, str>, &'a str)> {
     object.enter();
-    std::iter::from_fn(move || object.raw_member().map(|(name, value)| (decode_whole(name), value)))
+    std::iter::from_fn(move || object.raw_member().map(|(name, value)| (decode(name), value)))
 }
 
 /// The text of an object of these fields that dlt's row hashes are of: its own fields do not count.
@@ -71,7 +71,7 @@ fn write_raw(out: &mut String, raw: &str) {
             }
             out.push(']');
         }
-        Some(b'"') => write_text(out, &decode_whole(raw.get(1..raw.len() - 1).unwrap_or_default())),
+        Some(b'"') => write_text(out, &decode(raw.get(1..raw.len() - 1).unwrap_or_default())),
         Some(b't' | b'f' | b'n') | None => out.push_str(raw),
         Some(_) => write_number(out, raw),
     }

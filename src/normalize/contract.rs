@@ -4,7 +4,7 @@ use super::error::{Discarded, Example, NormalizeError, WarningKind};
 use super::row::SECOND;
 use super::store::Store;
 use super::table::{Field, TableBuilder};
-use crate::schema::{Contract, ContractEntity, ContractMode, TableHints, Value, join, normalize_path};
+use crate::schema::{Contract, ContractEntity, ContractMode, Table, TableHints, Value, join, normalize_path};
 
 /// Longest value that an example shows, in characters: enough to know it again, too little to leak a record.
 const SHOWN: usize = 20;
@@ -60,19 +60,26 @@ impl Store {
     /// # Errors
     /// New tables are frozen.
     pub(super) fn admit_table(&mut self, table: usize) -> Result<bool, NormalizeError> {
+        if self.tables[table].is_refused {
+            self.refuse_table(table, ContractMode::DiscardRow)?;
+            return Ok(false);
+        }
         let contract = self.contract_of(table).filter(|_| !self.tables[table].name.starts_with(DLT_PREFIX));
         let Some(contract) = contract else { return Ok(true) };
         let is_new = self.is_new(&self.tables[table].name);
         let mode = contract.tables();
         if is_new && mode != ContractMode::Evolve {
+            self.tables[table].is_refused = true;
             self.refuse_table(table, mode)?;
             return Ok(false);
         }
         let columns = contract.columns();
+        let evolves_once = self.schema.tables.get(&self.tables[table].name).is_some_and(Table::evolves_once);
         let grows = match (is_new, columns) {
+            (false, _) if evolves_once => Grows::Package,
             (false, _) => Grows::No,
             (true, ContractMode::Freeze) => Grows::Package,
-            (true, _) if self.has_hints(table) => Grows::Package,
+            (true, _) if !self.hints_of(table).is_empty() => Grows::Package,
             (true, _) => Grows::FirstRow,
         };
         let data_type = contract.data_type();
@@ -177,11 +184,10 @@ impl Store {
             return Verdict::Keep;
         }
         // A variant column that is there may be used.
-        let variant = self.variant_name(table, field, value);
-        match self.known_column(table, &variant) {
-            Some(_) => Verdict::Keep,
-            None => Verdict::of(ContractEntity::DataType, guard.data_type),
+        if self.has_variant(table, field, value) {
+            return Verdict::Keep;
         }
+        Verdict::of(ContractEntity::DataType, guard.data_type)
     }
 
     fn frozen(
@@ -232,14 +238,8 @@ impl Store {
             }
             break;
         }
-        self.warn_lost(table, field);
-        None
-    }
-
-    /// Counts a value that another one of its row took the place of.
-    pub(super) fn warn_lost(&mut self, table: usize, field: usize) {
-        let name = self.tables[table].fields[field].name.clone();
         self.warn(WarningKind::Collision, table, &name);
+        None
     }
 
     /// As [`Store::spare_field`], for the elements of a list, which would go to the table `spare`.
@@ -259,7 +259,14 @@ impl Store {
     /// has no more, and goes by it; here it ends with the line of the config.
     pub(super) fn list_contract(&mut self, table: usize) {
         let contract = self.own_contract(table).and_then(|contract| serde_json::to_value(contract).ok());
+        let guard = self.tables[table].guard.as_ref();
+        let evolves_once = guard
+            .is_some_and(|guard| guard.grows == Grows::Package && guard.columns != ContractMode::Evolve)
+            && !self.hints_of(table).is_empty();
         if let Some(listed) = self.schema.tables.get_mut(&self.tables[table].name) {
+            if evolves_once {
+                listed.evolve_once();
+            }
             match contract {
                 Some(contract) => listed.other.insert(Contract::KEY.to_owned(), contract),
                 None => listed.other.shift_remove(Contract::KEY),
@@ -269,34 +276,36 @@ impl Store {
 
     /// The contract that holds for a table: its own, else that of the nearest table above.
     fn contract_of(&self, table: usize) -> Option<Contract> {
-        let above = std::iter::successors(Some(table), |table| self.tables[*table].parent);
-        above.into_iter().find_map(|table| self.own_contract(table))
+        let mut above = std::iter::successors(Some(table), |table| self.above(*table));
+        above.find_map(|table| self.own_contract(table))
     }
 
     /// The contract that the config gives this very table.
     fn own_contract(&self, table: usize) -> Option<Contract> {
-        self.hints_of(table).filter_map(|hints| hints.contract).last()
+        self.hints_of(table).iter().filter_map(|hints| hints.contract).next_back()
     }
 
-    fn has_hints(&self, table: usize) -> bool {
-        self.hints_of(table).next().is_some()
+    /// What resources say of this very table: of a root table, or of a list by the keys that lead to it.
+    fn hints_of(&self, table: usize) -> Vec<&TableHints> {
+        let TableBuilder { path, parent, .. } = &self.tables[table];
+        let hints = self.roots.iter().flat_map(|root| {
+            let name = normalize_path(&root.table, self.max_length);
+            let own = parent.is_none() && path.first() == Some(&name);
+            let nested = root.nested_paths(self.max_length).into_iter();
+            let nested = nested.filter(|(hinted, _)| hinted == path).map(|(_, hints)| hints);
+            own.then_some(&root.hints).into_iter().chain(nested.collect::<Vec<_>>())
+        });
+        hints.collect()
     }
 
-    /// What resources say of this very table: of a root table, or of a child table by the keys that lead to it.
-    fn hints_of(&self, table: usize) -> impl Iterator<Item = &TableHints> {
-        let TableBuilder { name, path, is_root, .. } = &self.tables[table];
-        let root = path.first().map_or("", String::as_str);
-        let roots =
-            self.roots.iter().filter(move |hinted| normalize_path(&hinted.table, self.max_length) == root);
-        roots.flat_map(move |hinted| {
-            let own = is_root.then_some(&hinted.hints);
-            let nested = hinted.hints.nested.iter().filter(move |(keys, _)| {
-                let keys: Vec<_> = keys.iter().map(|key| normalize_path(key, self.max_length)).collect();
-                let parts = std::iter::once(root).chain(keys.iter().map(String::as_str));
-                join(parts, self.max_length) == *name
-            });
-            own.into_iter().chain(nested.map(|(_, hints)| hints))
-        })
+    /// The table that contracts come from if this one has none of its own: that of the rows around its rows, unless
+    /// it is a root table by its hints.
+    fn above(&self, table: usize) -> Option<usize> {
+        let is_root = match self.schema.tables.get(&self.tables[table].name) {
+            Some(listed) => listed.parent.is_none(),
+            None => self.hints_of(table).iter().any(|hints| hints.has_keys()),
+        };
+        self.tables[table].parent.filter(|_| !is_root)
     }
 
     /// Whether the schema has no column of the table yet, or not even the table.

@@ -39,18 +39,6 @@ pub enum NormalizeError {
         /// The columns.
         retypes: Vec<Retype>,
     },
-    /// A value that neither its column nor the variant column for its type can hold.
-    #[error("row {row} of table `{table}` has a {value_type} that column `{column}` cannot hold")]
-    Misfit {
-        /// Normalized name of the table.
-        table: String,
-        /// Normalized name of the variant column.
-        column: String,
-        /// dlt's name for the type of the value.
-        value_type: &'static str,
-        /// Which row of the table in this package, from 1.
-        row: u64,
-    },
     /// A batch could not be written.
     #[error("could not write rows of table `{table}` to `{}`", path.display())]
     Spill {
@@ -70,11 +58,11 @@ impl NormalizeError {
             Self::Frozen { .. } => Some(
                 "let the table change with `evolve` in `schema_contract`, or leave such data out with `discard_row` or `discard_value`",
             ),
-            Self::Null { .. } => {
-                Some("a key needs a value in each row: check the spelling, or name another field")
-            }
+            Self::Null { .. } => Some(
+                "a key, like any column with `nullable = false`, needs a value in each row: check the spelling, or name another field",
+            ),
             Self::Spill { .. } => Some("free space below the work directory"),
-            Self::Misfit { .. } | Self::Retype { .. } => None,
+            Self::Retype { .. } => None,
         }
     }
 }

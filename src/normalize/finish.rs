@@ -4,6 +4,7 @@ use super::error::NormalizeError;
 use super::store::Store;
 use super::table::System;
 use super::{Normalized, Origin, TableRows};
+use crate::schema::Table;
 
 impl Store {
     /// Writes what is left.
@@ -36,8 +37,8 @@ impl Store {
         Ok(Normalized { schema: self.schema, tables, retyped: self.retypes.changed, origins })
     }
 
-    /// Lists tables that got no rows: those that resources say something of, as dlt does, and if asked for those of empty lists. Only
-    /// where that is asked for they are created.
+    /// Lists tables that got no rows: those that resources say something of, as dlt does, and if asked for those of
+    /// empty lists. Only where that is asked for they are created.
     fn list_rest(&mut self) -> Result<(), NormalizeError> {
         let creates = self.options.empty_tables;
         for table in 0..self.tables.len() {
@@ -55,11 +56,11 @@ impl Store {
 
     /// Gives a table without rows what any row would bring.
     fn create_empty(&mut self, table: usize) {
-        if self.schema.tables.get(&self.tables[table].name).is_some_and(|listed| listed.has_seen_data()) {
+        if self.schema.tables.get(&self.tables[table].name).is_some_and(Table::has_seen_data) {
             return;
         }
         let root = self.root_above(table);
-        let own: &[System] = match (root == table, self.tables[root].propagates_id) {
+        let own: &[System] = match (self.tables[table].is_root, self.tables[root].propagates_id) {
             (true, _) => &[System::LoadId, System::RowId],
             (false, true) => &[System::RootId, System::ParentId, System::ListIndex, System::RowId],
             (false, false) => &[System::ParentId, System::ListIndex, System::RowId],

@@ -10,6 +10,7 @@ mod error;
 mod finish;
 mod hints;
 mod ids;
+mod put;
 mod retype;
 mod root;
 mod roots;

@@ -16,7 +16,7 @@ const NULL_ONLY: &str = "x-null-only";
 #[derive(Debug)]
 pub(super) struct Retypes {
     /// Whether columns are widened at all.
-    is_on: bool,
+    pub(super) is_on: bool,
     /// What earlier tries asked for.
     asked: Vec<Retype>,
     /// Columns of [`Retypes::asked`] that stay as they are: the database cannot change them.

@@ -11,7 +11,7 @@ use super::shape::{Key, List, ListId, Place, Shape, ShapeId, member_path};
 use super::store::{Link, Store};
 use super::table::IdRule;
 use super::{NormalizeJob, Normalized};
-use crate::schema::{SEPARATOR, Value, join, normalize_path};
+use crate::schema::{SEPARATOR, Table, Value, join, normalize_path};
 
 /// dlt's limit where a resource gives none. It also bounds the recursion over lists.
 const MAX_NESTING: i64 = 1000;
@@ -36,12 +36,15 @@ pub(super) struct Rows {
     roots: Vec<ShapeId>,
     store: Store,
     max_length: usize,
-    key_count: u32,
+    /// Objects so far.
+    object_count: u64,
 }
 
 /// What one root row needs while it is taken apart; child rows share it.
 #[derive(Debug, Default)]
 struct Scratch<'a> {
+    /// Fields of the object at hand, by their place in its shape.
+    members: Vec<(usize, Token<'a>)>,
     /// Fields of the row at hand.
     values: Vec<(usize, Value<'a>)>,
     /// Objects that wait for their turn.
@@ -84,7 +87,12 @@ impl Rows {
         let tables: Vec<_> = job
             .roots
             .iter()
-            .map(|root| (normalize_path(&root.table, max_length), root.hints.max_table_nesting))
+            .map(|root| {
+                let name = normalize_path(&root.table, max_length);
+                // What an earlier run was told counts until it is told something else, as in dlt.
+                let known = job.schema.tables.get(&name).and_then(Table::max_nesting);
+                (name, root.hints.max_table_nesting.or(known))
+            })
             .collect();
         let mut store = Store::new(job);
         for (root, (name, nesting)) in tables.into_iter().enumerate() {
@@ -94,7 +102,7 @@ impl Rows {
             shapes.push(Shape::of_rows(table, ROOT, level));
         }
         let roots = (0..shapes.len()).collect();
-        Self { roots, shapes, lists: Vec::new(), store, max_length, key_count: 0 }
+        Self { roots, shapes, lists: Vec::new(), store, max_length, object_count: 0 }
     }
 
     /// Takes in a root row. What is no object is a row with one field, `value`.
@@ -207,13 +215,32 @@ impl Rows {
     }
 
     fn object<'a>(&mut self, shape: ShapeId, walk: &mut Walk<'a>, scratch: &mut Scratch<'a>) {
+        let mut members = std::mem::take(&mut scratch.members);
         let mut expected = 0;
+        self.object_count += 1;
         walk.enter();
         while let Some((name, token)) = walk.member() {
             let position = self.position(shape, name, expected, Place::Member);
-            self.value(shape, position, token, scratch);
+            let key = self.shapes[shape].key(position);
+            if key.met_in == self.object_count {
+                // Of a key that comes twice the last value counts, at the place of the first.
+                let (field, at) = (key.field, key.met_at);
+                if members[at].1 != token {
+                    let table = self.shapes[shape].table;
+                    let name = self.store.tables[table].fields[field].name.clone();
+                    self.store.warn(WarningKind::Collision, table, &name);
+                }
+                members[at].1 = token;
+            } else {
+                (key.met_in, key.met_at) = (self.object_count, members.len());
+                members.push((position, token));
+            }
             expected = position + 1;
         }
+        for (position, token) in members.drain(..) {
+            self.value(shape, position, token, scratch);
+        }
+        scratch.members = members;
     }
 
     /// The place of a key among those of the shape.
@@ -227,7 +254,7 @@ impl Rows {
     /// Sorts one field of an object in.
     fn value<'a>(&mut self, shape: ShapeId, position: usize, token: Token<'a>, scratch: &mut Scratch<'a>) {
         let Shape { table, level, .. } = self.shapes[shape];
-        let Key { field, id, .. } = *self.shapes[shape].key(position);
+        let field = self.shapes[shape].key(position).field;
         let value = match token {
             Token::Scalar(value) => value,
             Token::Object(text) | Token::Array(text)
@@ -242,77 +269,59 @@ impl Rows {
             }
             Token::Array(text) => {
                 let list = self.nested_list(shape, position);
-                self.set_list(list, id, text, scratch);
+                self.set_list(list, text, scratch);
                 return;
             }
         };
-        self.set(table, field, id, value, scratch);
+        self.set(table, field, value, scratch);
     }
 
     /// Notes a field's value.
-    fn set<'a>(&mut self, table: usize, field: usize, key: u32, value: Value<'a>, scratch: &mut Scratch<'a>) {
+    fn set<'a>(&mut self, table: usize, field: usize, value: Value<'a>, scratch: &mut Scratch<'a>) {
         let builder = &mut self.store.tables[table];
         let row = builder.row_number();
         let seen = &mut builder.fields[field];
         if seen.seen_in == row {
-            self.collide(table, field, key, value, scratch);
+            self.collide(table, field, value, scratch);
             return;
         }
         seen.seen_in = row;
         seen.seen_at = scratch.values.len();
-        seen.seen_by = key;
         scratch.values.push((field, value));
     }
 
     /// A second value under the same name takes the place of the first, as in dlt; the first one goes to a column
-    /// of its own. What stands twice under the very same key is settled by any reader of JSON: the last one counts.
+    /// of its own.
     #[cold]
-    fn collide<'a>(
-        &mut self,
-        table: usize,
-        field: usize,
-        key: u32,
-        value: Value<'a>,
-        scratch: &mut Scratch<'a>,
-    ) {
-        let seen = &mut self.store.tables[table].fields[field];
-        let earlier_key = std::mem::replace(&mut seen.seen_by, key);
-        let winner = &mut scratch.values[seen.seen_at].1;
+    fn collide<'a>(&mut self, table: usize, field: usize, value: Value<'a>, scratch: &mut Scratch<'a>) {
+        let winner = &mut scratch.values[self.store.tables[table].fields[field].seen_at].1;
         let earlier = std::mem::replace(winner, value);
         if earlier == Value::Null || earlier == *winner {
             return;
         }
-        if earlier_key == key {
-            self.store.warn_lost(table, field);
-        } else if let Some(spare) = self.store.spare_field(table, field) {
-            self.set(table, spare, earlier_key, earlier, scratch);
+        if let Some(spare) = self.store.spare_field(table, field) {
+            self.set(table, spare, earlier, scratch);
         }
     }
 
     /// Notes a list; of two of the same path both are kept, as in [`Rows::collide`].
-    fn set_list<'a>(&mut self, list: ListId, key: u32, text: &'a str, scratch: &mut Scratch<'a>) {
+    fn set_list<'a>(&mut self, list: ListId, text: &'a str, scratch: &mut Scratch<'a>) {
         let seen = &mut self.lists[list];
-        let table = seen.parent;
-        let row = self.store.tables[table].row_number();
+        let row = self.store.tables[seen.parent].row_number();
         if seen.seen_in != row {
             seen.seen_in = row;
             seen.seen_at = scratch.lists.len();
-            seen.seen_by = key;
             scratch.lists.push((list, text));
             return;
         }
-        let earlier_key = std::mem::replace(&mut seen.seen_by, key);
         let earlier = std::mem::replace(&mut scratch.lists[seen.seen_at].1, text);
         let is_empty =
             |list: &str| list.bytes().all(|byte| matches!(byte, b'[' | b']') || byte.is_ascii_whitespace());
         if earlier == text || is_empty(earlier) {
             return;
         }
-        let path = seen.path.join(SEPARATOR);
-        if earlier_key == key {
-            self.store.warn(WarningKind::Collision, table, &path);
-        } else if let Some(spare) = self.spare_list(list, row) {
-            self.set_list(spare, earlier_key, earlier, scratch);
+        if let Some(spare) = self.spare_list(list, row) {
+            self.set_list(spare, earlier, scratch);
         }
     }
 
@@ -338,6 +347,9 @@ impl Rows {
     /// Names a key that was not met before at this place.
     fn add_key(&mut self, shape: ShapeId, raw: &str, place: Place) -> usize {
         let key = crate::schema::decode(raw);
+        if let Some(position) = self.shapes[shape].find_escaped(raw, &key) {
+            return position;
+        }
         let name = normalize_path(&key, self.max_length);
         let Shape { table, path, source, .. } = &self.shapes[shape];
         let parts = path.iter().map(String::as_str).chain([name.as_str()]);
@@ -348,8 +360,7 @@ impl Rows {
             Place::Parent => self.parent_path(shape, &key),
         };
         let field = self.store.field(*table, &field_name, &source);
-        self.key_count += 1;
-        self.shapes[shape].add(raw, name, source, self.key_count, field)
+        self.shapes[shape].add(&key, Key::new(raw, name, source, field))
     }
 
     /// The path of a field `_<parent>_<field>` in the parent's row.
@@ -376,7 +387,7 @@ impl Rows {
         }
         let around = &mut self.shapes[shape];
         let (parent, level) = (around.table, around.row_level - 1);
-        let path = around.path_of(position);
+        let path = around.list_path_of(position);
         let source = format!("{}[*]", around.key(position).source);
         let same = |list: &List| list.parent == parent && list.level == level && list.path == path;
         let list = match self.lists.iter().position(same) {
@@ -394,7 +405,7 @@ impl Rows {
         self.shapes.push(Shape::of_rows(table, source, level));
         self.shapes.push(Shape::of_rows(table, source, level - 1));
         let wrapped = rows + 1;
-        self.lists.push(List { parent, path, level, rows, wrapped, seen_in: 0, seen_at: 0, seen_by: 0 });
+        self.lists.push(List { parent, path, level, rows, wrapped, seen_in: 0, seen_at: 0 });
         self.lists.len() - 1
     }
 }

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use crate::schema::strip;
+
 /// Index of a [`Shape`].
 pub(super) type ShapeId = usize;
 /// Index of a [`List`].
@@ -36,16 +38,28 @@ pub(super) struct Key {
     raw: Box<str>,
     /// Normalized name.
     pub(super) name: String,
+    /// Whether there is nothing but white space in it.
+    pub(super) is_blank: bool,
     /// Path of its values in the source.
     pub(super) source: String,
-    /// Tells it from all other keys.
-    pub(super) id: u32,
     /// The field of the table that it fills.
     pub(super) field: usize,
     /// Where objects under this key go on.
     pub(super) object: Option<ShapeId>,
     /// Where lists under this key go on.
     pub(super) list: Option<ListId>,
+    /// The last object that had the key.
+    pub(super) met_in: u64,
+    /// Which of that object's keys it was.
+    pub(super) met_at: usize,
+}
+
+impl Key {
+    /// A key that has not been met: the text between its quotes, its name, its source, its number, its field.
+    pub(super) fn new(raw: &str, name: String, source: String, field: usize) -> Self {
+        let raw = raw.into();
+        Self { raw, name, is_blank: false, source, field, object: None, list: None, met_in: 0, met_at: 0 }
+    }
 }
 
 /// Lists at one place: the child table that they fill.
@@ -65,8 +79,6 @@ pub(super) struct List {
     pub(super) seen_in: u64,
     /// Where the list of that row waits.
     pub(super) seen_at: usize,
-    /// The key it stands under.
-    pub(super) seen_by: u32,
 }
 
 /// How a value stands in its place.
@@ -116,6 +128,14 @@ impl Shape {
         path
     }
 
+    /// The same for the table of a list. As in dlt a blank key has no part in its name, unless it is the only one.
+    pub(super) fn list_path_of(&self, position: usize) -> Vec<String> {
+        if self.keys[position].is_blank && !self.path.is_empty() {
+            return self.path.clone();
+        }
+        self.path_of(position)
+    }
+
     /// Position of a key; `guess` is where it is expected.
     pub(super) fn find(&self, raw: &str, guess: usize) -> Option<usize> {
         if self.keys.get(guess).is_some_and(|key| *key.raw == *raw) {
@@ -124,11 +144,21 @@ impl Shape {
         self.index.get(raw).copied()
     }
 
-    /// Adds a key. Returns its position.
-    pub(super) fn add(&mut self, raw: &str, name: String, source: String, id: u32, field: usize) -> usize {
-        let position = self.keys.len();
-        self.keys.push(Key { raw: raw.into(), name, source, id, field, object: None, list: None });
+    /// Position of a key that was added with other escapes.
+    pub(super) fn find_escaped(&mut self, raw: &str, decoded: &str) -> Option<usize> {
+        let position = self.index.get(decoded).copied().filter(|_| is_plain(decoded))?;
         self.index.insert(raw.into(), position);
+        Some(position)
+    }
+
+    /// Adds a key. Returns its position.
+    pub(super) fn add(&mut self, decoded: &str, key: Key) -> usize {
+        let position = self.keys.len();
+        self.index.insert(key.raw.clone(), position);
+        if is_plain(decoded) {
+            self.index.insert(decoded.into(), position);
+        }
+        self.keys.push(Key { is_blank: strip(decoded).is_empty(), ..key });
         position
     }
 
@@ -136,6 +166,11 @@ impl Shape {
     pub(super) fn key(&mut self, position: usize) -> &mut Key {
         &mut self.keys[position]
     }
+}
+
+/// Whether a key reads the same between quotes.
+fn is_plain(decoded: &str) -> bool {
+    !decoded.contains(['"', '\\'])
 }
 
 #[cfg(test)]

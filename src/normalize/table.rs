@@ -100,6 +100,8 @@ pub(super) struct TableBuilder {
     pub(super) was_met: bool,
     /// What its contract lets rows change; `None`: everything.
     pub(super) guard: Option<Box<Guard>>,
+    /// Whether its contract does not let it be added.
+    pub(super) is_refused: bool,
     /// Rows that the contract let go.
     pub(super) discarded: u64,
     /// Rows of the batch.
@@ -127,8 +129,6 @@ pub(super) struct Field {
     pub(super) seen_in: u64,
     /// Where that value waits.
     pub(super) seen_at: usize,
-    /// The key it stands under.
-    pub(super) seen_by: u32,
     /// Path of its values in the source: of the first key of that name.
     pub(super) source: String,
     /// Whether a row had null here while there was no column.
@@ -158,6 +158,7 @@ impl TableBuilder {
             is_hinted: false,
             was_met: false,
             guard: None,
+            is_refused: false,
             discarded: 0,
             rows: 0,
             bytes: 0,
@@ -187,7 +188,6 @@ impl TableBuilder {
             variants: Vec::new(),
             seen_in: 0,
             seen_at: 0,
-            seen_by: 0,
             source: source.to_owned(),
             was_null: false,
         });

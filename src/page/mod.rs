@@ -7,6 +7,7 @@ mod count;
 mod detect;
 mod object;
 mod path;
+mod repair;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -14,6 +15,7 @@ use serde_json::value::RawValue;
 pub use detect::detect_rows;
 pub use object::{Fields, fields};
 pub use path::{JsonPath, JsonPathError};
+pub use repair::repair;
 
 /// The body of one response, its outermost level parsed.
 #[derive(Debug)]

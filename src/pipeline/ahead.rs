@@ -40,6 +40,7 @@ pub(super) struct Prepared {
 }
 
 /// What the rows became.
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 enum Made {
     /// All of them are in tables.
     Tables(Tables),

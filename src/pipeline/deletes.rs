@@ -91,7 +91,7 @@ pub(super) fn decide(
         let discarded = tables.discarded.contains(&table).then_some(Doubt::Discarded);
         match (reads.doubt(resource).or(discarded), resource.deletes) {
             (None, Some(deletes)) => {
-                decision.deletes.push(Deletes { table, mode: deletes.mode, max_share: deletes.max_share })
+                decision.deletes.push(Deletes { table, mode: deletes.mode, max_share: deletes.max_share });
             }
             (Some(doubt), _) => decision.refused.push(Refused { resource: resource.name.clone(), doubt }),
             (None, None) => {}

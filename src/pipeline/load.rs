@@ -64,10 +64,15 @@ pub(super) async fn load_package(
         let attempt = Attempt::new(run, &package, &excluded, &retyped);
         let tables = prepared.take().and_then(|prepared| prepared.tables_for(&committed));
         let known = committed.schema.clone();
-        match tokio::task::spawn_blocking(move || attempt.load(committed, tables)).await? {
+        match tokio::task::spawn_blocking(move || attempt.load(&committed, tables)).await? {
             Err(Error::Normalize { resource, load_id, source }) => {
                 let error = Error::Normalize { resource: resource.clone(), load_id, source };
                 fail_resource(report, &resource, &error);
+                for (child, parent) in below(run.plan, &resource) {
+                    if package.manifest.selected.contains(child) && excluded.insert(child.clone()) {
+                        leave_out(report, child, parent);
+                    }
+                }
                 excluded.insert(resource);
             }
             Err(Error::Load { source: DestinationError::SchemaMoved { .. }, .. })
@@ -157,7 +162,7 @@ impl Attempt {
     }
 
     /// Returns `None` if there is nothing to write.
-    fn load(&self, committed: Committed, prepared: Option<Tables>) -> Result<Option<Loaded>, Error> {
+    fn load(&self, committed: &Committed, prepared: Option<Tables>) -> Result<Option<Loaded>, Error> {
         let plan = &self.plan;
         let base_hash = committed.schema_hash();
         let mut tables = match prepared {
@@ -168,7 +173,7 @@ impl Attempt {
                 rows::from_journal(plan, &self.package, schema, length, &self.excluded, &self.retyped)?
             }
         };
-        if self.has_nothing_new(&tables, &committed) {
+        if self.has_nothing_new(&tables, committed) {
             return Ok(None);
         }
         let emptied = self.emptied(&tables);
@@ -289,15 +294,39 @@ fn run_record(end: &ResourceRecord) -> RunRecord {
     }
 }
 
-fn fail_resource(report: &mut RunReport, resource: &str, error: &Error) {
-    if !report.resources.iter().any(|entry| entry.resource == resource) {
-        // A package of an earlier run: this one's own work has not begun.
-        report.warnings.push(chain(error).join(": "));
+/// The resources below a resource, parents first, each with its parent.
+fn below<'a>(plan: &'a Plan, resource: &str) -> Vec<(&'a String, &'a str)> {
+    let mut found: Vec<(&String, &str)> = Vec::new();
+    for child in &plan.resources {
+        if let Some(parent) = &child.parent
+            && (parent == resource || found.iter().any(|(name, _)| *name == parent))
+        {
+            found.push((&child.name, parent));
+        }
     }
-    for entry in report.resources.iter_mut().filter(|entry| entry.resource == resource) {
-        entry.outcome = "failed".to_owned();
-        entry.causes = chain(error);
-        entry.hint = error.hint();
+    found
+}
+
+/// Fails a resource whose parent failed.
+fn leave_out(report: &mut RunReport, resource: &str, parent: &str) {
+    let causes =
+        [format!("could not load resource `{resource}`"), format!("its parent `{parent}` was not loaded")];
+    fail(report, resource, &causes, Some("once its parent is loaded, this resource is, too".to_owned()));
+}
+
+fn fail_resource(report: &mut RunReport, resource: &str, error: &Error) {
+    fail(report, resource, &chain(error), error.hint());
+}
+
+fn fail(report: &mut RunReport, resource: &str, causes: &[String], hint: Option<String>) {
+    match report.resources.iter_mut().find(|entry| entry.resource == resource) {
+        Some(entry) => {
+            entry.outcome = "failed".to_owned();
+            entry.causes = causes.to_vec();
+            entry.hint = hint;
+        }
+        // A package of an earlier run: this one's own work has not begun.
+        None => report.warnings.push(causes.join(": ")),
     }
 }
 

@@ -51,6 +51,13 @@ pub enum Event<'a> {
         /// Where it stands.
         progress: &'a ResourceProgress,
     },
+    /// A page was received that is no JSON in the strict sense, and could be read.
+    Repaired {
+        /// Name of the resource.
+        resource: &'a str,
+        /// Number of the page in its pagination, from 1.
+        page: u64,
+    },
     /// A resource ended.
     ResourceEnded {
         /// How.

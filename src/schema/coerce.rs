@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::pytext::{float_text, parse_float, parse_int, strip};
+use super::pytext::{decimal_text, float_text, parse_float, parse_int, strip};
 use super::timestamp::{self, DAY, Moment};
 use super::value::Value;
 use super::{Column, DataType};
@@ -154,11 +154,17 @@ fn to_float(value: &Value<'_>) -> Option<f64> {
     match value {
         Value::Float(number) => Some(*number),
         Value::Int(number) => Some(*number as f64),
-        Value::Wide(digits) => digits.parse().ok(),
+        Value::Wide(digits) => wide_to_float(digits),
         Value::Text(text) if strip(text).starts_with("0x") => Some(parse_int(text)? as f64),
         Value::Text(text) => parse_float(text),
         _ => None,
     }
+}
+
+/// dlt gives up digits of integers up to 2^64 and fails on larger ones: those have to be equal to the double.
+fn wide_to_float(digits: &str) -> Option<f64> {
+    let number: f64 = digits.parse().ok()?;
+    (digits.parse::<u64>().is_ok() || format!("{number:.0}") == digits).then_some(number)
 }
 
 fn to_bool(value: &Value<'_>) -> Option<bool> {
@@ -217,11 +223,10 @@ fn to_decimal(value: &Value<'_>, column: ColumnType) -> Option<i128> {
         Value::Wide(digits) => scale_integer(digits.parse().ok()?, column),
         Value::Float(number) => parse_decimal(&float_text(*number), column),
         Value::Text(text) => {
-            let text = strip(text);
-            if text.starts_with("0x") {
+            if strip(text).starts_with("0x") {
                 return scale_integer(parse_int(text)?, column);
             }
-            parse_decimal(text, column)
+            parse_decimal(&decimal_text(text), column)
         }
         _ => None,
     }
@@ -305,7 +310,8 @@ fn to_json<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
     match value {
         Value::Json(text) => Some(Cow::Owned(super::json::compact(text))),
         Value::Text(text) => {
-            serde_json::from_str::<&serde_json::value::RawValue>(text).ok()?;
+            // Read whole, since numbers that no double holds are no JSON to dlt.
+            serde_json::from_str::<serde_json::Value>(text).ok()?;
             Some(Cow::Owned(super::json::compact(text)))
         }
         _ => None,
@@ -320,6 +326,17 @@ mod tests {
     fn check(data_type: DataType, value: &Value<'_>, expected: impl Into<Option<Cell<'static>>>) {
         let column = ColumnType::of(&Column::new("c", data_type)).unwrap();
         assert_eq!(coerce(column, value), expected.into(), "{value:?} into {data_type:?}");
+    }
+
+    fn check_precision(
+        data_type: DataType,
+        precision: u32,
+        value: &Value<'_>,
+        expected: impl Into<Option<Cell<'static>>>,
+    ) {
+        let column = Column { precision: Some(precision), ..Column::new("c", data_type) };
+        let column = ColumnType::of(&column).unwrap();
+        assert_eq!(coerce(column, value), expected.into(), "{value:?} into {data_type:?} of {precision}");
     }
 
     fn text(text: &str) -> Value<'_> {
@@ -349,10 +366,28 @@ mod tests {
         check(DataType::Bigint, &Value::Float(2.5), None);
         check(DataType::Bigint, &Value::Float(1e300), None);
         check(DataType::Bigint, &Value::Bool(true), None);
+        check_precision(DataType::Bigint, 8, &Value::Int(-128), int(-128));
+        check_precision(DataType::Bigint, 8, &Value::Int(128), None);
+        check_precision(DataType::Bigint, 32, &text("2147483648"), None);
+        let wide = |value| Some(Cell::Decimal(value));
+        check_precision(DataType::Bigint, 128, &Value::Int(-1), wide(-1));
+        check_precision(DataType::Bigint, 128, &Value::Wide("9223372036854775808"), wide(1 << 63));
+        check_precision(DataType::Bigint, 128, &Value::Float(1e300), None);
         check(DataType::Bigint, &Value::Wide("9223372036854775808"), None);
         check(DataType::Double, &text("1e5"), Some(Cell::Float(1e5)));
         check(DataType::Double, &text("0x1f"), Some(Cell::Float(31.0)));
         check(DataType::Double, &text("nan"), None);
+        check(
+            DataType::Double,
+            &Value::Wide("18446744073709551615"),
+            Some(Cell::Float(18446744073709551616.0)),
+        );
+        check(
+            DataType::Double,
+            &Value::Wide("36893488147419103232"),
+            Some(Cell::Float(36893488147419103232.0)),
+        );
+        check(DataType::Double, &Value::Wide("36893488147419103233"), None);
         check(DataType::Double, &Value::Int(3), Some(Cell::Float(3.0)));
         check(DataType::Double, &Value::Bool(true), None);
         check(DataType::Bool, &text("YES"), Some(Cell::Bool(true)));
@@ -389,6 +424,9 @@ mod tests {
         check(DataType::Decimal, &text("0e99"), decimal(0));
         check(DataType::Decimal, &text("1e40"), None);
         check(DataType::Decimal, &text("x"), None);
+        check(DataType::Decimal, &text(" _1__0._5 "), decimal(10_500_000_000));
+        check(DataType::Decimal, &text("\u{661}.\u{662}"), decimal(1_200_000_000));
+        check(DataType::Decimal, &text("nan"), None);
         check(DataType::Decimal, &Value::Float(0.1), decimal(100_000_000));
         check(DataType::Wei, &text("0x10"), decimal(16));
         check(
@@ -403,6 +441,7 @@ mod tests {
     fn hinted_json_and_binary() {
         check(DataType::Json, &text("[1, 2]"), stored("[1,2]"));
         check(DataType::Json, &text("nope"), None);
+        check(DataType::Json, &text("[1E400]"), None);
         check(DataType::Json, &Value::Int(1), None);
         check(DataType::Binary, &text("0x01ff"), Some(Cell::Binary(vec![1, 255])));
         check(DataType::Binary, &text("AQI="), Some(Cell::Binary(vec![1, 2])));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Contract, WriteDisposition};
+use super::{Column, Contract, Hint, WriteDisposition};
 
 /// Hints of a root table, or of a child table that a resource names in `nested_hints`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +24,12 @@ pub struct TableHints {
 }
 
 impl TableHints {
+    /// Whether they name a key: then they make a root table.
+    pub(crate) fn has_keys(&self) -> bool {
+        let keyed = |column: &Column| column.has(Hint::PrimaryKey) || column.has(Hint::MergeKey);
+        !self.primary_key.is_empty() || !self.merge_key.is_empty() || self.columns.iter().any(keyed)
+    }
+
     /// The write disposition alone. dlt's default is `append`.
     pub fn write_disposition(&self) -> WriteDisposition {
         match self.disposition {

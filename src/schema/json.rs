@@ -4,18 +4,8 @@ use std::borrow::Cow;
 
 /// Decodes what stands between the quotes of a JSON string.
 ///
-/// NUL goes, as it does in dlt's way to DuckDB and Postgres. A surrogate without its partner, which no text can
-/// hold, becomes U+FFFD.
+/// A surrogate without its partner, which no text can hold, becomes U+FFFD.
 pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
-    match decode_whole(raw) {
-        Cow::Owned(text) if text.contains('\0') => Cow::Owned(text.replace('\0', "")),
-        text => text,
-    }
-}
-
-/// Decodes what stands between the quotes of a JSON string, NUL included. A surrogate without its partner becomes
-/// U+FFFD.
-pub(crate) fn decode_whole(raw: &str) -> Cow<'_, str> {
     let Some(first) = raw.find('\\') else { return Cow::Borrowed(raw) };
     let mut out = String::with_capacity(raw.len());
     out.push_str(&raw[..first]);
@@ -120,7 +110,7 @@ mod tests {
             ("plain", "plain"),
             (r#"a\"b\\c\/d\n\t"#, "a\"b\\c/d\n\t"),
             (r"caf\u00e9 \ud83d\ude00!", "café 😀!"),
-            (r"a\u0000b", "ab"),
+            (r"a\u0000b", "a\0b"),
             (r"\ud800", "\u{fffd}"),
             (r"\ud800\ud800x", "\u{fffd}\u{fffd}x"),
             (r"\udc00\u0041", "\u{fffd}A"),

@@ -22,10 +22,11 @@ pub use contract::{Contract, ContractEntity, ContractMode};
 pub use hints::{
     DELETED_AT, DeleteMode, Disposition, History, MergeStrategy, SchemaOptions, TableHints, TypeConflict,
 };
-pub(crate) use json::{decode, decode_whole};
+pub(crate) use json::decode;
 pub(crate) use merge::renamed;
 pub(crate) use naming::SEPARATOR;
 pub use naming::{join, normalize_identifier, normalize_path};
+pub(crate) use pytext::strip;
 pub use stored::{ENGINE_VERSION, SchemaError};
 pub use table::{Table, WriteDisposition};
 pub(crate) use timestamp::parse_setting as parse_instant_setting;

@@ -83,6 +83,13 @@ fn plain_digits(text: &str) -> Option<String> {
     Some(out)
 }
 
+/// The text that `Decimal(text)` reads: without underscores, wherever they are, and in ASCII digits.
+pub(crate) fn decimal_text(text: &str) -> String {
+    let symbols = strip(text).chars().filter(|symbol| *symbol != '_');
+    let digit = |symbol| decimal_digit(symbol).and_then(|digit| char::from_digit(digit, 10));
+    symbols.map(|symbol| digit(symbol).unwrap_or(symbol)).collect()
+}
+
 /// `str(float)`: `1.5`, `2.0`, `1e+300`, `1e-05`.
 pub(crate) fn float_text(value: f64) -> String {
     let shortest = format!("{value:e}");

@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 use super::column::{Column, Hint};
 use super::hints::MergeStrategy;
 
+/// Mark of a table that is new to its contract, beside `seen-data`.
+const EVOLVES_ONCE: &str = "evolve-columns-once";
+
 /// What happens to rows that are there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,12 +89,38 @@ impl Table {
         })
     }
 
+    /// How many levels of lists and objects in rows of the table become tables and columns, if that is settled.
+    pub(crate) fn max_nesting(&self) -> Option<u32> {
+        let settled = self.other.get("x-normalizer")?.get("max_nesting")?.as_u64()?;
+        u32::try_from(settled).ok()
+    }
+
     /// Notes that rows were seen, so that dlt creates and lists the table.
     pub fn mark_seen(&mut self) {
-        let normalizer = self.other.entry("x-normalizer").or_insert_with(|| json!({}));
-        if let Some(normalizer) = normalizer.as_object_mut() {
+        self.note(|normalizer| {
+            normalizer.shift_remove(EVOLVES_ONCE);
             normalizer.insert("seen-data".to_owned(), Value::Bool(true));
+        });
+    }
+
+    /// Notes that the first rows may add columns whatever the contract says.
+    pub(crate) fn evolve_once(&mut self) {
+        self.note(|normalizer| drop(normalizer.insert(EVOLVES_ONCE.to_owned(), Value::Bool(true))));
+    }
+
+    /// Changes what dlt's normalizer keeps of the table.
+    fn note(&mut self, change: impl FnOnce(&mut Map<String, Value>)) {
+        if let Some(normalizer) =
+            self.other.entry("x-normalizer").or_insert_with(|| json!({})).as_object_mut()
+        {
+            change(normalizer);
         }
+    }
+
+    /// Whether the first rows may add columns whatever the contract says.
+    pub(crate) fn evolves_once(&self) -> bool {
+        self.other.get("x-normalizer").and_then(|normalizer| normalizer.get(EVOLVES_ONCE))
+            == Some(&Value::Bool(true))
     }
 
     /// Whether rows were ever seen: only such tables are in the database.

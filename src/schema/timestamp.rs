@@ -6,6 +6,9 @@
 /// Microseconds of a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
 
+/// The instants of the years 1 to 9999, which Python has dates for: dlt fails on others, and so would readers.
+const INSTANTS: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
+
 /// What a text says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
@@ -280,7 +283,8 @@ impl Parser<'_> {
         }
         match (day, time) {
             (Some(day), Some((time, offset))) => {
-                Some(Moment::Instant(i64::from(day) * DAY + time - offset.unwrap_or(0)))
+                let instant = i64::from(day) * DAY + time - offset.unwrap_or(0);
+                INSTANTS.contains(&instant).then_some(Moment::Instant(instant))
             }
             (Some(day), None) => Some(Moment::Day(day)),
             (None, Some((time, offset))) => Some(Moment::Time((time - offset.unwrap_or(0)).rem_euclid(DAY))),
@@ -437,6 +441,8 @@ mod tests {
             "2024-01-15T10:00:00/P1D",
             "2024-01-15T10:00:00+24:00",
             "2024-01-15T10:00:00-99:99",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
             "2024-W54-1T10:00:00",
             "2024-367T10:00:00",
             "2024-01-15T10:00:00.",

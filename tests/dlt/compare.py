@@ -11,6 +11,7 @@ import argparse
 import base64
 import hashlib
 import json
+import re
 import sys
 import zlib
 from collections import Counter, defaultdict
@@ -25,6 +26,8 @@ LINKS = {"_dlt_id", "_dlt_parent_id", "_dlt_root_id"}
 VERSIONS = {"version", "version_hash", "previous_hashes", "_state_version", "_version_hash"}
 # What one side has beside the other's tables.
 OWN_TABLES = "_forebay"
+# Columns and tables for values that dlt loses since others of their row have the same name. No name of dlt's ends so.
+KEPT_APART = re.compile(r"__\d+(__|$)")
 SHOWN = 5
 
 
@@ -54,7 +57,7 @@ class Loaded:
         )
         columns: dict[str, dict[str, str]] = defaultdict(dict)
         for table, column, data_type in found.fetchall():
-            if not table.startswith(OWN_TABLES):
+            if not table.startswith(OWN_TABLES) and not KEPT_APART.search(table) and not KEPT_APART.search(column):
                 columns[table][column] = data_type
         return columns
 
@@ -66,7 +69,10 @@ class Loaded:
         computed = Schema.from_stored_schema(json.loads(stored)).version_hash
         if len({computed, stored_hash, schema["version_hash"]}) > 1:
             self.problems.append(f"stored schema: hash {stored_hash}, dlt computes {computed}")
+        schema["tables"] = {name: table for name, table in schema["tables"].items() if not KEPT_APART.search(name)}
         for table in schema["tables"].values():
+            columns = table["columns"]
+            table["columns"] = {name: columns[name] for name in columns if not KEPT_APART.search(name)}
             # dlt forgets this of a table with `max_table_nesting` whenever a run brings no rows for it.
             if "max_nesting" in table.get("x-normalizer", {}):
                 table["x-normalizer"].pop("seen-data", None)
@@ -144,9 +150,14 @@ class Loaded:
         hints = self.schema["tables"].get(table, {}).get("columns", {}).get(column, {})
         if hints.get("x-valid-from") or hints.get("x-valid-to"):
             return self.instants.get(value, value)
-        if value is None or self.columns[table][column] != "JSON":
+        if value is None or self.columns[table][column] not in ("JSON", "VARCHAR"):
             return value
-        return {"json": json.loads(value)}
+        try:
+            # In a column of text, too: there it is where text came first.
+            is_json = self.columns[table][column] == "JSON" or value.startswith(("{", "["))
+            return {"json": json.loads(value)} if is_json else value
+        except ValueError:
+            return value
 
 
 def child_id(parent_id: str, table: str, index: str) -> str:

@@ -1,7 +1,10 @@
 //! dlt as a witness: it goes on from what forebay wrote, forebay goes on from what dlt wrote, and of the same
 //! documents both make the same tables.
 
+mod better;
 mod documents;
+mod matrix;
+mod random;
 mod scene;
 
 use serde_json::{Value, json};
@@ -59,26 +62,38 @@ fn incremental_by_creation() -> Value {
 #[test]
 fn the_same_documents_become_the_same_tables() {
     let Some(python) = python() else { return };
-    let documents = Documents::serve();
-    let scene = Scene::new(python, &config("documents", &documents.url(), &documents::resources()));
-    for run in 0..documents::run_count() {
-        documents.set_run(run);
-        scene.script("load.py", "dlt-home", "dlt.duckdb", &[]);
-        scene.forebay("forebay.duckdb");
-    }
-    scene.compare("documents_data", "dlt.duckdb", "forebay.duckdb").unwrap();
+    documents::compare(python, documents::by_hand()).unwrap();
+}
+
+#[test]
+fn every_value_goes_the_same_way_in_columns_of_every_type() {
+    let Some(python) = python() else { return };
+    documents::compare(python, &matrix::cases()).unwrap();
+}
+
+#[test]
+fn what_dlt_fails_on_is_kept() {
+    let Some(python) = python() else { return };
+    better::check(python);
+}
+
+#[test]
+fn random_documents_become_the_same_tables() {
+    let Some(python) = python() else { return };
+    random::compare(python, random::setting("FOREBAY_TEST_DOCUMENTS").unwrap_or(600));
 }
 
 #[test]
 fn the_comparison_finds_what_differs() {
     let Some(python) = python() else { return };
-    let documents = Documents::serve();
-    let scene = Scene::new(python, &config("documents", &documents.url(), &documents::resources()));
-    scene.forebay("before.duckdb");
+    let documents = Documents::serve(documents::by_hand());
+    let resources = documents::resources(documents::by_hand());
+    let scene = Scene::new(python, &config("documents", &documents.url(), &resources));
+    scene.forebay("before.duckdb").unwrap();
     std::fs::copy(scene.path("before.duckdb"), scene.path("after.duckdb")).unwrap();
     scene.compare("documents_data", "before.duckdb", "after.duckdb").unwrap();
     documents.set_run(1);
-    scene.forebay("after.duckdb");
+    scene.forebay("after.duckdb").unwrap();
     let found = scene.compare("documents_data", "before.duckdb", "after.duckdb").unwrap_err().0;
     for difference in [
         "late_columns.f: only forebay: 'BIGINT'",
@@ -141,8 +156,8 @@ fn the_same_api_becomes_the_same_tables() {
     for resources in [whole_api(), json!([incremental])] {
         let scene = Scene::new(python, &config("memberstack", &mock.url(), &resources));
         for _run in ["first", "second"] {
-            scene.script("load.py", "dlt-home", "dlt.duckdb", &[]);
-            scene.forebay("forebay.duckdb");
+            scene.script("load.py", "dlt-home", "dlt.duckdb", &[]).unwrap();
+            scene.forebay("forebay.duckdb").unwrap();
             mock.create_member();
         }
         scene.compare("memberstack_data", "dlt.duckdb", "forebay.duckdb").unwrap();
@@ -151,7 +166,7 @@ fn the_same_api_becomes_the_same_tables() {
 
 /// What `read_back.py` prints, with the checks that hold at any time.
 fn read_back(scene: &Scene, home: &str, mock: &Mock) -> Value {
-    let facts = scene.script("read_back.py", home, "shared.duckdb", &[]);
+    let facts = scene.script("read_back.py", home, "shared.duckdb", &[]).unwrap();
     assert_eq!(facts["first_run"], false, "{facts}");
     assert_eq!(facts["schemas"], json!(["memberstack"]));
     assert_eq!(facts["member_ids"], json!(mock.member_ids()), "every member once");
@@ -189,7 +204,7 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     let newest = || mock.members().last().unwrap()["createdAt"].clone();
 
     // forebay first; dlt, which has never run, takes schema and state from the file.
-    scene.forebay("shared.duckdb");
+    scene.forebay("shared.duckdb").unwrap();
     let facts = read_back(&scene, "first-home", &mock);
     assert_eq!(*last_value(&facts), newest());
     for (column, dtype) in [
@@ -206,7 +221,7 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     let (start, seen) = (newest(), mock.requests().len());
     (0..3).for_each(|_| mock.create_member());
     let added = r#"{"tier": "gold", "devices": [{"os": "linux"}, {"os": "plan9", "screens": [1, 2]}]}"#;
-    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &["--add", "members", added]);
+    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &["--add", "members", added]).unwrap();
     assert_eq!(asked_from(&mock, seen, 1), start);
     assert_eq!(loaded["rows"]["members"], 3, "forebay's hash of the boundary row keeps it out: {loaded}");
     let facts = read_back(&scene, "second-home", &mock);
@@ -215,7 +230,7 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     // forebay goes on from dlt's state and schema, and adds a column.
     let (start, seen) = (newest(), mock.requests().len());
     (0..2).for_each(|_| mock.create_member());
-    scene.forebay("shared.duckdb");
+    scene.forebay("shared.duckdb").unwrap();
     assert_eq!(asked_from(&mock, seen, 1), start);
     let facts = read_back(&scene, "third-home", &mock);
     assert_eq!(*last_value(&facts), newest());
@@ -225,14 +240,14 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     // dlt, in the working directory that it had before, adopts what forebay did meanwhile.
     let (start, seen) = (newest(), mock.requests().len());
     mock.create_member();
-    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &[]);
+    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &[]).unwrap();
     assert_eq!(asked_from(&mock, seen, 1), start);
     assert_eq!(loaded["rows"]["members"], 1, "{loaded}");
     let before = read_back(&scene, "dlt-home", &mock);
     assert_eq!(before["row_counts"]["members__devices"], 6);
 
     // Nothing new: nothing is written.
-    scene.forebay("shared.duckdb");
+    scene.forebay("shared.duckdb").unwrap();
     assert_eq!(read_back(&scene, "dlt-home", &mock), before);
 }
 
@@ -241,9 +256,11 @@ fn dlts_command_line_reads_what_forebay_wrote() {
     let Some(python) = python() else { return };
     let mock = Mock::start(MockConfig::unlimited(5));
     let scene = Scene::new(python, &config("memberstack", &mock.url(), &json!([members("merge")])));
-    scene.forebay("shared.duckdb");
+    scene.forebay("shared.duckdb").unwrap();
     let dlt = |arguments: &[&str]| {
-        scene.dlt("dlt-home", "shared.duckdb", &[&["pipeline", "memberstack_pipeline"], arguments].concat())
+        scene
+            .dlt("dlt-home", "shared.duckdb", &[&["pipeline", "memberstack_pipeline"], arguments].concat())
+            .unwrap()
     };
     dlt(&["sync", "--destination", "duckdb", "--dataset-name", "memberstack_data"]);
     let info = dlt(&["info"]);

@@ -10,6 +10,7 @@
 mod mock;
 
 mod cli;
+mod contract;
 mod dlt;
 mod faults;
 mod incremental;

@@ -9,6 +9,10 @@ use super::connection::Database;
 use super::merge::ChainLoad;
 use super::{ddl, ledger, migrate, origins, retype};
 
+/// Columns of a dataset that fit the memory limit: until the commit a block or two of 256 KiB stay in memory of each
+/// one that is added or gets rows, however few these are.
+const COLUMNS_IN_LIMIT: usize = 128;
+
 /// Commits a package. On an error the transaction goes with the connection.
 pub(super) fn load(database: &Database, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
     let start = Instant::now();
@@ -63,6 +67,9 @@ fn write(
     ddl::fill_root_ids(database, schema, &changes)?;
     receipt.added_columns = changes.added.iter().map(column_names).collect();
     let columns = ddl::existing_tables(database)?;
+    if columns.values().map(|columns| columns.len()).sum::<usize>() > COLUMNS_IN_LIMIT {
+        database.lift_memory_limit()?;
+    }
     for chain in &chains {
         ChainLoad { database, chain, existing: &existing, columns: &columns, load_id: package.load_id }
             .run(receipt)?;

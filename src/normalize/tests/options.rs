@@ -106,6 +106,15 @@ fn columns_of_the_database_are_retyped_keys_too() {
 }
 
 #[test]
+fn a_variant_column_that_is_there_stays_in_use() {
+    let rows = [r#"{"n": 1}"#, r#"{"n": "x"}"#];
+    let before = normalize_onto(Schema::new("s"), root("t"), &rows).0.schema;
+    let (normalized, lines) = widen(&before, &root("t"), &[r#"{"n": "y"}"#, r#"{"n": 1.5}"#]);
+    assert_eq!(lines[..2], ["t: n__v_text=y", "t: n=1.5"]);
+    assert_eq!(data_type(&normalized, "n"), DataType::Double);
+}
+
+#[test]
 fn columns_of_nulls_wait_for_their_type() {
     let options = SchemaOptions { null_columns: true, ..SchemaOptions::default() };
     let go = |schema: &Schema, rows: &[&str]| with(options, schema, &root("t"), &[], rows).unwrap();

@@ -1,50 +1,79 @@
-//! The cases of `tests/dlt/documents.txt`, and an API that serves them to the byte.
+//! Documents that dlt and forebay load side by side, and an API that serves them to the byte.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::scene::{Failure, Scene};
+
 /// One table and what is loaded into it.
-#[derive(Debug)]
-struct Case {
-    name: &'static str,
-    write_disposition: Value,
+#[derive(Debug, Clone)]
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) write_disposition: Value,
     /// Further settings of the resource.
-    settings: Vec<(&'static str, Value)>,
-    /// Per run, the rows as JSON text.
-    runs: Vec<&'static str>,
+    pub(super) settings: Vec<(String, Value)>,
+    pub(super) runs: Vec<Pages>,
 }
 
-fn cases() -> &'static [Case] {
+/// Per page, its rows as JSON text.
+pub(super) type Pages = Vec<Vec<String>>;
+
+/// The case as a line of `tests/dlt/documents.txt`, pages joined.
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.name)?;
+        match &self.write_disposition {
+            Value::String(word) => write!(f, "{word}")?,
+            settings => write!(f, "{settings}")?,
+        }
+        for (name, value) in &self.settings {
+            write!(f, " {name}={value}")?;
+        }
+        for (run, pages) in self.runs.iter().enumerate() {
+            let lead = if run == 0 { " " } else { "    " };
+            writeln!(f, "{lead}[{}]", pages.concat().join(","))?;
+        }
+        Ok(())
+    }
+}
+
+/// The cases of `tests/dlt/documents.txt`.
+pub(super) fn by_hand() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| parse(include_str!("../../dlt/documents.txt")))
 }
 
-fn parse(text: &'static str) -> Vec<Case> {
+/// Reads lines as those of `tests/dlt/documents.txt`.
+pub(super) fn parse(text: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
-        let (head, rows) = line.split_once(" [").unwrap_or_else(|| panic!("no rows in `{line}`"));
-        let rows = &line[line.len() - rows.len() - 1..];
-        serde_json::from_str::<Vec<Value>>(rows).unwrap_or_else(|error| panic!("{error} in `{line}`"));
+        let (head, rows) = line.split_at(line.find(" [").unwrap_or_else(|| panic!("no rows in `{line}`")));
+        let page = match serde_json::from_str::<Vec<&serde_json::value::RawValue>>(rows) {
+            Ok(rows) => rows.iter().map(|row| row.get().to_owned()).collect(),
+            // Python's way to write a float is no JSON: all of it is one piece then.
+            Err(_) if rows.contains("NaN") => vec![rows.trim().trim_matches(['[', ']']).to_owned()],
+            Err(error) => panic!("{error} in `{line}`"),
+        };
         match head.split_whitespace().collect::<Vec<_>>()[..] {
-            [name, write_disposition, ref settings @ ..] => {
-                let settings = settings.iter().map(|setting| parse_setting(setting)).collect();
-                cases.push(Case {
-                    name,
-                    write_disposition: parse_value(write_disposition),
-                    settings,
-                    runs: vec![rows],
-                });
-            }
-            [] => cases.last_mut().expect("a case comes before its later runs").runs.push(rows),
+            [name, write_disposition, ref settings @ ..] => cases.push(Case {
+                name: name.to_owned(),
+                write_disposition: json_or(write_disposition, |word| json!(word)),
+                settings: settings.iter().map(|setting| parse_setting(setting)).collect(),
+                runs: vec![vec![page]],
+            }),
+            [] => cases.last_mut().expect("a case comes before its later runs").runs.push(vec![page]),
             _ => panic!("neither a name and a write disposition nor an indented line: `{line}`"),
         }
     }
@@ -52,52 +81,78 @@ fn parse(text: &'static str) -> Vec<Case> {
 }
 
 /// `name=value`: JSON, or names with commas between them.
-fn parse_setting(setting: &'static str) -> (&'static str, Value) {
+fn parse_setting(setting: &str) -> (String, Value) {
     let (name, value) = setting.split_once('=').unwrap_or_else(|| panic!("no value in `{setting}`"));
-    (name, serde_json::from_str(value).unwrap_or_else(|_| value.split(',').collect()))
+    (name.to_owned(), json_or(value, |names| names.split(',').collect()))
 }
 
-/// JSON, or a word as it stands.
-fn parse_value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+fn json_or(text: &str, otherwise: impl Fn(&str) -> Value) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| otherwise(text))
 }
 
-/// The resources of a config file that load all cases.
-pub(super) fn resources() -> Value {
+/// The resources of a config file that load these cases.
+pub(super) fn resources(cases: &[Case]) -> Value {
     let resource = |case: &Case| {
         let mut resource = json!({
             "name": case.name,
             "write_disposition": case.write_disposition,
-            "endpoint": { "path": case.name, "data_selector": "data", "paginator": "single_page" },
+            "endpoint": {
+                // What is no letter of a path has to be written as it travels.
+                "path": reqwest::Url::parse("http://host").unwrap().join(&case.name).unwrap().path(),
+                "data_selector": "data",
+                "paginator": { "type": "cursor", "cursor_path": "next", "cursor_param": "page" },
+            },
         });
         for (name, value) in &case.settings {
-            resource[*name] = value.clone();
+            resource[name] = value.clone();
         }
         resource
     };
-    cases().iter().map(resource).collect()
+    cases.iter().map(resource).collect()
 }
 
 /// The number of runs after which all documents were served.
-pub(super) fn run_count() -> usize {
-    cases().iter().map(|case| case.runs.len()).max().unwrap_or(0)
+pub(super) fn run_count(cases: &[Case]) -> usize {
+    cases.iter().map(|case| case.runs.len()).max().unwrap_or(0)
+}
+
+/// Loads the cases with both programs, run after run, and compares what they made of them.
+///
+/// # Errors
+/// One of them fails, or there is a difference.
+pub(super) fn compare(python: &'static Path, cases: &[Case]) -> Result<(), Failure> {
+    let documents = Documents::serve(cases);
+    let scene = Scene::new(python, &super::config("documents", &documents.url(), &resources(cases)));
+    for run in 0..run_count(cases) {
+        documents.set_run(run);
+        scene.script("load.py", "dlt-home", "dlt.duckdb", &[])?;
+        scene.forebay("forebay.duckdb")?;
+    }
+    scene.compare("documents_data", "dlt.duckdb", "forebay.duckdb")
 }
 
 /// Serves the documents of one run at `/<case>`, on a loopback port; dropping it closes that.
 pub(super) struct Documents {
     address: SocketAddr,
-    run: Arc<AtomicUsize>,
+    served: Arc<Served>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
+struct Served {
+    cases: HashMap<String, Case>,
+    run: AtomicUsize,
+}
+
 impl Documents {
-    pub(super) fn serve() -> Self {
+    pub(super) fn serve(cases: &[Case]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let run = Arc::new(AtomicUsize::new(0));
-        let router = Router::new().route("/{case}", axum::routing::get(answer)).with_state(Arc::clone(&run));
+        let cases = cases.iter().map(|case| (case.name.clone(), case.clone())).collect();
+        let served = Arc::new(Served { cases, run: AtomicUsize::new(0) });
+        let router =
+            Router::new().route("/{case}", axum::routing::get(answer)).with_state(Arc::clone(&served));
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -109,7 +164,7 @@ impl Documents {
                 }
             });
         });
-        Self { address, run, stop: Some(stop), thread: Some(thread) }
+        Self { address, served, stop: Some(stop), thread: Some(thread) }
     }
 
     pub(super) fn url(&self) -> String {
@@ -118,7 +173,7 @@ impl Documents {
 
     /// Goes over to the documents of this run, counted from 0.
     pub(super) fn set_run(&self, run: usize) {
-        self.run.store(run, Ordering::SeqCst);
+        self.served.run.store(run, Ordering::SeqCst);
     }
 }
 
@@ -131,8 +186,15 @@ impl Drop for Documents {
     }
 }
 
-async fn answer(State(run): State<Arc<AtomicUsize>>, Path(name): Path<String>) -> impl IntoResponse {
-    let case = cases().iter().find(|case| case.name == name).expect("only cases are asked for");
-    let rows = case.runs.get(run.load(Ordering::SeqCst)).copied().unwrap_or("[]");
-    ([(CONTENT_TYPE, "application/json")], format!(r#"{{"data":{rows}}}"#))
+async fn answer(
+    State(served): State<Arc<Served>>,
+    UrlPath(name): UrlPath<String>,
+    Query(params): Query<HashMap<String, usize>>,
+) -> impl IntoResponse {
+    let case = &served.cases[&name];
+    let page = params.get("page").copied().unwrap_or(0);
+    let pages = case.runs.get(served.run.load(Ordering::SeqCst)).map_or(&[][..], Vec::as_slice);
+    let rows = pages.get(page).map_or_else(String::new, |rows| rows.join(","));
+    let next = if page + 1 < pages.len() { json!(page + 1) } else { Value::Null };
+    ([(CONTENT_TYPE, "application/json")], format!(r#"{{"data":[{rows}],"next":{next}}}"#))
 }

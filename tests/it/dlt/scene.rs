@@ -54,33 +54,38 @@ impl Scene {
     }
 
     /// `forebay run` into a database; what it says at the end.
-    pub(super) fn forebay(&self, database: &str) -> String {
+    pub(super) fn forebay(&self, database: &str) -> Result<String, Failure> {
         let mut command = self.command(env!("CARGO_BIN_EXE_forebay"));
         command.args(["run", "--quiet", "--destination", &format!("duckdb:{database}"), "forebay.toml"]);
-        output(&mut command).unwrap_or_else(|failure| panic!("{failure}"))
+        output(&mut command)
     }
 
     /// Runs a script of `tests/dlt` on a database and reads the JSON that it prints. `home` is where dlt keeps its
     /// pipelines: under a new name it starts from nothing.
-    pub(super) fn script(&self, script: &str, home: &str, database: &str, arguments: &[&str]) -> Value {
+    pub(super) fn script(
+        &self,
+        script: &str,
+        home: &str,
+        database: &str,
+        arguments: &[&str],
+    ) -> Result<Value, Failure> {
         let mut command = self.python(script, home);
-        command.args(["config.json", database]).args(arguments);
-        let printed = output(&mut command).unwrap_or_else(|failure| panic!("{failure}"));
-        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{script}: {error}: {printed}"))
+        let printed = output(command.args(["config.json", database]).args(arguments))?;
+        Ok(serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{script}: {error}: {printed}")))
     }
 
     /// All differences of what the files hold, as an error; the first one is dlt's.
-    pub(super) fn compare(&self, dataset: &str, dlts: &str, forebays: &str) -> Result<(), Differences> {
+    pub(super) fn compare(&self, dataset: &str, dlts: &str, forebays: &str) -> Result<(), Failure> {
         let mut command = self.python("compare.py", "unused");
-        output(command.args([dataset, dlts, forebays])).map(drop).map_err(Differences)
+        output(command.args([dataset, dlts, forebays])).map(drop)
     }
 
     /// dlt's own command line.
-    pub(super) fn dlt(&self, home: &str, database: &str, arguments: &[&str]) -> String {
+    pub(super) fn dlt(&self, home: &str, database: &str, arguments: &[&str]) -> Result<String, Failure> {
         let mut command = self.command(self.python.with_file_name("dlt"));
         let credentials = format!("duckdb:///{}", self.path(database).display());
         command.env("DLT_DATA_DIR", self.path(home)).env("DESTINATION__DUCKDB__CREDENTIALS", credentials);
-        output(command.arg("--yes").args(arguments)).unwrap_or_else(|failure| panic!("{failure}"))
+        output(command.arg("--yes").args(arguments))
     }
 
     fn python(&self, script: &str, home: &str) -> Command {
@@ -102,22 +107,24 @@ impl Scene {
     }
 }
 
-/// Printed as it stands, not as one line with escapes.
-pub(super) struct Differences(pub(super) String);
+/// What a command had to say that found differences or did not come to its end. Printed as it stands, not as one line
+/// with escapes.
+pub(super) struct Failure(pub(super) String);
 
-impl fmt::Debug for Differences {
+impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 /// What a command printed; if it failed, everything it had to say.
-fn output(command: &mut Command) -> Result<String, String> {
+fn output(command: &mut Command) -> Result<String, Failure> {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?} could not be started: {error}"));
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(printed);
     }
     let talk = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{} ended with {}\n{printed}{talk}", command.get_program().display(), output.status))
+    let program = command.get_program().display();
+    Err(Failure(format!("{program} ended with {}\n{printed}{talk}", output.status)))
 }

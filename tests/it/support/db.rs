@@ -64,6 +64,13 @@ impl Db {
         texts.map(Result::unwrap).collect()
     }
 
+    /// The columns of a table in their order, each with its type.
+    pub(crate) fn columns(&self, table: &str) -> Vec<String> {
+        self.column(&format!(
+            "SELECT column_name || ' ' || data_type {COLUMNS} AND table_name = '{table}' ORDER BY ordinal_position"
+        ))
+    }
+
     /// How many rows a table has.
     pub(crate) fn count(&self, table: &str) -> u64 {
         self.value(&format!("SELECT count(*) FROM {table}")).as_u64().unwrap()
