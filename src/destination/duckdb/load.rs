@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use indexmap::IndexSet;
+
 use super::super::chain::Chain;
 use super::super::evolution::{Changes, ExistingTables, TableColumns};
 use super::super::{DestinationError, LoadPackage, Receipt};
@@ -67,7 +69,7 @@ fn write(
     ddl::fill_root_ids(database, schema, &changes)?;
     receipt.added_columns = changes.added.iter().map(column_names).collect();
     let columns = ddl::existing_tables(database)?;
-    if columns.values().map(|columns| columns.len()).sum::<usize>() > COLUMNS_IN_LIMIT {
+    if columns.values().map(IndexSet::len).sum::<usize>() > COLUMNS_IN_LIMIT {
         database.lift_memory_limit()?;
     }
     for chain in &chains {
