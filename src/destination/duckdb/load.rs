@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use indexmap::IndexSet;
-
 use super::super::chain::Chain;
 use super::super::evolution::{Changes, ExistingTables, TableColumns};
 use super::super::{DestinationError, LoadPackage, Receipt};
