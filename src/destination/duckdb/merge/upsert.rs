@@ -41,7 +41,7 @@ pub(super) fn run(
 
 /// Writes the new rows of a child table. Only where rows came twice they have to be told apart first.
 fn insert_children(load: &ChainLoad<'_>, roots: &Staged<'_>, child: &Table) -> Result<u64, DestinationError> {
-    if !roots.had_duplicates || load.chain.rows_of(&child.name).is_none() {
+    if !roots.is_thinned || load.chain.rows_of(&child.name).is_none() {
         return load.append(child);
     }
     let staged = Staged::of(load, child)?;
