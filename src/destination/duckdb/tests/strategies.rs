@@ -222,6 +222,17 @@ fn the_last_of_equal_keys_comes_with_its_children_alone() {
 }
 
 #[test]
+fn a_source_may_have_the_column_of_marks() {
+    let mut fixture = merged("upsert");
+    fixture.schema.tables["t"].add(Column::new(DELETED_AT, DataType::Text));
+    let rows = json!({"t": [with(root(1, "a", "k1"), &json!({"_forebay_deleted_at": "theirs"}))]});
+    for load in ["1.1", "1.2"] {
+        fixture.load_json(load, &rows);
+        fixture.check("SELECT _forebay_deleted_at, _dlt_load_id FROM t", &[&format!("theirs {load}")]);
+    }
+}
+
+#[test]
 fn upserts_delete_rows_that_say_so() {
     let mut fixture = merged("upsert");
     fixture.hint("gone", "hard_delete", json!(true));
