@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Fixture;
-use crate::schema::{Column, DataType, WriteDisposition};
+use crate::schema::{Column, DELETED_AT, DataType, WriteDisposition};
 
 const ROOTS: &str = "SELECT id, name, _dlt_load_id FROM t ORDER BY ALL";
 pub(super) const CHILDREN: &str = "SELECT value, _dlt_parent_id FROM t__c ORDER BY ALL";
