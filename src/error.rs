@@ -93,6 +93,24 @@ pub enum Error {
         #[source]
         source: DestinationError,
     },
+    /// There is no schema to show.
+    #[error("dataset `{dataset}` of {destination} has no schema of source `{source_name}`")]
+    NoSchema {
+        /// Name of the dataset.
+        dataset: String,
+        /// The destination as configured.
+        destination: String,
+        /// Name of the source.
+        source_name: String,
+    },
+    /// A table that the schema does not have was asked for.
+    #[error("the schema has no table `{name}`")]
+    UnknownTable {
+        /// What was asked for.
+        name: String,
+        /// Which of those there are may be meant.
+        hint: Option<String>,
+    },
     /// A thread of this program died: a bug.
     #[error("a worker thread died")]
     Worker(#[from] tokio::task::JoinError),
@@ -124,7 +142,10 @@ impl Error {
     /// The exit code, as documented in the README.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::UnknownResource { .. } | Self::NothingSelected => 2,
+            Self::Config(_)
+            | Self::UnknownResource { .. }
+            | Self::UnknownTable { .. }
+            | Self::NothingSelected => 2,
             Self::Package(PackageError::Locked { .. }) => 4,
             Self::Package(_)
             | Self::Client(_)
@@ -134,6 +155,7 @@ impl Error {
             | Self::Tables { .. }
             | Self::Load { .. }
             | Self::Query { .. }
+            | Self::NoSchema { .. }
             | Self::Worker(_) => 1,
         }
     }
@@ -142,7 +164,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let (advice, state) = match self {
             Self::Config(_) => return None,
-            Self::UnknownResource { hint, .. } => return hint.clone(),
+            Self::UnknownResource { hint, .. } | Self::UnknownTable { hint, .. } => return hint.clone(),
             Self::NothingSelected => (None, "set `selected = true`, or name one with `--resource`"),
             Self::Client(source) => {
                 return source.hint().or_else(|| Some("nothing was asked of the API".to_owned()));
@@ -170,6 +192,11 @@ impl Error {
                 "nothing was committed, and nothing that was received is lost: the next run loads the package without asking the API again",
             ),
             Self::Query { source, .. } => return source.hint().map(str::to_owned),
+            Self::NoSchema { .. } => (
+                None,
+                "`forebay run` loads it; if that was done, check `destination`, `pipeline.dataset` and \
+                 `pipeline.source`",
+            ),
             Self::Worker(_) => {
                 (None, "this is a bug in forebay; the package is kept and the next run goes on with it")
             }

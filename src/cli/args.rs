@@ -33,6 +33,12 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Show the last runs, unfinished work, and where each resource stands.
     Status(StatusArgs),
+    /// Show what the tables are made of: columns, types, keys, and which field of the API each column comes from.
+    ///
+    /// Reads the schema that the last load left in the database. dlt's own tables (_dlt_…) are shown with --all; the
+    /// yaml is dlt's whole document, with them.
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema(SchemaArgs),
     /// Run a read-only SQL query on the destination.
     Query(QueryArgs),
 }
@@ -40,13 +46,13 @@ pub(super) enum Command {
 impl Command {
     /// Only rows can be printed as CSV.
     pub(super) fn check_format(&self) -> Result<(), clap::Error> {
-        let common = match self {
-            Self::Run(args) => &args.common,
-            Self::Check(args) => &args.common,
-            Self::Status(args) => &args.common,
-            Self::Query(_) => return Ok(()),
+        let output = match self {
+            Self::Run(args) => &args.output,
+            Self::Check(args) => &args.output,
+            Self::Status(args) => &args.output,
+            Self::Schema(_) | Self::Query(_) => return Ok(()),
         };
-        if common.format == Format::Csv {
+        if output.format == Format::Csv {
             let message = "`--format csv` is for `forebay query`; use `text` or `json`";
             return Err(Cli::command().error(ErrorKind::InvalidValue, message));
         }
@@ -61,6 +67,12 @@ const EXIT_CODES: &str = "Exit codes:\n  \
     3         partial: some resources failed or are short\n  \
     4         another run holds the pipeline\n  \
     130, 143  stopped by a signal; what was received is kept, the next run goes on";
+
+const SCHEMA_EXAMPLES: &str = "Examples:\n  \
+    forebay schema members.toml                                 all tables, to read\n  \
+    forebay schema members.toml --table members                 one table\n  \
+    forebay schema members.toml --format mermaid > schema.mmd   a diagram\n  \
+    forebay schema members.toml --format dbt > sources.yml      sources for dbt, with tests";
 
 /// What commands on a config file share.
 #[derive(Debug, Args)]
@@ -80,6 +92,11 @@ pub(super) struct Common {
     /// How many seconds to wait for another program to close the database.
     #[arg(long, value_name = "SECONDS", env = "FOREBAY_LOCK_TIMEOUT", default_value_t = LOCK_TIMEOUT.as_secs(), global = true)]
     pub(super) lock_timeout: u64,
+}
+
+/// How commands print that have no formats of their own.
+#[derive(Debug, Args)]
+pub(super) struct Output {
     /// What to print on stdout.
     #[arg(long, value_enum, env = "FOREBAY_FORMAT", default_value_t = Format::Text, global = true)]
     pub(super) format: Format,
@@ -121,6 +138,8 @@ pub(super) struct RunArgs {
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -130,6 +149,8 @@ pub(super) struct CheckArgs {
     pub(super) configs: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +163,8 @@ pub(super) struct StatusArgs {
     pub(super) limit: u32,
     #[command(flatten)]
     pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -154,4 +177,41 @@ pub(super) struct QueryArgs {
     pub(super) sql: String,
     #[command(flatten)]
     pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Config file.
+    #[arg(value_name = "CONFIG")]
+    pub(super) config: PathBuf,
+    /// Show only this table of the database; may be repeated.
+    #[arg(short, long = "table", value_name = "NAME", env = "FOREBAY_TABLE", value_delimiter = ',')]
+    pub(super) tables: Vec<String>,
+    /// Show dlt's own tables, too.
+    #[arg(long, env = "FOREBAY_ALL")]
+    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// What to print on stdout.
+    #[arg(long, value_enum, env = "FOREBAY_FORMAT", default_value_t = SchemaFormat::Text)]
+    pub(super) format: SchemaFormat,
+}
+
+/// How a schema is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON document.
+    Json,
+    /// dlt's schema document, as `dlt pipeline NAME schema` prints it.
+    Yaml,
+    /// A Mermaid entity-relationship diagram.
+    Mermaid,
+    /// DBML, for dbdiagram.io and others.
+    Dbml,
+    /// `sources.yml` for dbt, with tests.
+    Dbt,
 }

@@ -13,18 +13,18 @@ pub(super) fn check(args: &CheckArgs) -> u8 {
     let mut answers = Vec::new();
     for config in &args.configs {
         match load_plan(config, &args.common) {
-            Ok(plan) if args.common.format == Format::Json => answers.push(summary(&plan)),
+            Ok(plan) if args.output.format == Format::Json => answers.push(summary(&plan)),
             Ok(plan) => print_out(&text(&plan)),
             Err(error) => {
                 let error = Error::Config(error);
-                if args.common.format == Format::Json {
+                if args.output.format == Format::Json {
                     answers.push(render::refusal(config, &error));
                 }
                 code = fail(&error);
             }
         }
     }
-    if args.common.format == Format::Json {
+    if args.output.format == Format::Json {
         print_out(&format!("{}\n", Value::Array(answers)));
     }
     code

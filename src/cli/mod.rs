@@ -6,6 +6,7 @@ mod progress;
 mod query;
 mod render;
 mod run;
+mod schema;
 mod signal;
 mod status;
 
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(args),
         Command::Status(args) => status::status(args),
         Command::Query(args) => query::query(args),
+        Command::Schema(args) => schema::schema(args),
     };
     ExitCode::from(code)
 }
@@ -79,6 +81,12 @@ fn open_destination(plan: &Plan, common: &Common, reporter: &Arc<dyn Reporter>) 
         Duration::from_secs(common.lock_timeout),
         Box::new(move |holder: &str| reporter.report(Event::DestinationBusy { holder })),
     )
+}
+
+/// Unix microseconds as a UTC time to the second.
+fn time(micros: i64) -> String {
+    jiff::Timestamp::from_second(micros / 1_000_000)
+        .map_or_else(|_| micros.to_string(), |time| time.to_string())
 }
 
 /// Writes a text to stdout. A reader that has gone away (`| head`) is no error.

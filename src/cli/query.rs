@@ -22,13 +22,13 @@ pub(super) fn query(args: &QueryArgs) -> u8 {
         Err(error) => return fail(&Error::Config(error)),
     };
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
-    let limit = (args.common.format == Format::Text).then_some(MAX_TEXT_ROWS);
+    let limit = (args.output.format == Format::Text).then_some(MAX_TEXT_ROWS);
     let result = open_destination(&plan, &args.common, &reporter).query(&args.sql, limit);
     let result = match result {
         Ok(result) => result,
         Err(source) => return fail(&Error::Query { destination: plan.destination.to_string(), source }),
     };
-    match render(&result, args.common.format) {
+    match render(&result, args.output.format) {
         Ok(text) => print_out(&text),
         Err(error) => {
             print_err(&format!("error: could not print the rows: {error}\n"));

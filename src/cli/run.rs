@@ -84,7 +84,7 @@ async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
 
 /// Prints why there is no report.
 fn refuse(config: &Path, error: &Error, args: &RunArgs) -> u8 {
-    if args.common.format == Format::Json {
+    if args.output.format == Format::Json {
         print_out(&format!("{}\n", render::refusal(config, error)));
     }
     if args.configs.len() > 1 && !matches!(error, Error::Config(_)) {
@@ -99,7 +99,7 @@ fn finish(plan: &Plan, report: &RunReport, args: &RunArgs, signals: &Signals) ->
         print_err(&format!("{}:\n", plan.file.display()));
     }
     print_err(&problems);
-    match args.common.format {
+    match args.output.format {
         Format::Json => match serde_json::to_string(report) {
             Ok(json) => print_out(&format!("{json}\n")),
             Err(error) => print_err(&format!("error: could not print the report: {error}\n")),

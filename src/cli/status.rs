@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::args::{Format, StatusArgs};
 use super::progress::Progress;
 use super::render::counted;
-use super::{fail, load_plan, open_destination, print_out};
+use super::{fail, load_plan, open_destination, print_out, time};
 use crate::config::Plan;
 use crate::destination::duckdb::{DuckDb, StoredRun};
 use crate::destination::{Committed, Destination};
@@ -41,7 +41,7 @@ pub(super) fn status(args: &StatusArgs) -> u8 {
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
     let destination = open_destination(&plan, &args.common, &reporter);
     match read(&plan, &destination, args.limit) {
-        Ok(standing) if args.common.format == Format::Json => {
+        Ok(standing) if args.output.format == Format::Json => {
             print_out(&format!("{}\n", json(&plan, &standing)));
         }
         Ok(standing) => print_out(&text(&plan, &standing)),
@@ -171,10 +171,4 @@ fn text(plan: &Plan, standing: &Standing) -> String {
         );
     }
     text
-}
-
-/// Unix microseconds as a UTC time to the second.
-fn time(micros: i64) -> String {
-    jiff::Timestamp::from_second(micros / 1_000_000)
-        .map_or_else(|_| micros.to_string(), |time| time.to_string())
 }

@@ -1,10 +1,12 @@
 //! Raw → plan: what happens to rows that the API no longer has.
 
-use super::DeletesPlan;
+use super::graph::Draft;
 use super::hints::has_primary_key;
-use super::problem::Report;
+use super::problem::{Report, at_index};
 use super::raw_hints::{RawDeleteMode, RawDeletes};
-use crate::schema::{DeleteMode, Disposition, MergeStrategy, TableHints};
+use super::{DeletesPlan, ResourcePlan};
+use crate::paginate::{PaginatorKind, PaginatorPlan};
+use crate::schema::{DeleteMode, Disposition, MergeStrategy, TableHints, normalize_path};
 
 /// Largest part of a table's rows that one run may mark or remove unless the file says otherwise.
 const MAX_SHARE: f64 = 0.2;
@@ -17,6 +19,10 @@ pub(super) struct Owner<'a> {
     pub hints: &'a TableHints,
     /// Whether runs read only what is new.
     pub is_incremental: bool,
+    /// Whether there is a list for each row of a parent.
+    pub is_child: bool,
+    /// How its pages follow each other; `None` if there were problems.
+    pub paginator: Option<&'a PaginatorPlan>,
 }
 
 /// The plan, if rows are not to be kept. `place` is that of `deletes`.
@@ -70,7 +76,33 @@ fn obstacle(owner: &Owner<'_>) -> Option<&'static str> {
     if !has_primary_key(owner.hints) {
         return Some("needs a primary_key, by which a row is missed");
     }
-    owner.is_incremental.then_some(
-        "does not go with endpoint.incremental: a run that reads what is new cannot tell what is gone",
+    if owner.is_incremental {
+        return Some(
+            "does not go with endpoint.incremental: a run that reads what is new cannot tell what is gone",
+        );
+    }
+    let paginator =
+        owner.paginator.filter(|paginator| matches!(paginator.kind, PaginatorKind::PageNumber { .. }))?;
+    if owner.is_child {
+        return Some("does not go with numbered pages for each row of a parent: rows may slip between them");
+    }
+    paginator.total_rows_path.is_none().then_some(
+        "needs the paginator's total_rows_path: rows may slip between numbered pages, and only their number tells",
     )
+}
+
+/// Reports tables that rows of several resources share: those of one look gone to the other.
+pub(super) fn check_tables(drafts: &[Draft], report: &mut Report) {
+    let table = |plan: &ResourcePlan| normalize_path(&plan.table, usize::MAX);
+    for (index, draft) in drafts.iter().enumerate() {
+        let Some(plan) = draft.plan.as_ref().filter(|plan| plan.deletes.is_some()) else { continue };
+        let mut others = drafts.iter().enumerate().filter(|(other, _)| *other != index);
+        let shared =
+            others.find(|(_, other)| other.plan.as_ref().is_some_and(|other| table(other) == table(plan)));
+        if let Some((other, _)) = shared {
+            let message =
+                format!("`deletes` needs a table of its own; {} fills it, too", at_index("resources", other));
+            report.add(&at_index("resources", index), message, None);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::graph::Draft;
 use super::hints::{self, RawTable};
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawDefaults, RawPaginator, RawResource};
-use super::{DeletesPlan, ResourcePlan, columns};
+use super::{ResourcePlan, columns};
 use crate::schema::TableHints;
 
 /// Takes `$key` from the resource, else from the defaults, with the place it was written at.
@@ -36,7 +36,9 @@ pub(super) fn resources(
         let layers = Layers { own: &own, defaults: &default_endpoint, client_paginator, resource: &raw.name };
         resource(&raw, &defaults, &layers, &path, report)
     });
-    drafts.collect()
+    let drafts: Vec<_> = drafts.collect();
+    deletes::check_tables(&drafts, report);
+    drafts
 }
 
 fn resource(
@@ -61,7 +63,15 @@ fn resource(
     }
     let incremental = endpoint::incremental(layers, !parents.is_empty(), hints.write_disposition(), report);
     let is_incremental = matches!(incremental, Some(Some(_)));
-    let deletes = deletes(raw, defaults, &hints, is_incremental, path, report);
+    let owner = Owner {
+        path,
+        hints: &hints,
+        is_incremental,
+        is_child: !parents.is_empty(),
+        paginator: endpoint.as_ref().map(|endpoint| &endpoint.paginator),
+    };
+    let deletes = pick!(raw, defaults, deletes, path)
+        .and_then(|(deletes, place)| deletes::deletes(deletes, &place, &owner, report));
     let plan = endpoint.zip(incremental).map(|(endpoint, incremental)| ResourcePlan {
         name: raw.name.clone(),
         table: table.map_or(&raw.name, |(name, _)| name).clone(),
@@ -90,17 +100,4 @@ fn table_hints(raw: &RawResource, defaults: &RawDefaults, path: &str, report: &m
         max_table_nesting: raw.max_table_nesting.or(defaults.max_table_nesting),
     };
     hints::hints(&table, path, report)
-}
-
-fn deletes(
-    raw: &RawResource,
-    defaults: &RawDefaults,
-    hints: &TableHints,
-    is_incremental: bool,
-    path: &str,
-    report: &mut Report,
-) -> Option<DeletesPlan> {
-    let (deletes, place) = pick!(raw, defaults, deletes, path)?;
-    let owner = Owner { path, hints, is_incremental };
-    deletes::deletes(deletes, &place, &owner, report)
 }

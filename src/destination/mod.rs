@@ -54,7 +54,7 @@ pub struct LoadPackage<'a> {
 /// What happens to rows of a root table that are not in a package, which has all that the API has.
 #[derive(Debug, Clone)]
 pub struct Deletes {
-    /// The root table; it is merged by a primary key.
+    /// The root table; it is merged by key. In others nothing can be missed, and nothing happens.
     pub table: String,
     /// Marked or removed.
     pub mode: DeleteMode,

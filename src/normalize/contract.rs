@@ -184,10 +184,11 @@ impl Store {
             return Verdict::Keep;
         }
         // A variant column that is there may be used.
-        if self.has_variant(table, field, value) {
-            return Verdict::Keep;
+        let variant = self.variant_name(table, field, value);
+        match self.known_column(table, &variant) {
+            Some(variant) if self.tables[table].columns[variant].takes(value) => Verdict::Keep,
+            _ => Verdict::of(ContractEntity::DataType, guard.data_type),
         }
-        Verdict::of(ContractEntity::DataType, guard.data_type)
     }
 
     fn frozen(

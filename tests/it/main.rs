@@ -11,6 +11,7 @@ mod mock;
 
 mod cli;
 mod contract;
+mod deletes;
 mod dlt;
 mod faults;
 mod incremental;
@@ -20,6 +21,7 @@ mod mock_behaviour;
 mod quota;
 mod recovery;
 mod scene;
+mod schema;
 mod script;
 mod sdk;
 mod secrets;

@@ -26,6 +26,7 @@ use std::time::Duration;
 use self::connection::{Access, Database, LockWait};
 use super::{Committed, Destination, DestinationError, LoadPackage, Receipt};
 
+pub(crate) use column_type::sql_type;
 pub use connection::OnWait;
 pub use migrate::StoredRun;
 pub use origins::ColumnOrigin;

@@ -117,6 +117,13 @@ fn a_variant_column_that_is_there_may_be_used() {
     let contract = only(ContractEntity::DataType, Freeze);
     let (_, lines) = normalize_onto(before.schema, bound(contract), &[r#"{"v": "y"}"#]);
     assert_eq!(lines[0], "t: v__v_text=y");
+
+    let rows = [r#"{"v": 1}"#, r#"{"v": "2024-01-15T10:00:00Z"}"#];
+    let (before, _) = normalize_onto(Schema::new("s"), root("t"), &rows);
+    let error = error(contract, before.schema, &[r#"{"v": "no instant"}"#]);
+    let expected = "row 1 of table `t` does not fit the type of column `v` (`$.v` is \"no instant\"), \
+                    but its contract freezes `data_type`";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]

@@ -60,6 +60,20 @@ impl Scene {
         output(&mut command)
     }
 
+    /// What `forebay schema` prints of a database.
+    pub(super) fn schema(&self, database: &str, format: &str) -> String {
+        let mut command = self.command(env!("CARGO_BIN_EXE_forebay"));
+        command.args([
+            "schema",
+            "--format",
+            format,
+            "--destination",
+            &format!("duckdb:{database}"),
+            "forebay.toml",
+        ]);
+        output(&mut command).unwrap_or_else(|failure| panic!("{failure:?}"))
+    }
+
     /// Runs a script of `tests/dlt` on a database and reads the JSON that it prints. `home` is where dlt keeps its
     /// pipelines: under a new name it starts from nothing.
     pub(super) fn script(

@@ -9,6 +9,7 @@ use super::super::super::strategy::Merge;
 use super::super::connection::literal;
 use super::{ChainLoad, is_duplicate, push_count, removed, same_key, says_deleted};
 
+/// Writes the rows of a chain, and deletes what they take the place of.
 pub(super) fn run(
     load: &ChainLoad<'_>,
     merge: &Merge<'_>,

@@ -6,6 +6,7 @@ use super::staged::Staged;
 use super::{ChainLoad, gone, push_count, same_key};
 use crate::schema::Table;
 
+/// Writes the rows of a chain that are not there yet.
 pub(super) fn run(
     load: &ChainLoad<'_>,
     merge: &Merge<'_>,

@@ -7,6 +7,7 @@ use super::super::ledger::instant;
 use super::staged::Staged;
 use super::{ChainLoad, insert, push_count, same_key};
 
+/// Writes new versions of rows, and retires old ones.
 pub(super) fn run(
     load: &ChainLoad<'_>,
     versions: &Versions<'_>,

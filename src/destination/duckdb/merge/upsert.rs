@@ -7,6 +7,7 @@ use super::staged::Staged;
 use super::{ChainLoad, push_count, removed, same_key, says_deleted};
 use crate::schema::{Column, DELETED_AT, Table};
 
+/// Writes the rows of a chain over those that are there.
 pub(super) fn run(
     load: &ChainLoad<'_>,
     merge: &Merge<'_>,
