@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::scan::Walk;
-use crate::schema::{Value, decode};
+use crate::schema::{Value, decode, json_float_text};
 
 /// Writes an object of these fields. Of several fields of a name the last one counts.
 fn write_object<'a>(out: &mut String, fields: impl IntoIterator<Item = (Cow<'a, str>, &'a str)>) {
@@ -85,7 +85,7 @@ fn write_value(out: &mut String, value: &Value<'_>) {
         // Writing to a `String` cannot fail.
         Value::Int(number) => drop(write!(out, "{number}")),
         Value::Wide(digits) => out.push_str(digits),
-        Value::Float(number) => write_float(out, *number),
+        Value::Float(number) => out.push_str(&json_float_text(*number)),
         Value::Text(text) => write_text(out, text),
         Value::Json(raw) => write_raw(out, raw),
     }
@@ -98,19 +98,6 @@ fn write_number(out: &mut String, raw: &str) {
         Value::Text(digits) => out.push_str(&digits),
         number => write_value(out, &number),
     }
-}
-
-/// The shortest digits that mean this double; with an exponent from 1e16 on and below 1e-5.
-fn write_float(out: &mut String, number: f64) {
-    let scientific = format!("{number:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let _ = match exponent {
-        0.. if exponent >= 16 => write!(out, "{digits}e+{exponent}"),
-        i32::MIN..-5 => write!(out, "{digits}e{exponent}"),
-        _ if number.fract() == 0.0 => write!(out, "{number}.0"),
-        _ => write!(out, "{number}"),
-    };
 }
 
 fn write_text(out: &mut String, text: &str) {

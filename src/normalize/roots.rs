@@ -32,7 +32,8 @@ impl Store {
     pub(super) fn list_hints(&mut self, table: usize) {
         let TableBuilder { name, parent, path, .. } = &self.tables[table];
         let parent = parent.map(|parent| self.tables[parent].name.as_str());
-        for root in &self.roots {
+        // As in dlt the first of them counts where they contradict.
+        for root in self.roots.iter().rev() {
             let refused = match parent {
                 None if normalize_path(&root.table, self.max_length) == *name => {
                     root.list(&mut self.schema, name, self.max_length)

@@ -26,6 +26,7 @@ pub(crate) use json::decode;
 pub(crate) use merge::renamed;
 pub(crate) use naming::SEPARATOR;
 pub use naming::{join, normalize_identifier, normalize_path};
+pub(crate) use pytext::json_float_text;
 pub(crate) use pytext::strip;
 pub use stored::{ENGINE_VERSION, SchemaError};
 pub use table::{Table, WriteDisposition};

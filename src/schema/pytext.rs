@@ -104,6 +104,20 @@ pub(crate) fn float_text(value: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
+/// A double as Python's `orjson` writes it, which dlt hashes: the shortest digits that mean it, with an exponent from
+/// 1e16 on and below 1e-5.
+pub(crate) fn json_float_text(value: f64) -> String {
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    match exponent {
+        16.. => format!("{digits}e+{exponent}"),
+        i32::MIN..-5 => format!("{digits}e{exponent}"),
+        _ if value.fract() == 0.0 => format!("{value}.0"),
+        _ => value.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
