@@ -126,21 +126,4 @@ impl Store {
             self.variant_column(table, field, value);
         }
     }
-
-    /// Stores a value whose column the row has a value in already: a field of the row has the name of a variant.
-    fn keep_apart(
-        &mut self,
-        table: usize,
-        field: usize,
-        column: ColumnId,
-        value: &Value<'_>,
-    ) -> Result<(), NormalizeError> {
-        let source = self.tables[table].fields[field].source.clone();
-        let name = self.tables[table].columns[column].name.clone();
-        let taken = self.field(table, &name, &source);
-        match self.spare_field(table, taken) {
-            Some(spare) => self.put(table, spare, value),
-            None => Ok(()),
-        }
-    }
 }
