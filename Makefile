@@ -4,6 +4,7 @@
 CARGO := tests/tools/cargo.sh
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/forebay
 ROWS ?= 100000
+N ?= 20000
 
 # CI clones anew each time: the dependencies it compiled last time are outside the clone.
 ifeq ($(CI),true)
@@ -11,7 +12,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build release demo test test-kill lint deny advisories generate check-generated bench ci clean-cache
+.PHONY: help build release demo test oracle test-kill lint deny advisories generate check-generated bench ci clean-cache
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +28,9 @@ demo: ## Load 500 members from a stand-in for Memberstack's API and query them
 
 test: ## All tests
 	@tests/tools/test.sh
+
+oracle: ## Random documents, the same for dlt and forebay (N=100000 for more, SEED=1 for these again)
+	FOREBAY_TEST_DOCUMENTS=$(N) FOREBAY_TEST_SEED=$(SEED) $(CARGO) test --test it dlt::random -- --nocapture
 
 test-kill: ## Kill runs at the real quota of 25/s and let the next ones go on
 	$(CARGO) test --test it kill -- --ignored

@@ -126,13 +126,14 @@ impl Store {
 }
 
 /// What resources say of this very table, and which: of a root table, or of a list by the keys that lead to it.
+/// As in dlt the first of them counts where they contradict, so it comes last.
 pub(super) fn hints_of<'a>(
     roots: &'a [RootTable],
     table: &TableBuilder,
     max_length: usize,
 ) -> Vec<(&'a RootTable, &'a TableHints)> {
     let mut found = Vec::new();
-    for root in roots {
+    for root in roots.iter().rev() {
         if table.parent.is_some() {
             let nested = root.nested_paths(max_length).into_iter();
             found.extend(nested.filter(|(path, _)| *path == table.path).map(|(_, hints)| (root, hints)));

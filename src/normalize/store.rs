@@ -152,15 +152,19 @@ impl Store {
         let made = self.make_id(table, values, link, content);
         let mut found = None;
         for (field, value) in values.drain(..) {
-            if let Some(system) = self.tables[table].fields[field].system {
+            let Some(system) = self.tables[table].fields[field].system else {
+                self.put(table, field, &value)?;
+                continue;
+            };
+            if system != System::RootId || link.root.is_some() {
                 // Its column takes this place if it is new; its value is set below.
                 self.system_column(table, system);
-                if system == System::RowId {
-                    found = own_id(value);
-                }
-                continue;
             }
-            self.put(table, field, &value)?;
+            if system == System::RowId {
+                found = own_id(value);
+            } else {
+                self.put_beside(table, field, &value)?;
+            }
         }
         let id = found.map_or(FinalId::Made(made), FinalId::Found);
         self.put_system(table, &id, link);

@@ -16,6 +16,7 @@ import sys
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import duckdb
@@ -46,12 +47,10 @@ class Loaded:
         self.columns = self._columns()
         self.schema = self._schema()
         self.state = self._state()
-        loads = self.connection.execute(
-            f'SELECT load_id, CAST(make_timestamptz(CAST(CAST(load_id AS DECIMAL(20, 6)) * 1000000 AS BIGINT)) AS VARCHAR)'
-            f' FROM "{dataset}"._dlt_loads ORDER BY 1'
-        ).fetchall()
-        self.loads = {load_id: f"load {number}" for number, (load_id, _) in enumerate(loads, 1)}
-        self.instants = {instant: f"load {number}" for number, (_, instant) in enumerate(loads, 1)}
+        found = self.connection.execute(f'SELECT load_id FROM "{dataset}"._dlt_loads ORDER BY 1').fetchall()
+        loads = {load_id: f"load {number}" for number, (load_id,) in enumerate(found, 1)}
+        self.loads = loads
+        self.instants = {instant_of(load_id): load for load_id, load in loads.items()}
 
     def _columns(self) -> dict[str, dict[str, str]]:
         found = self.connection.execute(
@@ -154,6 +153,9 @@ class Loaded:
         hints = self.schema["tables"].get(table, {}).get("columns", {}).get(column, {})
         if hints.get("x-valid-from") or hints.get("x-valid-to"):
             return self.instants.get(value, value)
+        if value is not None and self.columns[table][column] == "DOUBLE":
+            # dlt's way through SQL text takes the last bit of some: DuckDB reads 17 digits as a decimal first.
+            return f"{float(value):.15g}"
         if value is None or self.columns[table][column] not in ("JSON", "VARCHAR"):
             return value
         try:
@@ -162,6 +164,13 @@ class Loaded:
             return {"json": json.loads(value)} if is_json else value
         except ValueError:
             return value
+
+
+def instant_of(load_id: str) -> str:
+    """The instant of a load as DuckDB writes it. dlt takes the id for a float, which has a digit more at times."""
+    instant = datetime.fromtimestamp(float(load_id), timezone.utc)
+    fraction = f".{instant.microsecond:06}".rstrip("0").rstrip(".")
+    return f"{instant:%Y-%m-%d %H:%M:%S}{fraction}+00"
 
 
 def child_id(parent_id: str, table: str, index: str) -> str:

@@ -3,6 +3,7 @@
 
 mod better;
 mod documents;
+mod generator;
 mod matrix;
 mod random;
 mod scene;
@@ -220,7 +221,8 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     // dlt goes on from there, in an empty working directory, with a new column and a new child table.
     let (start, seen) = (newest(), mock.requests().len());
     (0..3).for_each(|_| mock.create_member());
-    let added = r#"{"tier": "gold", "devices": [{"os": "linux"}, {"os": "plan9", "screens": [1, 2]}]}"#;
+    let added =
+        r#"{"tier": "gold", "score": 1, "devices": [{"os": "linux"}, {"os": "plan9", "screens": [1, 2]}]}"#;
     let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &["--add", "members", added]).unwrap();
     assert_eq!(asked_from(&mock, seen, 1), start);
     assert_eq!(loaded["rows"]["members"], 3, "forebay's hash of the boundary row keeps it out: {loaded}");
@@ -240,15 +242,62 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     // dlt, in the working directory that it had before, adopts what forebay did meanwhile.
     let (start, seen) = (newest(), mock.requests().len());
     mock.create_member();
-    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &[]).unwrap();
+    // A variant comes in on the way.
+    let added = ["--add", "members", r#"{"score": "high"}"#];
+    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &added).unwrap();
     assert_eq!(asked_from(&mock, seen, 1), start);
     assert_eq!(loaded["rows"]["members"], 1, "{loaded}");
     let before = read_back(&scene, "dlt-home", &mock);
     assert_eq!(before["row_counts"]["members__devices"], 6);
+    assert_eq!(before["dtypes"]["score__v_text"], "str", "{}", before["dtypes"]);
 
     // Nothing new: nothing is written.
     scene.forebay("shared.duckdb").unwrap();
     assert_eq!(read_back(&scene, "dlt-home", &mock), before);
+
+    // forebay goes on with dlt's variant in the schema, and a dlt that starts anew finds all of it.
+    mock.create_member();
+    scene.forebay("shared.duckdb").unwrap();
+    let facts = read_back(&scene, "fourth-home", &mock);
+    assert_eq!(*last_value(&facts), newest());
+    assert_eq!(facts["dtypes"], before["dtypes"]);
+}
+
+#[test]
+fn forebay_goes_on_from_what_dlt_began_and_dlt_from_there() {
+    let Some(python) = python() else { return };
+    let mock = Mock::start(MockConfig {
+        created_after_param: Some("createdAfter".to_owned()),
+        late_field_from: Some(43),
+        ..MockConfig::unlimited(40)
+    });
+    let mut resource = members("merge");
+    resource["endpoint"]["incremental"] = incremental_by_creation();
+    let scene = Scene::new(python, &config("memberstack", &mock.url(), &json!([resource])));
+    let newest = || mock.members().last().unwrap()["createdAt"].clone();
+
+    let added = ["--add", "members", r#"{"score": 1, "devices": [{"os": "linux"}]}"#];
+    scene.script("load.py", "dlt-home", "shared.duckdb", &added).unwrap();
+
+    // A new column comes in by forebay, a variant and a column of a child table by dlt.
+    let (start, seen) = (newest(), mock.requests().len());
+    (0..4).for_each(|_| mock.create_member());
+    scene.forebay("shared.duckdb").unwrap();
+    assert_eq!(asked_from(&mock, seen, 1), start);
+    let facts = read_back(&scene, "first-home", &mock);
+    assert_eq!(*last_value(&facts), newest());
+    assert!(facts["dtypes"].get("custom_fields__referral_code").is_some(), "{}", facts["dtypes"]);
+
+    let (start, seen) = (newest(), mock.requests().len());
+    mock.create_member();
+    let added = ["--add", "members", r#"{"score": "high", "devices": [{"screens": [1, 2]}]}"#];
+    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &added).unwrap();
+    assert_eq!(asked_from(&mock, seen, 1), start);
+    assert_eq!(loaded["rows"]["members"], 1, "{loaded}");
+    let facts = read_back(&scene, "second-home", &mock);
+    assert_eq!(facts["row_counts"]["members__devices"], 41);
+    assert_eq!(facts["row_counts"]["members__devices__screens"], 2);
+    assert_eq!(facts["dtypes"]["score__v_text"], "str", "{}", facts["dtypes"]);
 }
 
 #[test]

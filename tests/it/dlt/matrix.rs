@@ -32,7 +32,10 @@ pub(super) fn cases() -> Vec<Case> {
     let values: Vec<_> = values.collect();
     let rows: Vec<_> = values.iter().map(|value| format!(r#"{{"a":{value}}}"#)).collect();
     let fields: Vec<_> = values.iter().enumerate().map(|(at, value)| format!(r#""v{at}":{value}"#)).collect();
-    let mut cases = vec![case("values".to_owned(), None, vec![format!("{{{}}}", fields.join(","))])];
+    let mut cases = vec![
+        case("values".to_owned(), None, vec![format!("{{{}}}", fields.join(","))]),
+        case("long_names".to_owned(), None, long_names()),
+    ];
     for (data_type, first) in INFERRED {
         let rows = std::iter::once(format!(r#"{{"a":{first}}}"#)).chain(rows.iter().cloned());
         cases.push(case(format!("inferred_{data_type}"), None, rows.collect()));
@@ -43,6 +46,16 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(case(format!("hinted_{at}_{data_type}"), Some(column), rows.clone()));
     }
     cases
+}
+
+/// Names of columns beyond the 64 KiB that DuckDB takes, in one part and in several. dlt names files after tables.
+fn long_names() -> Vec<String> {
+    let (all, half, camel) = ("a".repeat(70_000), "b".repeat(40_000), "cD".repeat(30_000));
+    vec![
+        format!(r#"{{"{all}":1,"{all}a":2,"{half}":{{"{half}":3,"{half}b":{{"c":4}}}},"{camel}":5}}"#),
+        format!(r#"{{"l":[{{"{half}":{{"{half}":6}}}}],"é{all}":"x"}}"#),
+        format!(r#"{{"{all}":"x","{half}":{{"{half}":"y"}},"{}":7}}"#, "d".repeat(65_536)),
+    ]
 }
 
 fn case(name: String, column: Option<Value>, rows: Vec<String>) -> Case {
