@@ -3,6 +3,7 @@
 //! A row is taken apart as text: scalars of the row first, then nested objects (the last one first), then lists,
 //! whose elements become rows of child tables. That is dlt's order, and with it the order of new columns.
 
+mod apart;
 mod canonical;
 mod column;
 mod contract;
