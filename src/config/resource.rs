@@ -37,7 +37,7 @@ pub(super) fn resources(
         resource(&raw, &defaults, &layers, &path, report)
     });
     let drafts: Vec<_> = drafts.collect();
-    deletes::check_tables(&drafts, report);
+    deletes::check_others(&drafts, report);
     drafts
 }
 
