@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::rows::{self, ResourceRecord, Tables};
-use crate::config::{IncrementalPlan, Plan, ResourcePlan};
+use crate::config::{Plan, ResourcePlan};
 use crate::destination::{DeletedRows, Deletes};
 use crate::error::Error;
 use crate::package::{Outcome, Package, PackageError, Record};
@@ -122,13 +122,8 @@ impl Reads<'_> {
     /// What keeps a read from proving that it had all rows, if anything does.
     fn doubt(&self, resource: &ResourcePlan) -> Option<Doubt> {
         let is_complete = self.ends.get(&resource.name).is_some_and(|end| end.outcome == Outcome::Complete);
-        // A start means that the package was made for an incremental read. Without one, too, nothing below the initial
-        // value is asked for.
-        let begins_later = self.package.manifest.starts.contains_key(&resource.name)
-            || matches!(
-                &resource.incremental,
-                Some(IncrementalPlan::CursorField { initial_value: Some(_), .. })
-            );
+        // A start means that the package was made for an incremental read, before the config asked for this.
+        let begins_later = self.package.manifest.starts.contains_key(&resource.name);
         if !is_complete || begins_later {
             return Some(Doubt::Short);
         }

@@ -148,37 +148,3 @@ fn a_read_that_may_be_short_deletes_nothing() {
     assert_eq!(ran.with_code(3).code, 3);
     assert_eq!(shop.orders(), [1, 2, 3, 4, 5, 6]);
 }
-
-#[test]
-fn children_of_rows_that_are_not_asked_for_stay() {
-    let api = Script::start(|target| {
-        match target.split_once("since=") {
-            Some((_, since)) => {
-                json!((since.parse().unwrap()..=4).map(|id: i64| json!({ "id": id })).collect::<Vec<_>>())
-            }
-            None => json!([{ "id": target.split('/').nth(2) }]),
-        }
-        .to_string()
-    });
-    let config = format!(
-        "[pipeline]\nname = 'shop'\n[client]\nbase_url = '{}'\nrate_limits = []\n\
-         [resource_defaults]\nprimary_key = 'id'\nwrite_disposition = 'merge'\n\
-         endpoint = {{ paginator = 'single_page' }}\n\
-         [[resources]]\nname = 'orders'\n\
-         endpoint.incremental = {{ cursor_path = 'id', start_param = 'since', initial_value = 1 }}\n\
-         [[resources]]\nname = 'items'\ndeletes = {{ mode = 'hard', max_share = 1 }}\n\
-         endpoint.path = 'orders/{{resources.orders.id}}/items'\n",
-        api.url()
-    );
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("shop.toml"), config).unwrap();
-    let shop = Shop { dir, orders: Arc::default() };
-    for since in [1, 3] {
-        let since = format!("resources.orders.endpoint.incremental.initial_value={since}");
-        let ran = Forebay::new(shop.dir.path())
-            .args(["run", "--quiet", "shop.toml", "--full-refresh", "--set", &since])
-            .ran();
-        assert!(ran.stderr.contains("the rows of its parent `orders` were not all read"), "{ran}");
-        assert_eq!(shop.ids("SELECT id::INT64 FROM shop_dataset.items"), [1, 2, 3, 4]);
-    }
-}
