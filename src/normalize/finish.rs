@@ -59,6 +59,12 @@ impl Store {
         if self.schema.tables.get(&self.tables[table].name).is_some_and(Table::has_seen_data) {
             return;
         }
+        self.add_system_columns(table);
+        self.mark_seen(table);
+    }
+
+    /// Adds dlt's own columns, as any row does.
+    pub(super) fn add_system_columns(&mut self, table: usize) {
         let root = self.root_above(table);
         let own: &[System] = match (self.tables[table].is_root, self.tables[root].propagates_id) {
             (true, _) => &[System::LoadId, System::RowId],
@@ -68,7 +74,6 @@ impl Store {
         for system in own {
             self.system_column(table, *system);
         }
-        self.mark_seen(table);
     }
 
     fn root_above(&self, table: usize) -> usize {
@@ -85,11 +90,13 @@ impl Store {
         }
     }
 
-    /// Where the columns come from that fields of this package fill, or would fill with anything but null.
+    /// Where the columns come from that fields of this package fill, or would fill with anything but null. Tables that
+    /// a contract left without rows are not there.
     fn origins(&self) -> Vec<Origin> {
         let mut origins = Vec::new();
         for builder in &self.tables {
-            let Some(listed) = self.schema.tables.get(&builder.name) else { continue };
+            let listed = self.schema.tables.get(&builder.name);
+            let Some(listed) = listed.filter(|listed| listed.has_seen_data()) else { continue };
             let is_there = |name: &str| listed.columns.get(name).is_some_and(|it| it.data_type.is_some());
             for field in builder.fields.iter().filter(|field| !field.name.starts_with("_dlt")) {
                 let variants =
