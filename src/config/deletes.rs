@@ -91,8 +91,38 @@ fn obstacle(owner: &Owner<'_>) -> Option<&'static str> {
     )
 }
 
-/// Reports tables that rows of several resources share: those of one look gone to the other.
-pub(super) fn check_tables(drafts: &[Draft], report: &mut Report) {
+/// Reports what keeps rows from being missed and lies with other resources.
+pub(super) fn check_others(drafts: &[Draft], report: &mut Report) {
+    check_tables(drafts, report);
+    check_parents(drafts, report);
+}
+
+/// Children of an incremental parent are those of its new rows.
+fn check_parents(drafts: &[Draft], report: &mut Report) {
+    let parent = |draft: &&Draft| {
+        let (name, _) = draft.parents.first()?;
+        drafts.iter().find(|other| other.name == *name)
+    };
+    for (index, draft) in drafts.iter().enumerate() {
+        if draft.plan.as_ref().is_none_or(|plan| plan.deletes.is_none()) {
+            continue;
+        }
+        // A circle is reported elsewhere.
+        let mut above = std::iter::successors(parent(&draft), parent).take(drafts.len());
+        let is_incremental =
+            |other: &&Draft| other.plan.as_ref().is_some_and(|plan| plan.incremental.is_some());
+        if let Some(other) = above.find(is_incremental) {
+            let message = format!(
+                "`deletes` needs all rows of its parents, and runs read only new ones of `{}`",
+                other.name
+            );
+            report.add(&at_index("resources", index), message, None);
+        }
+    }
+}
+
+/// Rows of several resources in one table: those of one look gone to the other.
+fn check_tables(drafts: &[Draft], report: &mut Report) {
     let table = |plan: &ResourcePlan| normalize_path(&plan.table, usize::MAX);
     for (index, draft) in drafts.iter().enumerate() {
         let Some(plan) = draft.plan.as_ref().filter(|plan| plan.deletes.is_some()) else { continue };

@@ -59,6 +59,13 @@ pub(super) fn has_primary_key(hints: &TableHints) -> bool {
     !hints.primary_key.is_empty() || hints.columns.iter().any(|column| column.has(Hint::PrimaryKey))
 }
 
+/// Whether a load retires every row that is not in it.
+pub(super) fn retires_unseen(hints: &TableHints) -> bool {
+    let is_scd2 =
+        matches!(hints.disposition, Some(Disposition::Merge { strategy: Some(MergeStrategy::Scd2), .. }));
+    is_scd2 && !has_merge_key(hints)
+}
+
 fn has_merge_key(hints: &TableHints) -> bool {
     !hints.merge_key.is_empty() || hints.columns.iter().any(|column| column.has(Hint::MergeKey))
 }

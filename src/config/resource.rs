@@ -37,7 +37,7 @@ pub(super) fn resources(
         resource(&raw, &defaults, &layers, &path, report)
     });
     let drafts: Vec<_> = drafts.collect();
-    deletes::check_tables(&drafts, report);
+    deletes::check_others(&drafts, report);
     drafts
 }
 
@@ -63,6 +63,12 @@ fn resource(
     }
     let incremental = endpoint::incremental(layers, !parents.is_empty(), hints.write_disposition(), report);
     let is_incremental = matches!(incremental, Some(Some(_)));
+    if is_incremental && hints::retires_unseen(&hints) {
+        let hint = "give a merge_key: then rows are retired only where new ones of their group came";
+        let message =
+            "`scd2` does not go with endpoint.incremental: every row that is not new would be retired";
+        report.add(path, message, Some(hint.to_owned()));
+    }
     let owner = Owner {
         path,
         hints: &hints,

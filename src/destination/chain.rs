@@ -73,18 +73,6 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// The root above a table, or the table itself. `None` if a parent is missing or the parents go in a circle.
-pub(crate) fn root_of<'a>(schema: &'a Schema, table: &'a Table) -> Option<&'a Table> {
-    let mut table = table;
-    for _ in 0..=schema.tables.len() {
-        match &table.parent {
-            None => return Some(table),
-            Some(parent) => table = schema.tables.get(parent)?,
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {

@@ -3,7 +3,7 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::Deletes;
-use super::chain::{ROOT_ID, root_of};
+use super::chain::ROOT_ID;
 use crate::schema::{Column, DELETED_AT, DataType, DeleteMode, Hint, MergeStrategy, Schema, Table};
 
 /// Tables of a dataset with their columns, all in lower case, in the order of the database.
@@ -71,7 +71,8 @@ fn unlisted_columns(schema: &Schema, deletes: &[Deletes], table: &Table) -> Vec<
 /// Whether rows of a child table go by the id of their root row. Those of old versions never go.
 fn needs_root_id(schema: &Schema, table: &Table) -> bool {
     table.parent.is_some()
-        && root_of(schema, table)
+        && schema
+            .root_of(table)
             .and_then(Table::merge_strategy)
             .is_some_and(|strategy| strategy != MergeStrategy::Scd2)
 }

@@ -75,6 +75,12 @@ pub enum ExtractError {
         /// The parent resource.
         parent: String,
     },
+    /// The parent has some of its rows only, and those of this resource replace what is there.
+    #[error("the rows of parent `{parent}` were not all read")]
+    ShortParent {
+        /// The parent resource.
+        parent: String,
+    },
     /// Nothing tells whether a first page is the last one, too.
     #[error("the first page has nothing at `cursor_path`, and nothing else says that it is the last")]
     Unproven,
@@ -144,6 +150,7 @@ impl ExtractError {
             | Self::ParentField { .. }
             | Self::Template { .. }
             | Self::Unproven
+            | Self::ShortParent { .. }
             | Self::Capped { .. }
             | Self::Short { .. }
             | Self::Refused { .. }
@@ -163,6 +170,9 @@ impl ExtractError {
                 "name a field that every row of the parent has, with a value"
             }
             Self::Parent { .. } => "once its parent is extracted, this resource is, too",
+            Self::ShortParent { .. } => {
+                "the rows of the last complete run stay, since a part must not replace all"
+            }
             Self::Unproven => {
                 "check `cursor_path`; if it is right, `has_more_path` or `total_rows_path` can tell the end"
             }

@@ -14,7 +14,6 @@ use crate::package::{Journal, Outcome, PackageError, PageRecord, Record, Start};
 use crate::page::{self, Page};
 use crate::paginate::{Next, PageCursor, PaginateError};
 use crate::report::{Event, now_micros};
-use crate::schema::WriteDisposition;
 
 /// How a pagination ended.
 enum SeriesEnd {
@@ -96,7 +95,7 @@ impl ResourceRun<'_> {
                 SeriesEnd::Stopped => return Ok(Ended::Stopped),
             }
         }
-        let replaces = self.resource.hints.write_disposition() == WriteDisposition::Replace;
+        let replaces = self.resource.hints.replaces_all();
         let (outcome, ended) = match self.missing(capped, replaces) {
             None if proven || self.progress.total_rows.is_some() => (Outcome::Complete, Ended::Complete),
             None => {
@@ -133,16 +132,15 @@ impl ResourceRun<'_> {
         from_start && self.resource.parent.is_none()
     }
 
-    /// A child has nothing to go through if its parent failed.
+    /// A child has nothing to go through if its parent failed, and only part of its rows if that was short.
     fn needs_parent(&self, earlier: &[ResourceEnd]) -> Result<(), ExtractError> {
         let Some(parent) = &self.resource.parent else { return Ok(()) };
-        let extracted = |end: &ResourceEnd| {
-            &end.resource == parent && end.outcome.as_ref().is_some_and(Outcome::is_loaded)
-        };
-        if earlier.iter().any(extracted) {
-            Ok(())
-        } else {
-            Err(ExtractError::Parent { parent: parent.clone() })
+        let outcome = earlier.iter().find(|end| &end.resource == parent).and_then(|end| end.outcome.as_ref());
+        match outcome {
+            Some(outcome) if outcome.is_whole() => Ok(()),
+            Some(outcome) if outcome.is_loaded() && !self.resource.hints.replaces_all() => Ok(()),
+            Some(outcome) if outcome.is_loaded() => Err(ExtractError::ShortParent { parent: parent.clone() }),
+            _ => Err(ExtractError::Parent { parent: parent.clone() }),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Contracts: what rows may change of the schema, and what becomes of rows that would change more.
 
 use super::error::{Discarded, Example, NormalizeError, WarningKind};
-use super::row::SECOND;
+use super::roots::hints_of;
 use super::store::Store;
-use super::table::{Field, TableBuilder};
-use crate::schema::{Contract, ContractEntity, ContractMode, Table, TableHints, Value, join, normalize_path};
+use super::table::TableBuilder;
+use crate::schema::{Contract, ContractEntity, ContractMode, Table, TableHints, Value};
 
 /// Longest value that an example shows, in characters: enough to know it again, too little to leak a record.
 const SHOWN: usize = 20;
@@ -92,23 +92,17 @@ impl Store {
 
     fn refuse_table(&mut self, table: usize, mode: ContractMode) -> Result<(), NormalizeError> {
         let builder = &self.tables[table];
-        let example =
-            Example { row: builder.row_number(), path: builder.source.clone(), value: String::new() };
+        let entity = ContractEntity::Tables;
+        let example = |builder: &TableBuilder| Example {
+            row: builder.row_number(),
+            path: builder.source.clone(),
+            value: String::new(),
+        };
         if mode == ContractMode::Freeze {
-            let table = builder.name.clone();
-            return Err(NormalizeError::Frozen {
-                table,
-                column: None,
-                entity: ContractEntity::Tables,
-                example,
-            });
+            let (table, example) = (builder.name.clone(), example(builder));
+            return Err(NormalizeError::Frozen { table, column: None, entity, example });
         }
-        self.warn_of(
-            WarningKind::Discarded(ContractEntity::Tables, Discarded::Rows),
-            table,
-            "",
-            Some(example),
-        );
+        self.warn_of(WarningKind::Discarded(entity, Discarded::Rows), table, "", |it| Some(example(it)));
         Ok(())
     }
 
@@ -222,44 +216,9 @@ impl Store {
         value: &Value<'_>,
     ) {
         let discarded = if mode == ContractMode::DiscardRow { Discarded::Rows } else { Discarded::Values };
-        let example = example(&self.tables[table], field, value);
         let name = self.tables[table].fields[field].name.clone();
-        self.warn_of(WarningKind::Discarded(entity, discarded), table, &name, Some(example));
-    }
-
-    /// The field for a value that another one of the row takes the place of. `None`: the contract does not let a
-    /// column be added, and the value is lost as in dlt.
-    pub(super) fn spare_field(&mut self, table: usize, field: usize) -> Option<usize> {
-        let Field { name, source, .. } = &self.tables[table].fields[field];
-        let (name, source) = (name.clone(), source.clone());
-        let row = self.tables[table].row_number();
-        for number in SECOND.. {
-            let spare_name = join([name.as_str(), &number.to_string()], self.max_length);
-            let spare = self.field(table, &spare_name, &source);
-            if self.tables[table].fields[spare].seen_in == row {
-                continue;
-            }
-            if self.may_add_columns(table) || self.column_of(table, spare).is_some() {
-                self.warn(WarningKind::KeptApart, table, &spare_name);
-                return Some(spare);
-            }
-            break;
-        }
-        self.warn(WarningKind::Collision, table, &name);
-        None
-    }
-
-    /// As [`Store::spare_field`], for the elements of a list, which would go to the table `spare`.
-    pub(super) fn keeps_apart(&mut self, table: usize, name: &str, spare: usize) -> bool {
-        let mode = self.contract_of(spare).map_or(ContractMode::Evolve, Contract::tables);
-        let spare_name = self.tables[spare].name.clone();
-        let is_kept = mode == ContractMode::Evolve || !self.is_new(&spare_name);
-        if is_kept {
-            self.warn(WarningKind::KeptApart, spare, "");
-        } else {
-            self.warn(WarningKind::Collision, table, name);
-        }
-        is_kept
+        let kind = WarningKind::Discarded(entity, discarded);
+        self.warn_of(kind, table, &name, |builder| Some(example(builder, field, value)));
     }
 
     /// Writes the contract that the config gives this very table into its document. dlt keeps one that the config
@@ -292,17 +251,9 @@ impl Store {
         self.hints_of(table).iter().filter_map(|hints| hints.contract).next_back()
     }
 
-    /// What resources say of this very table: of a root table, or of a list by the keys that lead to it.
     fn hints_of(&self, table: usize) -> Vec<&TableHints> {
-        let TableBuilder { path, parent, .. } = &self.tables[table];
-        let hints = self.roots.iter().flat_map(|root| {
-            let name = normalize_path(&root.table, self.max_length);
-            let own = parent.is_none() && path.first() == Some(&name);
-            let nested = root.nested_paths(self.max_length).into_iter();
-            let nested = nested.filter(|(hinted, _)| hinted == path).map(|(_, hints)| hints);
-            own.then_some(&root.hints).into_iter().chain(nested.collect::<Vec<_>>())
-        });
-        hints.collect()
+        let hints = hints_of(&self.roots, &self.tables[table], self.max_length);
+        hints.into_iter().map(|(_, hints)| hints).collect()
     }
 
     /// The table that contracts come from if this one has none of its own: that of the rows around its rows, unless

@@ -65,23 +65,16 @@ impl Store {
 
     /// Adds dlt's own columns, as any row does.
     pub(super) fn add_system_columns(&mut self, table: usize) {
-        let root = self.root_above(table);
-        let own: &[System] = match (self.tables[table].is_root, self.tables[root].propagates_id) {
-            (true, _) => &[System::LoadId, System::RowId],
-            (false, true) => &[System::RootId, System::ParentId, System::ListIndex, System::RowId],
-            (false, false) => &[System::ParentId, System::ListIndex, System::RowId],
+        let mut above = std::iter::successors(self.tables[table].parent, |above| self.tables[*above].parent);
+        let root_id = above.any(|above| self.tables[above].propagates_id).then_some(System::RootId);
+        let own: &[System] = if self.tables[table].is_root {
+            &[System::LoadId, System::RowId]
+        } else {
+            &[System::ParentId, System::ListIndex, System::RowId]
         };
-        for system in own {
+        for system in root_id.iter().chain(own) {
             self.system_column(table, *system);
         }
-    }
-
-    fn root_above(&self, table: usize) -> usize {
-        let mut table = table;
-        while let Some(parent) = self.tables[table].parent {
-            table = parent;
-        }
-        table
     }
 
     fn mark_seen(&mut self, table: usize) {
@@ -90,8 +83,9 @@ impl Store {
         }
     }
 
-    /// Where the columns come from that fields of this package fill, or would fill with anything but null. Tables that
-    /// a contract left without rows are not there.
+    /// Where the columns come from that fields of this package fill, or would fill with anything but null. Where
+    /// misfits go to the column of another field, that field counts. Tables that a contract left without rows are not
+    /// there.
     fn origins(&self) -> Vec<Origin> {
         let mut origins = Vec::new();
         for builder in &self.tables {
@@ -101,9 +95,9 @@ impl Store {
             for field in builder.fields.iter().filter(|field| !field.name.starts_with("_dlt")) {
                 let variants =
                     field.variants.iter().map(|(_, column)| builder.columns[*column].name.as_str());
-                for column in
-                    std::iter::once(field.name.as_str()).chain(variants).filter(|name| is_there(name))
-                {
+                let variants = variants.filter(|name| builder.find_field(name).is_none());
+                let columns = std::iter::once(field.name.as_str()).chain(variants);
+                for column in columns.filter(|name| is_there(name)) {
                     origins.push(Origin {
                         table: builder.name.clone(),
                         column: column.to_owned(),

@@ -3,6 +3,7 @@
 //! A row is taken apart as text: scalars of the row first, then nested objects (the last one first), then lists,
 //! whose elements become rows of child tables. That is dlt's order, and with it the order of new columns.
 
+mod apart;
 mod canonical;
 mod column;
 mod contract;
@@ -89,8 +90,9 @@ pub struct NormalizeJob {
 }
 
 /// Column of files that no table has: the number of the root row that a row came with, for tables whose rows have ids
-/// that follow from their key. Such a row may come twice in a load, and its children have the same ids then.
-pub(crate) const TURN: &str = "_forebay_turn";
+/// that follow from their key. Such a row may come twice in a load, and its children have the same ids then. No field
+/// gets a name with an underscore at its end.
+pub(crate) const TURN: &str = "_forebay_turn_";
 
 /// Rows of one table.
 #[derive(Debug)]

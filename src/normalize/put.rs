@@ -126,35 +126,4 @@ impl Store {
             self.variant_column(table, field, value);
         }
     }
-
-    /// Stores a value whose column the row has a value in already: a field of the row has the name of a variant.
-    fn keep_apart(
-        &mut self,
-        table: usize,
-        field: usize,
-        column: ColumnId,
-        value: &Value<'_>,
-    ) -> Result<(), NormalizeError> {
-        let source = self.tables[table].fields[field].source.clone();
-        let name = self.tables[table].columns[column].name.clone();
-        let taken = self.field(table, &name, &source);
-        self.put_beside(table, taken, value)
-    }
-
-    /// Stores a value whose field another value of the row takes: one that has the name of a variant, or dlt's own
-    /// where the source has a field of dlt's name.
-    pub(super) fn put_beside(
-        &mut self,
-        table: usize,
-        field: usize,
-        value: &Value<'_>,
-    ) -> Result<(), NormalizeError> {
-        if *value == Value::Null {
-            return Ok(());
-        }
-        match self.spare_field(table, field) {
-            Some(spare) => self.put(table, spare, value),
-            None => Ok(()),
-        }
-    }
 }

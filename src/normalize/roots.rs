@@ -1,6 +1,5 @@
 //! Which tables are root tables, and what that means for the ids and columns of their rows.
 
-use super::TURN;
 use super::canonical;
 use super::column::ColumnBuilder;
 use super::error::Warning;
@@ -9,8 +8,10 @@ use super::row::ROOT;
 use super::shape::member_path;
 use super::store::{Link, Store};
 use super::table::{IdRule, TableBuilder};
+use super::{RootTable, TURN};
 use crate::schema::{
-    Column, ColumnType, DELETED_AT, DataType, DeleteMode, Hint, MergeStrategy, Table, Value, normalize_path,
+    Column, ColumnType, DELETED_AT, DataType, DeleteMode, Hint, MergeStrategy, Table, TableHints, Value,
+    normalize_path,
 };
 
 impl Store {
@@ -30,21 +31,12 @@ impl Store {
 
     /// Writes what resources say of a table into the schema. Several may fill one.
     pub(super) fn list_hints(&mut self, table: usize) {
-        let TableBuilder { name, parent, path, .. } = &self.tables[table];
+        let TableBuilder { name, parent, .. } = &self.tables[table];
         let parent = parent.map(|parent| self.tables[parent].name.as_str());
-        // As in dlt the first of them counts where they contradict.
-        for root in self.roots.iter().rev() {
+        for (root, hints) in hints_of(&self.roots, &self.tables[table], self.max_length) {
             let refused = match parent {
-                None if normalize_path(&root.table, self.max_length) == *name => {
-                    root.list(&mut self.schema, name, self.max_length)
-                }
-                None => continue,
-                Some(parent) => {
-                    let nested = root.nested_paths(self.max_length).into_iter();
-                    let mut of_table = nested.filter(|(hinted, _)| hinted == path);
-                    let Some((_, hints)) = of_table.next() else { continue };
-                    root.list_nested(&mut self.schema, name, parent, hints, self.max_length)
-                }
+                None => root.list(&mut self.schema, name, self.max_length),
+                Some(parent) => root.list_nested(&mut self.schema, name, parent, hints, self.max_length),
             };
             self.warnings.extend(refused.into_iter().map(|(table, column, kind)| Warning {
                 kind,
@@ -131,6 +123,25 @@ impl Store {
             }
         }
     }
+}
+
+/// What resources say of this very table, and which: of a root table, or of a list by the keys that lead to it.
+/// As in dlt the first of them counts where they contradict, so it comes last.
+pub(super) fn hints_of<'a>(
+    roots: &'a [RootTable],
+    table: &TableBuilder,
+    max_length: usize,
+) -> Vec<(&'a RootTable, &'a TableHints)> {
+    let mut found = Vec::new();
+    for root in roots.iter().rev() {
+        if table.parent.is_some() {
+            let nested = root.nested_paths(max_length).into_iter();
+            found.extend(nested.filter(|(path, _)| *path == table.path).map(|(_, hints)| (root, hints)));
+        } else if normalize_path(&root.table, max_length) == table.name {
+            found.push((root, &root.hints));
+        }
+    }
+    found
 }
 
 /// The value of a field; null if the row has none.

@@ -11,7 +11,7 @@ use super::shape::{Key, List, ListId, Place, Shape, ShapeId, member_path};
 use super::store::{Link, Store};
 use super::table::IdRule;
 use super::{NormalizeJob, Normalized};
-use crate::schema::{SEPARATOR, Table, Value, join, normalize_path};
+use crate::schema::{Table, Value, join, normalize_path};
 
 /// dlt's limit where a resource gives none. It also bounds the recursion over lists.
 const MAX_NESTING: i64 = 1000;
@@ -24,17 +24,13 @@ const VALUE: &str = "value";
 /// The field of a row that is a list in a list.
 const LIST: &str = "list";
 
-/// Number of the first spare place for values whose own is taken. No key becomes a name that ends so: dlt puts `_`
-/// before digits.
-pub(super) const SECOND: u32 = 2;
-
 /// Shapes met so far, and the tables they fill.
 #[derive(Debug)]
 pub(super) struct Rows {
-    shapes: Vec<Shape>,
-    lists: Vec<List>,
+    pub(super) shapes: Vec<Shape>,
+    pub(super) lists: Vec<List>,
     roots: Vec<ShapeId>,
-    store: Store,
+    pub(super) store: Store,
     max_length: usize,
     /// Objects so far.
     object_count: u64,
@@ -42,15 +38,15 @@ pub(super) struct Rows {
 
 /// What one root row needs while it is taken apart; child rows share it.
 #[derive(Debug, Default)]
-struct Scratch<'a> {
+pub(super) struct Scratch<'a> {
     /// Fields of the object at hand, by their place in its shape.
     members: Vec<(usize, Token<'a>)>,
     /// Fields of the row at hand.
-    values: Vec<(usize, Value<'a>)>,
+    pub(super) values: Vec<(usize, Value<'a>)>,
     /// Objects that wait for their turn.
     objects: Vec<(ShapeId, &'a str)>,
     /// Lists that wait for their turn, of the row at hand and those around it.
-    lists: Vec<(ListId, &'a str)>,
+    pub(super) lists: Vec<(ListId, &'a str)>,
 }
 
 /// Where the fields of a row come from.
@@ -276,74 +272,6 @@ impl Rows {
         self.set(table, field, value, scratch);
     }
 
-    /// Notes a field's value.
-    fn set<'a>(&mut self, table: usize, field: usize, value: Value<'a>, scratch: &mut Scratch<'a>) {
-        let builder = &mut self.store.tables[table];
-        let row = builder.row_number();
-        let seen = &mut builder.fields[field];
-        if seen.seen_in == row {
-            self.collide(table, field, value, scratch);
-            return;
-        }
-        seen.seen_in = row;
-        seen.seen_at = scratch.values.len();
-        scratch.values.push((field, value));
-    }
-
-    /// A second value under the same name takes the place of the first, as in dlt; the first one goes to a column
-    /// of its own.
-    #[cold]
-    fn collide<'a>(&mut self, table: usize, field: usize, value: Value<'a>, scratch: &mut Scratch<'a>) {
-        let winner = &mut scratch.values[self.store.tables[table].fields[field].seen_at].1;
-        let earlier = std::mem::replace(winner, value);
-        if earlier == Value::Null || earlier == *winner {
-            return;
-        }
-        if let Some(spare) = self.store.spare_field(table, field) {
-            self.set(table, spare, earlier, scratch);
-        }
-    }
-
-    /// Notes a list; of two of the same path both are kept, as in [`Rows::collide`].
-    fn set_list<'a>(&mut self, list: ListId, text: &'a str, scratch: &mut Scratch<'a>) {
-        let seen = &mut self.lists[list];
-        let row = self.store.tables[seen.parent].row_number();
-        if seen.seen_in != row {
-            seen.seen_in = row;
-            seen.seen_at = scratch.lists.len();
-            scratch.lists.push((list, text));
-            return;
-        }
-        let earlier = std::mem::replace(&mut scratch.lists[seen.seen_at].1, text);
-        let is_empty =
-            |list: &str| list.bytes().all(|byte| matches!(byte, b'[' | b']') || byte.is_ascii_whitespace());
-        if earlier == text || is_empty(earlier) {
-            return;
-        }
-        if let Some(spare) = self.spare_list(list, row) {
-            self.set_list(spare, earlier, scratch);
-        }
-    }
-
-    /// The list that takes elements whose own list is taken in this row. `None`: the contract does not let a table
-    /// be added.
-    fn spare_list(&mut self, list: ListId, row: u64) -> Option<ListId> {
-        let List { parent, level, ref path, rows, .. } = self.lists[list];
-        let (path, source) = (path.clone(), self.shapes[rows].source.clone());
-        for number in SECOND.. {
-            let spare = [path.as_slice(), &[number.to_string()]].concat();
-            let same = |list: &List| list.parent == parent && list.level == level && list.path == spare;
-            let found = match self.lists.iter().position(same) {
-                Some(list) if self.lists[list].seen_in == row => continue,
-                Some(list) => list,
-                None => self.add_list(parent, spare, &source, level),
-            };
-            let table = self.shapes[self.lists[found].rows].table;
-            return self.store.keeps_apart(parent, &path.join(SEPARATOR), table).then_some(found);
-        }
-        None
-    }
-
     /// Names a key that was not met before at this place.
     fn add_key(&mut self, shape: ShapeId, raw: &str, place: Place) -> usize {
         let key = crate::schema::decode(raw);
@@ -398,7 +326,7 @@ impl Rows {
         list
     }
 
-    fn add_list(&mut self, parent: usize, path: Vec<String>, source: &str, level: i64) -> ListId {
+    pub(super) fn add_list(&mut self, parent: usize, path: Vec<String>, source: &str, level: i64) -> ListId {
         let table_path = self.store.tables[parent].path.iter().chain(&path).cloned().collect();
         let table = self.store.table(table_path, Some(parent), source);
         let rows = self.shapes.len();

@@ -73,7 +73,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// A store whose first tables are those of `roots`, in order.
+    /// A store without tables yet.
     pub(super) fn new(job: NormalizeJob) -> Self {
         let mut schema = job.schema;
         schema.reset_root_ids(job.options.root_key);
@@ -113,29 +113,29 @@ impl Store {
 
     /// Counts something that a rule settled.
     pub(super) fn warn(&mut self, kind: WarningKind, table: usize, column: &str) {
-        self.warn_of(kind, table, column, None);
+        self.warn_of(kind, table, column, |_| None);
     }
 
-    /// Counts something that a rule settled; the first time, `example` is kept.
+    /// Counts something that a rule settled; `example` makes the example that is kept the first time.
     pub(super) fn warn_of(
         &mut self,
         kind: WarningKind,
         table: usize,
         column: &str,
-        example: Option<Example>,
+        example: impl FnOnce(&TableBuilder) -> Option<Example>,
     ) {
-        let table = &self.tables[table].name;
+        let builder = &self.tables[table];
         let same = |warning: &&mut Warning| {
-            warning.kind == kind && warning.table == *table && warning.column == column
+            warning.kind == kind && warning.table == builder.name && warning.column == column
         };
         match self.warnings.iter_mut().find(same) {
             Some(warning) => warning.count += 1,
             None => self.warnings.push(Warning {
                 kind,
-                table: table.clone(),
+                table: builder.name.clone(),
                 column: column.to_owned(),
                 count: 1,
-                example,
+                example: example(builder),
             }),
         }
     }

@@ -413,15 +413,15 @@ fn rows_with_ids_of_their_key_carry_a_turn_with_all_below() {
     assert_eq!(
         lines,
         [
-            "t: id=1 _forebay_turn=1",
-            "t: id=2 _forebay_turn=2",
-            "t: id=1 _forebay_turn=3",
-            "t__l: _dlt_list_idx=0 _forebay_turn=1",
-            "t__l: _dlt_list_idx=0 _forebay_turn=3",
-            "t__l: _dlt_list_idx=1 _forebay_turn=3",
-            "t__l__m: value=7 _dlt_list_idx=0 _forebay_turn=1",
-            "t__l__m: value=8 _dlt_list_idx=0 _forebay_turn=3",
-            "t__l__m: value=9 _dlt_list_idx=1 _forebay_turn=3",
+            "t: id=1 _forebay_turn_=1",
+            "t: id=2 _forebay_turn_=2",
+            "t: id=1 _forebay_turn_=3",
+            "t__l: _dlt_list_idx=0 _forebay_turn_=1",
+            "t__l: _dlt_list_idx=0 _forebay_turn_=3",
+            "t__l: _dlt_list_idx=1 _forebay_turn_=3",
+            "t__l__m: value=7 _dlt_list_idx=0 _forebay_turn_=1",
+            "t__l__m: value=8 _dlt_list_idx=0 _forebay_turn_=3",
+            "t__l__m: value=9 _dlt_list_idx=1 _forebay_turn_=3",
         ]
     );
     assert!(normalized.schema.tables.values().all(|table| !table.columns.contains_key(TURN)));

@@ -122,8 +122,9 @@ impl Reads<'_> {
     /// What keeps a read from proving that it had all rows, if anything does.
     fn doubt(&self, resource: &ResourcePlan) -> Option<Doubt> {
         let is_complete = self.ends.get(&resource.name).is_some_and(|end| end.outcome == Outcome::Complete);
-        // A start means that the package was made for an incremental read.
-        if !is_complete || self.package.manifest.starts.contains_key(&resource.name) {
+        // A start means that the package was made for an incremental read, before the config asked for this.
+        let begins_later = self.package.manifest.starts.contains_key(&resource.name);
+        if !is_complete || begins_later {
             return Some(Doubt::Short);
         }
         let parent = resource.parent.as_ref();

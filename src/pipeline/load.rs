@@ -37,6 +37,7 @@ pub(super) async fn load_new(
         && let Some(tables) = prepared.tables()
         && Attempt::new(run, &package, &BTreeSet::new(), &[]).has_nothing_new(tables, known)
     {
+        report.warnings.extend(tables.warnings.iter().cloned());
         return Ok(package.remove()?);
     }
     load_package(run, package, prepared, report).await.map(drop)
@@ -53,7 +54,7 @@ pub(super) async fn load_package(
     let mut excluded = BTreeSet::new();
     let mut retyped = prepared.as_ref().map_or_else(Vec::new, |prepared| prepared.retypes().to_vec());
     let (mut moves, mut retypings) = (0, 0);
-    let loaded = loop {
+    let (loaded, warnings) = loop {
         let committed = run.committed().await.map_err(|error| match error {
             // The package is what matters here, not what it is loaded on.
             Error::State { destination, source, .. } => {
@@ -95,8 +96,10 @@ pub(super) async fn load_package(
         }
     };
     let already_loaded = loaded.as_ref().is_some_and(|loaded| loaded.receipt.already_loaded);
+    if !already_loaded {
+        report.warnings.extend(warnings);
+    }
     if let Some(loaded) = loaded.filter(|_| !already_loaded) {
-        report.warnings.extend(loaded.warnings.iter().cloned());
         for resource in &mut report.resources {
             let of_resource = |table: &str| loaded.resource_of(table) == Some(resource.resource.as_str());
             let added = loaded.receipt.added_columns.iter().filter(|(table, _)| of_resource(table));
@@ -133,7 +136,6 @@ struct Attempt {
 struct Loaded {
     receipt: Receipt,
     root_rows: u64,
-    warnings: Vec<String>,
     schema: Schema,
     /// Resources whose rows stay though the API may no longer have them.
     refused: Vec<Refused>,
@@ -161,8 +163,12 @@ impl Attempt {
         }
     }
 
-    /// Returns `None` if there is nothing to write.
-    fn load(&self, committed: &Committed, prepared: Option<Tables>) -> Result<Option<Loaded>, Error> {
+    /// Returns `None` if there is nothing to write; and what people should know of the rows either way.
+    fn load(
+        &self,
+        committed: &Committed,
+        prepared: Option<Tables>,
+    ) -> Result<(Option<Loaded>, Vec<String>), Error> {
         let plan = &self.plan;
         let base_hash = committed.schema_hash();
         let mut tables = match prepared {
@@ -174,7 +180,7 @@ impl Attempt {
             }
         };
         if self.has_nothing_new(&tables, committed) {
-            return Ok(None);
+            return Ok((None, tables.warnings));
         }
         let emptied = self.emptied(&tables);
         let length = self.destination.max_identifier_length();
@@ -203,13 +209,8 @@ impl Attempt {
         })?;
         refused.extend(receipt.deleted.iter().filter_map(|deleted| deletes::too_many(plan, deleted, length)));
         let root_rows = tables.ends.iter().map(|end| end.row_count).sum();
-        Ok(Some(Loaded {
-            receipt,
-            root_rows,
-            warnings: tables.warnings,
-            schema: tables.normalized.schema,
-            refused,
-        }))
+        let loaded = Loaded { receipt, root_rows, schema: tables.normalized.schema, refused };
+        Ok((Some(loaded), tables.warnings))
     }
 
     /// Whether a load would write nothing but its own traces. A pipeline's first state alone is no news.

@@ -38,6 +38,15 @@ impl TableHints {
             Some(Disposition::Merge { .. }) => WriteDisposition::Merge,
         }
     }
+
+    /// Whether new rows take the place of all that are there, so that a part of them must not be loaded: `scd2`
+    /// retires what it does not see.
+    pub(crate) fn replaces_all(&self) -> bool {
+        matches!(
+            self.disposition,
+            Some(Disposition::Replace | Disposition::Merge { strategy: Some(MergeStrategy::Scd2), .. })
+        )
+    }
 }
 
 /// What happens to rows that are there already, with the settings of it.

@@ -92,29 +92,69 @@ pub(crate) fn decimal_text(text: &str) -> String {
 
 /// `str(float)`: `1.5`, `2.0`, `1e+300`, `1e-05`.
 pub(crate) fn float_text(value: f64) -> String {
-    let shortest = format!("{value:e}");
-    let Some((digits, exponent)) = shortest.split_once('e') else { return shortest };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let shortest = Shortest::of(value);
     // Python's bounds for plain notation.
-    if (-4..16).contains(&exponent) {
-        let plain = format!("{value}");
-        return if plain.contains('.') { plain } else { plain + ".0" };
+    if (-4..16).contains(&shortest.exponent) {
+        return shortest.plain();
     }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
+    let sign = if shortest.exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", shortest.mantissa(), shortest.exponent.abs())
 }
 
-/// A double as Python's `orjson` writes it, which dlt hashes: the shortest digits that mean it, with an exponent from
-/// 1e16 on and below 1e-5.
+/// A double as Python's `orjson` writes it, which dlt hashes: with an exponent from 1e16 on and below 1e-5.
 pub(crate) fn json_float_text(value: f64) -> String {
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    match exponent {
-        16.. => format!("{digits}e+{exponent}"),
-        i32::MIN..-5 => format!("{digits}e{exponent}"),
-        _ if value.fract() == 0.0 => format!("{value}.0"),
-        _ => value.to_string(),
+    let shortest = Shortest::of(value);
+    match shortest.exponent {
+        16.. => format!("{}e+{}", shortest.mantissa(), shortest.exponent),
+        i32::MIN..-5 => format!("{}e{}", shortest.mantissa(), shortest.exponent),
+        _ => shortest.plain(),
+    }
+}
+
+/// The shortest digits that mean a finite double. Of two that are as short and as near Python takes the even one, as
+/// `serde_json` does; Rust's own formatting takes the greater one.
+struct Shortest {
+    sign: &'static str,
+    digits: String,
+    /// Power of ten of the first digit.
+    exponent: i32,
+}
+
+impl Shortest {
+    fn of(value: f64) -> Self {
+        let text = serde_json::Value::from(value.abs()).to_string();
+        let (number, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let all = format!("{whole}{fraction}");
+        let digits = all.trim_start_matches('0');
+        let leading = all.len() - digits.len();
+        let digits = digits.trim_end_matches('0');
+        let place = |length: usize| i32::try_from(length).unwrap_or(0);
+        let exponent = exponent.parse().unwrap_or(0) + place(whole.len()) - 1 - place(leading);
+        let sign = if value.is_sign_negative() { "-" } else { "" };
+        if digits.is_empty() {
+            return Self { sign, digits: "0".to_owned(), exponent: 0 };
+        }
+        Self { sign, digits: digits.to_owned(), exponent }
+    }
+
+    /// One digit before the point, and no point if none follows.
+    fn mantissa(&self) -> String {
+        let (first, rest) = self.digits.split_at(1);
+        let point = if rest.is_empty() { "" } else { "." };
+        format!("{}{first}{point}{rest}", self.sign)
+    }
+
+    /// Without an exponent, and with a digit after the point.
+    fn plain(&self) -> String {
+        let Self { sign, digits, exponent } = self;
+        let Ok(places) = usize::try_from(*exponent) else {
+            let zeros = usize::try_from(-exponent - 1).unwrap_or(0);
+            return format!("{sign}0.{}{digits}", "0".repeat(zeros));
+        };
+        let digits = format!("{digits:0<width$}", width = places + 2);
+        let (whole, fraction) = digits.split_at(places + 1);
+        format!("{sign}{whole}.{fraction}")
     }
 }
 
@@ -177,9 +217,23 @@ mod tests {
             (1e15, "1000000000000000.0"),
             (1e16, "1e+16"),
             (-0.0, "-0.0"),
+            (123.456, "123.456"),
+            (-100.0, "-100.0"),
+            (5e-324, "5e-324"),
+            // As near to …532.3, which is odd.
+            (-6_463_882_819_134_129.0 / 4.0, "-1615970704783532.2"),
+            (6_463_882_819_134_131.0 / 4.0, "1615970704783532.8"),
         ];
         for (value, expected) in cases {
             assert_eq!(float_text(value), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn floats_are_read_back_as_they_were(value in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL) {
+            proptest::prop_assert_eq!(float_text(value).parse(), Ok(value));
+            proptest::prop_assert_eq!(json_float_text(value).parse(), Ok(value));
         }
     }
 }

@@ -57,6 +57,18 @@ impl Schema {
         }
     }
 
+    /// The root above a table, or the table itself. `None` if a parent is missing or the parents go in a circle.
+    pub(crate) fn root_of<'a>(&'a self, table: &'a Table) -> Option<&'a Table> {
+        let mut table = table;
+        for _ in 0..=self.tables.len() {
+            match &table.parent {
+                None => return Some(table),
+                Some(parent) => table = self.tables.get(parent)?,
+            }
+        }
+        None
+    }
+
     /// Reads a stored document.
     ///
     /// # Errors

@@ -17,6 +17,9 @@ const PAGES: usize = 50;
 /// Pages that may be asked for until the first bad one is found: some wait for the normalizer, one is under way.
 const SOON: usize = 15;
 
+/// Setting under which items cannot be read.
+const BAD_PATH: &str = "resources.items.endpoint.data_selector=nothing";
+
 /// A shop whose orders, on numbered pages, differ from run to run; each has items. There are also colours.
 struct Shop {
     api: Script,
@@ -174,6 +177,18 @@ fn what_a_contract_lets_go_is_told_with_an_example() {
                    (row 1: `$.n` is \"1x\")";
     assert_eq!(report["warnings"], json!([warning]));
     assert_eq!(shop.db().count("orders WHERE n IS NULL"), PAGES as u64);
+}
+
+#[test]
+fn what_a_contract_lets_go_is_told_though_nothing_is_left() {
+    let shop = Shop::new("", |_, _| r#"{"id": 1}"#.to_owned());
+    let warning = "50 rows were dropped by contract: table `orders` would be new (rows at `$`)";
+    let contract = ["--set", "resources.orders.schema_contract.tables=discard_row"];
+    // With all resources some fail, and the rows are taken from the journal.
+    for resources in [vec!["-r", "orders"], vec!["-r", "orders", "-r", "items", "--set", BAD_PATH]] {
+        let finished = shop.run(0, &[&contract[..], &resources].concat());
+        assert_eq!(finished.report()["warnings"], json!([warning]), "{resources:?}");
+    }
 }
 
 #[test]

@@ -259,3 +259,33 @@ fn a_replace_resource_that_fails_keeps_its_rows() {
     assert_eq!(run().ran().code, 0);
     assert_eq!(count(&scene.tables(), "members"), 25);
 }
+
+#[test]
+fn a_short_read_retires_no_versions() {
+    let scene = Scene::new(25);
+    let run = || {
+        let mut forebay = scene.run_members();
+        forebay.set("resources.members.write_disposition={disposition=\"merge\", strategy=\"scd2\"}");
+        forebay
+    };
+    assert_eq!(run().ran().code, 0);
+    let before = scene.tables();
+    run().set("resources.members.endpoint.paginator.max_pages=2").ran().failed(1);
+    assert_eq!(scene.tables(), before);
+}
+
+#[test]
+fn a_short_parent_replaces_nothing_below_it() {
+    let scene = Scene::new(25);
+    let run = || {
+        let mut forebay = scene.command("run");
+        forebay.args(["-r", "members", "-r", "member"]);
+        forebay.set("resources.member.write_disposition=replace");
+        forebay
+    };
+    assert_eq!(run().ran().code, 0);
+    assert_eq!(count(&scene.tables(), "member"), 25);
+    let ran = run().set("resources.members.endpoint.paginator.max_pages=2").ran().failed(3);
+    assert_said!(ran);
+    assert_eq!(count(&scene.tables(), "member"), 25);
+}

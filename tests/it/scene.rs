@@ -235,7 +235,7 @@ pub(crate) const FILTERS: &[(&str, &str)] = &[
     (r"\b\d{10}\.\d{1,7}\b", "[LOAD ID]"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
     (r"\b\d+\.\d req/s", "[RATE] req/s"),
-    (r"\b(in|begun|   )( ?)\d+(\.\d)? s\b", "$1$2[SECONDS] s"),
+    (r"(\b(?:in|begun) |   )\d+(\.\d)? s\b", "$1[SECONDS] s"),
     (r#""seconds":\d+\.\d+(e-\d+)?"#, r#""seconds":"[SECONDS]""#),
     (r"/\S+ \(PID \d+\)", "[PROGRAM] (PID [PID])"),
     (r"process \d+", "process [PID]"),

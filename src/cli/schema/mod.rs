@@ -156,26 +156,13 @@ fn links_of<'a>(schema: &'a Schema, table: &'a Table) -> Vec<Link<'a>> {
         let parent_id = table.columns_with(Hint::ParentKey).next();
         links.extend(parent_id.map(|column| link(column, parent, "_dlt_id", "_dlt_parent")));
         let root_id = table.columns_with(Hint::RootKey).next();
-        let root = root_of(schema, table);
-        links.extend(root_id.map(|column| link(column, &root.name, "_dlt_id", "_dlt_root")));
+        let root = root_id.zip(schema.root_of(table));
+        links.extend(root.map(|(column, root)| link(column, &root.name, "_dlt_id", "_dlt_root")));
     }
     if let Some(column) = table.columns.get("_dlt_load_id") {
         links.push(link(&column.name, "_dlt_loads", "load_id", "_dlt_load"));
     }
     links
-}
-
-/// The table at the top of a chain of parents.
-fn root_of<'a>(schema: &'a Schema, table: &'a Table) -> &'a Table {
-    let mut root = table;
-    // No chain is longer than there are tables, even if parents go in a circle.
-    for _ in 0..schema.tables.len() {
-        match root.parent.as_ref().and_then(|parent| schema.tables.get(parent)) {
-            Some(parent) => root = parent,
-            None => break,
-        }
-    }
-    root
 }
 
 /// The columns that are in the database: those with a type.

@@ -1,7 +1,7 @@
 //! Tables and columns: what is there, and adding what is missing.
 
 use super::super::DestinationError;
-use super::super::chain::{ROOT_ID, root_of};
+use super::super::chain::ROOT_ID;
 use super::super::evolution::{Changes, ExistingTables, TableColumns};
 use super::column_type::sql_type;
 use super::connection::{Database, quote};
@@ -108,7 +108,7 @@ fn fill_root_ids_of(database: &Database, schema: &Schema, table: &Table) -> Resu
 fn depth(schema: &Schema, table: &Table) -> usize {
     let mut depth = 0;
     let mut table = table;
-    if root_of(schema, table).is_none() {
+    if schema.root_of(table).is_none() {
         return depth;
     }
     while let Some(parent) = table.parent.as_ref().and_then(|name| schema.tables.get(name)) {

@@ -1,16 +1,36 @@
-//! Ends the process in the middle of a load, for tests of what is left then.
+//! Places in a load where a process may end, for tests of what is left then.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// At which statement the process ends, counted from 1.
+/// At which place the process ends, counted from 1.
 pub(super) const ABORT_AT: &str = "FOREBAY_TEST_ABORT_AT";
 
-static STATEMENTS: AtomicU64 = AtomicU64::new(0);
+static PLACES: AtomicU64 = AtomicU64::new(0);
 
-/// Called before each statement.
+thread_local! {
+    static LOOK: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) };
+}
+
+/// Has `look` called at each place that loads of this thread pass from now on.
+pub(super) fn watch(look: impl FnMut() + 'static) {
+    LOOK.set(Some(Box::new(look)));
+}
+
+/// Ends what [`watch`] began.
+pub(super) fn unwatch() {
+    LOOK.set(None);
+}
+
+/// Called before each statement, and after the commit.
 pub(super) fn pass() {
-    let count = STATEMENTS.fetch_add(1, Ordering::SeqCst) + 1;
+    let count = PLACES.fetch_add(1, Ordering::SeqCst) + 1;
     if std::env::var(ABORT_AT).is_ok_and(|at| at == count.to_string()) {
         std::process::abort();
     }
+    LOOK.with_borrow_mut(|look| {
+        if let Some(look) = look {
+            look();
+        }
+    });
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use duckdb::params_from_iter;
 use indexmap::IndexMap;
 
-use super::super::chain::root_of;
 use super::super::evolution::{ExistingTables, TableColumns};
 use super::super::{DestinationError, LoadPackage};
 use super::connection::{Database, literal, quote};
@@ -173,7 +172,7 @@ fn comment(
 /// What is said of a table: the resource, and for a child table where its rows are in those of the resource.
 fn table_comment(schema: &Schema, table: &str, path: &str) -> Option<String> {
     let listed = schema.tables.get(table)?;
-    let resource = root_of(schema, listed)?.resource.as_deref()?;
+    let resource = schema.root_of(listed)?.resource.as_deref()?;
     Some(if path.is_empty() {
         format!("resource {resource}")
     } else {

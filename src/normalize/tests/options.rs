@@ -165,6 +165,23 @@ fn empty_tables_are_made_once() {
     let (third, lines) = go(&second.schema, &[r#"{"id": 2, "l": [{"x": 1}]}"#]);
     assert_eq!(lines, ["t: id=2", "t__l: x=1 _dlt_list_idx=0"]);
     assert_eq!(columns(&third, "t__l"), format!("{child} x"));
+
+    // A list that fills a root table, and what hangs from it: rows bring no system column that is not there.
+    let hints = TableHints { primary_key: vec!["x".to_owned()], ..TableHints::default() };
+    keyed.hints.nested = vec![(vec!["l".to_owned()], hints)];
+    let go = |schema: &Schema, rows: &[&str]| with(options, schema, &keyed, &[], rows).unwrap().0;
+    let empty = go(&Schema::new("s"), &[r#"{"id": 1, "l": []}"#]);
+    assert_eq!(columns(&empty, "t__l"), "x _dlt_root_id _dlt_load_id _dlt_id");
+    let full = go(&empty.schema, &[r#"{"id": 1, "l": [{"x": 1}]}"#]);
+    assert_eq!(columns(&full, "t__l"), "_dlt_root_id _dlt_load_id _dlt_id x");
+}
+
+#[test]
+fn a_column_has_one_origin() {
+    let rows = [r#"{"a": 1, "a__v_text": "y"}"#, r#"{"a": "x"}"#];
+    let (normalized, _) = normalize_onto(Schema::new("s"), root("t"), &rows);
+    let lines: Vec<_> = normalized.origins.iter().map(|it| format!("{} {}", it.column, it.path)).collect();
+    assert_eq!(lines, ["a $.a", "a__v_text $.a__v_text"]);
 }
 
 #[test]

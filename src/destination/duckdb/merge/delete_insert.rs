@@ -77,5 +77,9 @@ fn drop_unwanted(load: &ChainLoad<'_>, merge: &Merge<'_>) -> Result<u64, Destina
     let select =
         format!("SELECT rowid, _dlt_id FROM {table} AS t WHERE {is_new} AND ({})", reasons.join(" OR "));
     removed::collect(database, root, &select)?;
-    removed::delete(database, root)
+    let count = removed::delete(database, root)?;
+    if count > 0 {
+        removed::spare_kept(database, root)?;
+    }
+    Ok(count)
 }

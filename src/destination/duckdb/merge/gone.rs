@@ -4,16 +4,12 @@ use super::super::super::strategy::Strategy;
 use super::super::super::{DeletedRows, Deletes, DestinationError};
 use super::super::connection::literal;
 use super::super::ledger::{instant, now_micros};
-use super::staged::staged_name;
-use super::{ChainLoad, removed, same_key};
+use super::{ChainLoad, removed};
 use crate::schema::{DELETED_AT, DeleteMode};
 
 /// How many rows the table has that are not marked as gone. `None` if nothing is to happen to rows that are.
 pub(super) fn count_before(load: &ChainLoad<'_>) -> Result<Option<u64>, DestinationError> {
-    let is_keyed = matches!(
-        load.chain.strategy,
-        Strategy::DeleteInsert(_) | Strategy::Upsert(_) | Strategy::InsertOnly(_)
-    );
+    let is_keyed = matches!(load.chain.strategy, Strategy::DeleteInsert(_) | Strategy::Upsert(_));
     if load.chain.deletes.is_none() || !is_keyed {
         return Ok(None);
     }
@@ -57,33 +53,9 @@ fn count(load: &ChainLoad<'_>, condition: &str) -> Result<u64, DestinationError>
     Ok(load.database.first(action, &sql, [], |row| row.get(0))?.unwrap_or_default())
 }
 
-/// The condition that a row is not among those of this load. Where rows that are there are never changed, their load id
-/// does not tell.
+/// The condition that a row is not among those of this load: each of them carries its id.
 fn is_gone(load: &ChainLoad<'_>) -> String {
-    match &load.chain.strategy {
-        Strategy::InsertOnly(merge) => format!(
-            "NOT EXISTS (SELECT 1 FROM {} AS new WHERE {})",
-            staged_name(load.chain.root),
-            same_key("old", "new", &merge.primary_key)
-        ),
-        _ => format!("old._dlt_load_id IS DISTINCT FROM {}", literal(load.load_id.as_str())),
-    }
-}
-
-/// Takes the mark from rows that are there again, where the strategy does not touch them.
-pub(super) fn unmark(load: &ChainLoad<'_>, primary_key: &[&str]) -> Result<(), DestinationError> {
-    let root = load.chain.root;
-    if !load.has_column(root, DELETED_AT) {
-        return Ok(());
-    }
-    let sql = format!(
-        "UPDATE {} AS old SET {DELETED_AT} = NULL \
-         WHERE {DELETED_AT} IS NOT NULL AND EXISTS (SELECT 1 FROM {} AS new WHERE {})",
-        load.database.table(&root.name),
-        staged_name(root),
-        same_key("old", "new", primary_key)
-    );
-    load.database.execute(format_args!("unmark rows of table `{}`", root.name), &sql, []).map(drop)
+    format!("old._dlt_load_id IS DISTINCT FROM {}", literal(load.load_id.as_str()))
 }
 
 fn mark(load: &ChainLoad<'_>) -> Result<(), DestinationError> {

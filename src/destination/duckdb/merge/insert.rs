@@ -3,7 +3,7 @@
 use super::super::super::DestinationError;
 use super::super::super::strategy::Merge;
 use super::staged::Staged;
-use super::{ChainLoad, gone, push_count, same_key};
+use super::{ChainLoad, push_count, same_key};
 use crate::schema::Table;
 
 /// Writes the rows of a chain that are not there yet.
@@ -19,7 +19,6 @@ pub(super) fn run(
         staged.drop_deleted(hint)?;
     }
     staged.drop_duplicates(merge)?;
-    gone::unmark(load, &merge.primary_key)?;
     let table = load.database.table(&root.name);
     let sql = format!(
         "INSERT INTO {table} SELECT {} FROM {} AS new WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE {})",

@@ -32,3 +32,13 @@ pub(super) fn delete(database: &Database, root: &Table) -> Result<u64, Destinati
     );
     database.execute(format_args!("delete replaced rows of table `{}`", root.name), &sql, [])
 }
+
+/// Forgets ids that rows still have: with ids of the source, a row that comes twice is dropped once, and what is below
+/// it must stay.
+pub(super) fn spare_kept(database: &Database, root: &Table) -> Result<(), DestinationError> {
+    let sql = format!(
+        "DELETE FROM {REMOVED} WHERE _dlt_id IN (SELECT _dlt_id FROM {})",
+        database.table(&root.name)
+    );
+    database.execute(format_args!("find kept rows of table `{}`", root.name), &sql, []).map(drop)
+}

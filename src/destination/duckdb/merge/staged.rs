@@ -17,8 +17,8 @@ pub(super) struct Staged<'a> {
     table: &'a Table,
     /// The temporary table for SQL.
     pub(super) name: String,
-    /// Whether rows of the same primary key were dropped.
-    pub(super) had_duplicates: bool,
+    /// Whether rows were dropped: then what came with them has to be told from what came with others.
+    pub(super) is_thinned: bool,
 }
 
 impl<'a> Staged<'a> {
@@ -37,23 +37,29 @@ impl<'a> Staged<'a> {
             columns.insert(TURN.to_owned());
             rows::append(load.database, rows, &columns, &Target::temporary(&name))?;
         }
-        Ok(Self { database: load.database, table, name: staged_name(table), had_duplicates: false })
+        Ok(Self {
+            database: load.database,
+            table,
+            name: format!("temp.main.{}", quote(&name)),
+            is_thinned: false,
+        })
     }
 
     /// Drops all but one row of each primary key.
     pub(super) fn drop_duplicates(&mut self, merge: &Merge<'_>) -> Result<(), DestinationError> {
-        self.had_duplicates = self.drop_rows(&is_duplicate(&self.name, "true", merge))? > 0;
-        Ok(())
+        self.drop_rows(&is_duplicate(&self.name, "true", merge))
     }
 
     /// Drops rows that say that they are deleted.
-    pub(super) fn drop_deleted(&self, hint: &HardDelete<'_>) -> Result<(), DestinationError> {
-        self.drop_rows(&says_deleted("new", hint)).map(drop)
+    pub(super) fn drop_deleted(&mut self, hint: &HardDelete<'_>) -> Result<(), DestinationError> {
+        self.drop_rows(&says_deleted("new", hint))
     }
 
-    fn drop_rows(&self, condition: &str) -> Result<u64, DestinationError> {
+    fn drop_rows(&mut self, condition: &str) -> Result<(), DestinationError> {
         let sql = format!("DELETE FROM {} AS new WHERE {condition}", self.name);
-        self.database.execute(format_args!("choose rows for table `{}`", self.table.name), &sql, [])
+        let action = format_args!("choose rows for table `{}`", self.table.name);
+        self.is_thinned |= self.database.execute(action, &sql, [])? > 0;
+        Ok(())
     }
 
     /// The columns of the table, of rows `new`.
@@ -61,18 +67,13 @@ impl<'a> Staged<'a> {
         format!("new.* EXCLUDE ({TURN})")
     }
 
-    /// The condition that a staged row of a child table came with one of these rows, and not with a dropped one of the
-    /// same key.
+    /// The condition that a staged row of a child table came with one of these rows, and not with a dropped one, which
+    /// may have had the same key.
     pub(super) fn came_with(&self) -> String {
-        if self.had_duplicates {
+        if self.is_thinned {
             format!("(new.{TURN} IS NULL OR new.{TURN} IN (SELECT {TURN} FROM {}))", self.name)
         } else {
             "true".to_owned()
         }
     }
-}
-
-/// The temporary table of [`Staged`] for SQL.
-pub(super) fn staged_name(table: &Table) -> String {
-    format!("temp.main.{}", quote(&format!("_forebay_new_{}", table.name)))
 }

@@ -41,7 +41,7 @@ pub(super) fn run(
 
 /// Writes the new rows of a child table. Only where rows came twice they have to be told apart first.
 fn insert_children(load: &ChainLoad<'_>, roots: &Staged<'_>, child: &Table) -> Result<u64, DestinationError> {
-    if !roots.had_duplicates || load.chain.rows_of(&child.name).is_none() {
+    if !roots.is_thinned || load.chain.rows_of(&child.name).is_none() {
         return load.append(child);
     }
     let staged = Staged::of(load, child)?;
@@ -80,14 +80,12 @@ fn delete_children(
 /// One statement for the root rows. As in dlt, a row that says that it is deleted and was never there comes in.
 fn merge_sql(load: &ChainLoad<'_>, merge: &Merge<'_>, staged: &Staged<'_>) -> String {
     let root = load.chain.root;
-    // Columns that the schema does not have keep their values. That a row is there again does not come with it.
-    let is_of_source = |column: &&Column| column.data_type.is_some() && column.name != DELETED_AT;
-    let columns: Vec<_> =
-        root.columns.values().filter(is_of_source).map(|column| quote(&column.name)).collect();
-    let mut updates: Vec<_> = columns.iter().map(|column| format!("{column} = new.{column}")).collect();
-    if load.has_column(root, DELETED_AT) {
-        updates.push(format!("{DELETED_AT} = NULL"));
-    }
+    // Columns that the schema does not have keep their values, but for the mark of rows that were gone.
+    let is_written = |column: &&Column| column.data_type.is_some() && column.name != DELETED_AT;
+    let mark = load.has_column(root, DELETED_AT).then_some(DELETED_AT);
+    let names = root.columns.values().filter(is_written).map(|column| column.name.as_str()).chain(mark);
+    let columns: Vec<_> = names.map(quote).collect();
+    let updates: Vec<_> = columns.iter().map(|column| format!("{column} = new.{column}")).collect();
     let deletes = merge
         .hard_delete
         .as_ref()

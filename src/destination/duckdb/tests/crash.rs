@@ -1,22 +1,21 @@
 //! A load that is cut at any statement leaves the old tables or the new ones.
 
+use std::cell::RefCell;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 
 use super::Fixture;
-use crate::destination::duckdb::failpoint::ABORT_AT;
+use crate::destination::duckdb::failpoint::{self, ABORT_AT};
 use crate::destination::{Deletes, Destination};
 use crate::normalize::{Origin, Retype};
 use crate::schema::{Column, DataType, DeleteMode, WriteDisposition};
 
 const FILE: &str = "FOREBAY_TEST_CRASH";
 const CASE: &str = "FOREBAY_TEST_CASE";
-
-/// Statements that come before all that depends on the case: cutting them once is enough.
-const COMMON: u32 = 6;
 
 /// Signal of `std::process::abort`.
 const SIGABRT: i32 = 6;
@@ -62,7 +61,7 @@ const CASES: [Case; 13] = [
     Case("upsert, retype", Merge, &[ID, UPSERT, FLAG], Retyped),
     Case("upsert, mark", Merge, &[ID, UPSERT], Gone(DeleteMode::Soft)),
     Case("upsert, remove", Merge, &[ID, UPSERT], Gone(DeleteMode::Hard)),
-    Case("insert-only, mark", Merge, &[ID, INSERT, FLAG], Gone(DeleteMode::Soft)),
+    Case("insert-only", Merge, &[ID, INSERT, FLAG], Extra::None),
     Case("scd2, retype", Merge, &[SCD2, FROM, TO, VERSION], Retyped),
     Case("scd2, groups", Merge, &[SCD2, FROM, TO, VERSION, GROUP], Extra::None),
 ];
@@ -153,7 +152,7 @@ fn victim() {
     }
 }
 
-/// Loads in a process that dies at statement `at`. Returns whether it died.
+/// Loads in a process that dies at place `at`. Returns whether it died.
 fn crash(case: &Case, file: &Path, at: u32) -> bool {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "destination::duckdb::tests::crash::victim"])
@@ -192,49 +191,84 @@ fn content(file: &Path) -> Vec<String> {
     content
 }
 
-/// Cuts the second load at every statement.
+/// The files of a database: what a process leaves that ends at some moment, since it writes through to them.
+#[derive(Clone, PartialEq, Eq)]
+struct Files {
+    database: Vec<u8>,
+    log: Option<Vec<u8>>,
+}
+
+impl Files {
+    fn read(file: &Path) -> Self {
+        Self { database: std::fs::read(file).unwrap(), log: std::fs::read(log_of(file)).ok() }
+    }
+
+    fn write(&self, file: &Path) {
+        std::fs::write(file, &self.database).unwrap();
+        if let Some(log) = &self.log {
+            std::fs::write(log_of(file), log).unwrap();
+        }
+    }
+}
+
+/// DuckDB's write-ahead log.
+fn log_of(file: &Path) -> PathBuf {
+    file.with_extension("duckdb.wal")
+}
+
+/// What the files were at each place of a load, without repetitions. How many places there were.
+fn moments(file: &Path, load: impl FnOnce()) -> (Vec<Files>, u32) {
+    let seen = Rc::new(RefCell::new((Vec::new(), 0)));
+    let (file, noted) = (file.to_owned(), Rc::clone(&seen));
+    failpoint::watch(move || {
+        let mut noted = noted.borrow_mut();
+        let files = Files::read(&file);
+        noted.1 += 1;
+        if noted.0.last() != Some(&files) {
+            noted.0.push(files);
+        }
+    });
+    load();
+    failpoint::unwatch();
+    seen.take()
+}
+
+/// Looks at what is left of the second load at every place, and ends a process at the last one before the commit.
 fn check(case: &Case) {
     let mut whole = case.fixture();
     case.first_load(&mut whole);
     let file = whole.path();
-    let old = std::fs::read(&file).unwrap();
+    let old = Files::read(&file);
     let before = content(&file);
     let (schema, base) = (whole.schema.clone(), whole.base.clone());
-    case.second_load(&mut whole);
+    let (moments, places) = moments(&file, || case.second_load(&mut whole));
     let after = content(&file);
     assert_ne!(before, after, "{}", case.0);
-
-    let mut cut = None;
-    let first = if case.0 == CASES[0].0 { 1 } else { COMMON };
-    for at in first.. {
+    assert!(places > 15, "{}: {places}", case.0);
+    let left = |files: &Files| {
         let fixture = case.fixture();
-        std::fs::write(fixture.path(), &old).unwrap();
-        let died = crash(case, &fixture.path(), at);
-        let now = content(&fixture.path());
-        let place = format!("{}, statement {at}", case.0);
-        if died && now == before {
-            cut = Some(fixture);
-            continue;
-        }
-        // The last one comes after the commit.
-        assert_eq!(now, after, "{place}");
-        assert!(died && at > 15, "{place}");
-        break;
+        files.write(&fixture.path());
+        content(&fixture.path())
+    };
+    let (committed, uncommitted) = moments.split_last().unwrap();
+    assert!(!uncommitted.is_empty(), "{}", case.0);
+    for (number, files) in uncommitted.iter().enumerate() {
+        assert_eq!(left(files), before, "{}, moment {number}", case.0);
     }
-    // What was cut last had written the most.
-    let mut fixture = cut.unwrap();
-    (fixture.schema, fixture.base) = (schema, base);
-    case.second_load(&mut fixture);
-    assert_eq!(content(&fixture.path()), after, "{}", case.0);
+    assert_eq!(left(committed), after, "{}, after the commit", case.0);
+
+    let mut cut = case.fixture();
+    old.write(&cut.path());
+    assert!(crash(case, &cut.path(), places - 1), "{}", case.0);
+    assert_eq!(content(&cut.path()), before, "{}", case.0);
+    (cut.schema, cut.base) = (schema, base);
+    case.second_load(&mut cut);
+    assert_eq!(content(&cut.path()), after, "{}", case.0);
 }
 
 #[test]
 fn a_crash_at_any_statement_leaves_old_or_new() {
-    let (left, right) = CASES.split_at(CASES.len() / 2);
-    std::thread::scope(|scope| {
-        scope.spawn(|| left.iter().for_each(check));
-        right.iter().for_each(check);
-    });
+    CASES.iter().for_each(check);
 }
 
 #[test]

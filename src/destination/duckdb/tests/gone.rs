@@ -45,7 +45,7 @@ fn gone(row_count: u64, rows_before: u64) -> DeletedRows {
 
 #[test]
 fn they_are_marked_until_they_come_back() {
-    for strategy in ["delete-insert", "upsert", "insert-only"] {
+    for strategy in ["delete-insert", "upsert"] {
         let mut fixture = loaded(strategy);
         let soft = DeleteMode::Soft;
         assert_eq!(read(&mut fixture, "1.2", soft, 0.5, &rows(&[1, 2, 5])), gone(2, 4), "{strategy}");
@@ -73,7 +73,7 @@ fn the_schema_may_list_the_mark() {
 
 #[test]
 fn they_are_removed_with_all_below_them() {
-    for strategy in ["delete-insert", "upsert", "insert-only"] {
+    for strategy in ["delete-insert", "upsert"] {
         let mut fixture = loaded(strategy);
         let hard = DeleteMode::Hard;
         assert_eq!(read(&mut fixture, "1.2", hard, 0.5, &rows(&[1, 2, 5])), gone(2, 4), "{strategy}");

@@ -96,6 +96,16 @@ fn ids_that_come_from_the_source_may_repeat() {
     }
     fixture.check(ROOTS, &["1 a 1.2"]);
     fixture.check(CHILDREN, &["c same"]);
+    // Within a load, too.
+    fixture.load(
+        "1.3",
+        &[
+            ("t", roots("1.3", &[(1, "a", "same"), (2, "b", "r2"), (1, "A", "same"), (2, "B", "r3")])),
+            ("t__c", children(&[("c", "same", "same", "c"), ("b", "r2", "r2", "b"), ("B", "r3", "r3", "B")])),
+        ],
+    );
+    fixture.check(ROOTS, &["1 A 1.3", "2 B 1.3"]);
+    fixture.check(CHILDREN, &["B r3", "c same"]);
 }
 
 fn keyed(hints: &[(&str, Hint)]) -> Fixture {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Fixture;
-use crate::schema::{Column, DataType, WriteDisposition};
+use crate::schema::{Column, DELETED_AT, DataType, WriteDisposition};
 
 const ROOTS: &str = "SELECT id, name, _dlt_load_id FROM t ORDER BY ALL";
 pub(super) const CHILDREN: &str = "SELECT value, _dlt_parent_id FROM t__c ORDER BY ALL";
@@ -189,7 +189,7 @@ fn upserts_go_by_all_columns_of_the_key_and_nulls_are_equal() {
 #[test]
 fn the_last_of_equal_keys_comes_with_its_children_alone() {
     for strategy in ["upsert", "insert-only"] {
-        let turn = |row, number: i64| with(row, &json!({"_forebay_turn": number}));
+        let turn = |row, number: i64| with(row, &json!({"_forebay_turn_": number}));
         let rows = json!({
             "t": [turn(root(1, "old", "k1"), 1), turn(root(2, "x", "k2"), 2), turn(root(1, "new", "k1"), 3)],
             "t__c": [
@@ -211,13 +211,24 @@ fn the_last_of_equal_keys_comes_with_its_children_alone() {
         fixture.check(CHILDREN, &["new0 k1", "x k2"]);
         fixture.check(GRANDCHILDREN, &["new k1.0"]);
         fixture
-            .check("SELECT DISTINCT column_name FROM duckdb_columns() WHERE column_name LIKE '%turn'", &[]);
+            .check("SELECT DISTINCT column_name FROM duckdb_columns() WHERE column_name LIKE '%turn%'", &[]);
         // Where none comes twice, the turn does not matter.
         fixture.load_json(
             "1.3",
             &json!({"t": [turn(root(3, "y", "k3"), 1)], "t__c": [turn(child("y", "k3", 0), 1)]}),
         );
         fixture.check(CHILDREN, &["new0 k1", "x k2", "y k3"]);
+    }
+}
+
+#[test]
+fn a_source_may_have_the_column_of_marks() {
+    let mut fixture = merged("upsert");
+    fixture.schema.tables["t"].add(Column::new(DELETED_AT, DataType::Text));
+    let rows = json!({"t": [with(root(1, "a", "k1"), &json!({"_forebay_deleted_at": "theirs"}))]});
+    for load in ["1.1", "1.2"] {
+        fixture.load_json(load, &rows);
+        fixture.check("SELECT _forebay_deleted_at, _dlt_load_id FROM t", &[&format!("theirs {load}")]);
     }
 }
 
@@ -300,4 +311,16 @@ fn rows_that_say_they_are_deleted_are_not_inserted() {
     fixture.load_json("1.2", &json!({"t": [with(root(1, "A", "k1"), &json!({"gone": true}))]}));
     fixture.check(ROOTS, &["1 a 1.1"]);
     fixture.check(CHILDREN, &["a k1"]);
+    // Nor what came with them, if a row of the same key comes in.
+    let turn = |row, number: i64| with(row, &json!({"_forebay_turn_": number}));
+    let gone = with(root(3, "c", "k3"), &json!({"gone": true}));
+    fixture.load_json(
+        "1.3",
+        &json!({
+            "t": [turn(gone, 1), turn(root(3, "C", "k3"), 2)],
+            "t__c": [turn(child("c", "k3", 0), 1), turn(child("C", "k3", 0), 2)],
+        }),
+    );
+    fixture.check(ROOTS, &["1 a 1.1", "3 C 1.3"]);
+    fixture.check(CHILDREN, &["C k3", "a k1"]);
 }
