@@ -161,6 +161,7 @@ impl Store {
             for (field, value) in values.iter() {
                 self.prepare(table, *field, value);
             }
+            self.add_system_columns(table);
         }
         Ok(is_admitted)
     }
@@ -168,6 +169,11 @@ impl Store {
     /// What the contract says of one value.
     fn judge(&mut self, guard: &Guard, table: usize, field: usize, value: &Value<'_>) -> Verdict {
         let name = &self.tables[table].fields[field].name;
+        let drops_rows = guard.columns_mode() == ContractMode::DiscardRow;
+        if *value == Value::Null && drops_rows && guard.refused.contains(&field) {
+            // A field that rows were dropped for drops them with whatever is in it, as in dlt.
+            return Verdict::of(ContractEntity::Columns, ContractMode::DiscardRow);
+        }
         if *value == Value::Null || name.starts_with(DLT_PREFIX) {
             return Verdict::Keep;
         }

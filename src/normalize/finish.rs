@@ -59,6 +59,12 @@ impl Store {
         if self.schema.tables.get(&self.tables[table].name).is_some_and(Table::has_seen_data) {
             return;
         }
+        self.add_system_columns(table);
+        self.mark_seen(table);
+    }
+
+    /// Adds dlt's own columns, as any row does.
+    pub(super) fn add_system_columns(&mut self, table: usize) {
         let mut above = std::iter::successors(self.tables[table].parent, |above| self.tables[*above].parent);
         let root_id = above.any(|above| self.tables[above].propagates_id).then_some(System::RootId);
         let own: &[System] = if self.tables[table].is_root {
@@ -69,7 +75,6 @@ impl Store {
         for system in root_id.iter().chain(own) {
             self.system_column(table, *system);
         }
-        self.mark_seen(table);
     }
 
     fn mark_seen(&mut self, table: usize) {
@@ -78,12 +83,14 @@ impl Store {
         }
     }
 
-    /// Where the columns come from that fields of this package fill, or would fill with anything but null.
-    /// Where misfits go to the column of another field, that field counts.
+    /// Where the columns come from that fields of this package fill, or would fill with anything but null. Where
+    /// misfits go to the column of another field, that field counts. Tables that a contract left without rows are not
+    /// there.
     fn origins(&self) -> Vec<Origin> {
         let mut origins = Vec::new();
         for builder in &self.tables {
-            let Some(listed) = self.schema.tables.get(&builder.name) else { continue };
+            let listed = self.schema.tables.get(&builder.name);
+            let Some(listed) = listed.filter(|listed| listed.has_seen_data()) else { continue };
             let is_there = |name: &str| listed.columns.get(name).is_some_and(|it| it.data_type.is_some());
             for field in builder.fields.iter().filter(|field| !field.name.starts_with("_dlt")) {
                 let variants =

@@ -89,7 +89,7 @@ fn the_comparison_finds_what_differs() {
     let Some(python) = python() else { return };
     let documents = Documents::serve(documents::by_hand());
     let resources = documents::resources(documents::by_hand());
-    let scene = Scene::new(python, &config("documents", &documents.url(), &resources));
+    let scene = Scene::of(python, &config("documents", &documents.url(), &resources));
     scene.forebay("before.duckdb").unwrap();
     std::fs::copy(scene.path("before.duckdb"), scene.path("after.duckdb")).unwrap();
     scene.compare("documents_data", "before.duckdb", "after.duckdb").unwrap();
@@ -155,7 +155,7 @@ fn the_same_api_becomes_the_same_tables() {
     incremental["endpoint"]["params"]["limit"] = json!(40);
     incremental["endpoint"]["incremental"] = incremental_by_creation();
     for resources in [whole_api(), json!([incremental])] {
-        let scene = Scene::new(python, &config("memberstack", &mock.url(), &resources));
+        let scene = Scene::of(python, &config("memberstack", &mock.url(), &resources));
         for _run in ["first", "second"] {
             scene.script("load.py", "dlt-home", "dlt.duckdb", &[]).unwrap();
             scene.forebay("forebay.duckdb").unwrap();
@@ -201,7 +201,7 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     });
     let mut resource = members("merge");
     resource["endpoint"]["incremental"] = incremental_by_creation();
-    let scene = Scene::new(python, &config("memberstack", &mock.url(), &json!([resource])));
+    let scene = Scene::of(python, &config("memberstack", &mock.url(), &json!([resource])));
     let newest = || mock.members().last().unwrap()["createdAt"].clone();
 
     // forebay first; dlt, which has never run, takes schema and state from the file.
@@ -273,7 +273,7 @@ fn forebay_goes_on_from_what_dlt_began_and_dlt_from_there() {
     });
     let mut resource = members("merge");
     resource["endpoint"]["incremental"] = incremental_by_creation();
-    let scene = Scene::new(python, &config("memberstack", &mock.url(), &json!([resource])));
+    let scene = Scene::of(python, &config("memberstack", &mock.url(), &json!([resource])));
     let newest = || mock.members().last().unwrap()["createdAt"].clone();
 
     let added = ["--add", "members", r#"{"score": 1, "devices": [{"os": "linux"}]}"#];
@@ -304,7 +304,7 @@ fn forebay_goes_on_from_what_dlt_began_and_dlt_from_there() {
 fn dlts_command_line_reads_what_forebay_wrote() {
     let Some(python) = python() else { return };
     let mock = Mock::start(MockConfig::unlimited(5));
-    let scene = Scene::new(python, &config("memberstack", &mock.url(), &json!([members("merge")])));
+    let scene = Scene::of(python, &config("memberstack", &mock.url(), &json!([members("merge")])));
     scene.forebay("shared.duckdb").unwrap();
     let dlt = |arguments: &[&str]| {
         scene

@@ -62,8 +62,9 @@ fn new_columns_are_let_go() {
     assert_eq!(columns(&normalized, "t"), "id v _dlt_load_id _dlt_id");
     let rows = [
         r#"{"id": 2, "c": 7, "l": [{"x": 2, "z": [1]}]}"#,
-        r#"{"id": 3, "l": [{"y": 1, "z": [1]}, {"x": 3}], "c": null}"#,
+        r#"{"id": 3, "l": [{"y": 1, "z": [1]}, {"x": 3}], "d": null}"#,
         r#"{"id": 4, "c": true}"#,
+        r#"{"id": 5, "c": null}"#,
     ];
     check(
         ContractEntity::Columns,
@@ -71,8 +72,8 @@ fn new_columns_are_let_go() {
         &rows,
         &[
             "t: id=3",
-            "t__l: x=3 _dlt_list_idx=1",
-            "2 rows were dropped by contract: column `c` of table `t` would be new (row 1: `$.c` is 7)",
+            "t__l: _dlt_list_idx=1 x=3",
+            "3 rows were dropped by contract: column `c` of table `t` would be new (row 1: `$.c` is 7)",
             "1 row was dropped by contract: column `y` of table `t__l` would be new (row 1: `$.l[*].y` is 1)",
         ],
     );

@@ -30,11 +30,12 @@ fn cases() -> (Vec<Case>, BTreeMap<String, Value>) {
 pub(super) fn check(python: &'static Path) {
     let (cases, expected) = cases();
     let documents = Documents::serve(&cases);
-    let resources = documents::resources(&cases);
-    let scene = Scene::new(python, &super::config("better", &documents.url(), &resources));
+    let scene = Scene::new(python);
     let mut dlts: BTreeMap<String, Value> = BTreeMap::new();
     for run in 0..documents::run_count(&cases) {
         documents.set_run(run);
+        let resources = documents::resources(&documents::of_run(&cases, run));
+        scene.configure(&super::config("better", &documents.url(), &resources));
         scene.forebay("forebay.duckdb").unwrap();
         let found = scene.script("better.py", "dlt-home", "dlts", &[]).unwrap();
         for (name, outcome) in found.as_object().unwrap() {

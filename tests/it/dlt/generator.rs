@@ -5,7 +5,7 @@
 
 use fastrand::Rng;
 use forebay::schema::normalize_path;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::documents::{Case, Pages};
 
@@ -113,9 +113,9 @@ impl Generator {
     pub(super) fn case(&mut self, name: String) -> Case {
         let dialect = self.dialect();
         let mut settings = Vec::new();
-        let disposition = self.pick(&["append", "append", "replace", "primary_key", "merge_key"]);
-        let has_key = disposition.ends_with("_key");
-        if has_key {
+        let disposition = self.pick(&["append", "append", "replace", "primary_key", "merge_key", "scd2"]);
+        let has_key = !matches!(disposition, "append" | "replace");
+        if disposition.ends_with("_key") {
             settings.push((disposition.to_owned(), json!("key")));
         }
         // What is kept whole is no text: misfits would be. A replaced table with this setting keeps its rows in dlt
@@ -123,17 +123,74 @@ impl Generator {
         if self.one_in(3) && !matches!(dialect.texts, Texts::All) && disposition != "replace" {
             settings.push(("max_table_nesting".to_owned(), json!(self.rng.u32(..4))));
         }
+        if self.one_in(2) {
+            settings.push(("columns".to_owned(), self.columns(&dialect, has_key)));
+        }
+        if self.one_in(3) {
+            // A table that is new to a contract for columns loses `max_table_nesting` for its first load in dlt.
+            let is_nested = settings.iter().any(|(name, _)| name == "max_table_nesting");
+            settings.push(("schema_contract".to_owned(), self.contract(!is_nested)));
+        }
         let write_disposition = match disposition {
             "primary_key" => match self.pick(&["delete-insert", "upsert", "insert-only"]) {
                 "delete-insert" => json!("merge"),
                 strategy => json!({ "disposition": "merge", "strategy": strategy }),
             },
             "merge_key" => json!("merge"),
+            "scd2" => json!({ "disposition": "merge", "strategy": "scd2" }),
             disposition => json!(disposition),
         };
         let runs = self.rng.usize(1..=3);
-        let runs = (0..runs).map(|_| self.pages(&dialect, ROWS / runs, has_key)).collect();
+        let mut runs: Vec<_> = (0..runs)
+            .map(|_| {
+                self.one_in(8).then(Pages::new).unwrap_or_else(|| self.pages(&dialect, ROWS / runs, has_key))
+            })
+            .collect();
+        if has_key {
+            self.repeat(&mut runs);
+        }
         Case { name, write_disposition, settings, runs }
+    }
+
+    /// Puts some rows of a run into the one after it, too, in the place of others: no key comes twice in a run.
+    fn repeat(&mut self, runs: &mut [Pages]) {
+        for number in 1..runs.len() {
+            let before = runs[number - 1].concat();
+            let rows = runs[number].iter_mut().flatten();
+            rows.zip(before).filter(|_| self.one_in(3)).for_each(|(row, earlier)| *row = earlier);
+        }
+    }
+
+    /// Types of columns at the root, some of which no row ever has.
+    fn columns(&mut self, dialect: &Dialect, has_key: bool) -> Value {
+        let types: &[&str] = match dialect.texts {
+            Texts::Instants => &["text", "bigint", "double", "bool", "timestamp", "date", "json", "decimal"],
+            Texts::Words => &["text", "bigint", "double", "bool", "json"],
+            // Misfits would be instants and other text.
+            Texts::All => &["text", "timestamp", "date"],
+        };
+        let mut columns = json!({});
+        for _ in 0..self.rng.usize(1..4) {
+            let path: Vec<_> = (0..self.rng.usize(1..3))
+                .map(|_| self.rng.choice(&dialect.names).unwrap().as_str())
+                .collect();
+            let name: String = serde_json::from_str(&format!("\"{}\"", path.join("__"))).unwrap();
+            // A hint for no name is refused.
+            if !name.trim_matches([' ', '_', '\u{a0}']).is_empty() {
+                columns[name] = json!({ "data_type": self.pick(types) });
+            }
+        }
+        if has_key && self.one_in(2) {
+            columns["key"] = json!({ "data_type": self.pick(&["bigint", "text"]), "nullable": false });
+        }
+        columns
+    }
+
+    /// What becomes of columns or of values that a table has no place for.
+    fn contract(&mut self, has_columns: bool) -> Value {
+        let modes = ["evolve", "discard_row", "discard_value"];
+        let columns = if has_columns { self.pick(&modes) } else { modes[0] };
+        json!({ "columns": columns, "data_type": self.pick(&modes) })
     }
 
     fn dialect(&mut self) -> Dialect {

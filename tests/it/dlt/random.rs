@@ -10,6 +10,9 @@ use super::scene::Failure;
 /// Rows that share a database: beginning one takes seconds.
 const BATCH_ROWS: u64 = 2000;
 
+/// What is told of a difference before there is a small case of it.
+const FIRST_LINES: usize = 20;
+
 /// A number from the environment.
 pub(super) fn setting(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
@@ -32,7 +35,13 @@ pub(super) fn compare(python: &'static Path, count: u64) {
             tables += 1;
             batch.push(case);
         }
-        if let Err(failure) = documents::compare(python, &batch) {
+        if let Err(failure) = compare_beside_others(python, &batch) {
+            // Looking takes minutes, in which the test may be stopped.
+            let first: Vec<_> = failure.0.lines().take(FIRST_LINES).collect();
+            say(&format!(
+                "seed {seed}: a difference, now looking for the smallest case of it\n{}",
+                first.join("\n")
+            ));
             let (cases, failure) = shrink(python, batch, failure);
             let cases: String = cases.iter().map(Case::to_string).collect();
             panic!("FOREBAY_TEST_SEED={seed}:\n{}\n{cases}", failure.0);
@@ -41,9 +50,15 @@ pub(super) fn compare(python: &'static Path, count: u64) {
     }
 }
 
+/// Compares the cases beside one that has a row in each run: a first run without rows leaves no load in forebay.
+fn compare_beside_others(python: &'static Path, cases: &[Case]) -> Result<(), Failure> {
+    let others = documents::parse("others append [1]\n    [2]\n    [3]");
+    documents::compare(python, &[cases, &others].concat())
+}
+
 /// Halves the cases, then the rows of the one that is left, as long as there is a half that fails.
 fn shrink(python: &'static Path, mut cases: Vec<Case>, mut failure: Failure) -> (Vec<Case>, Failure) {
-    let fails = |half: Vec<Case>| Some((documents::compare(python, &half).err()?, half));
+    let fails = |half: Vec<Case>| Some((compare_beside_others(python, &half).err()?, half));
     while let Some((found, half)) = halves(&cases).into_iter().find_map(fails) {
         (failure, cases) = (found, half);
     }

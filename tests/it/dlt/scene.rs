@@ -1,4 +1,4 @@
-//! A directory with one config that forebay and dlt both run, each in a clean environment.
+//! A directory with a config that forebay and dlt both run, each in a clean environment.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -40,12 +40,21 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Writes `config` for both: as TOML for forebay, as JSON for the scripts.
-    pub(super) fn new(python: &'static Path, config: &Value) -> Self {
-        let scene = Self { python, directory: TempDir::new().unwrap() };
-        fs::write(scene.path("forebay.toml"), toml::to_string(config).unwrap()).unwrap();
-        fs::write(scene.path("config.json"), config.to_string()).unwrap();
+    pub(super) fn new(python: &'static Path) -> Self {
+        Self { python, directory: TempDir::new().unwrap() }
+    }
+
+    /// A scene with its one config.
+    pub(super) fn of(python: &'static Path, config: &Value) -> Self {
+        let scene = Self::new(python);
+        scene.configure(config);
         scene
+    }
+
+    /// Writes the config of the runs to come for both: as TOML for forebay, as JSON for the scripts.
+    pub(super) fn configure(&self, config: &Value) {
+        fs::write(self.path("forebay.toml"), toml::to_string(config).unwrap()).unwrap();
+        fs::write(self.path("config.json"), config.to_string()).unwrap();
     }
 
     /// A file or directory of the scene.
