@@ -165,7 +165,9 @@ impl Generator {
     fn columns(&mut self, dialect: &Dialect, has_key: bool) -> Value {
         let types: &[&str] = match dialect.texts {
             Texts::Instants => &["text", "bigint", "double", "bool", "timestamp", "date", "json", "decimal"],
-            Texts::Words => &["text", "bigint", "double", "bool", "json"],
+            Texts::Words if dialect.has_integers => &["text", "bigint", "double", "bool", "json"],
+            // The others are too large for integers.
+            Texts::Words => &["text", "double", "bool", "json"],
             // Misfits would be instants and other text.
             Texts::All => &["text", "timestamp", "date"],
         };

@@ -125,6 +125,7 @@ impl Scene {
         let kept = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
         command.envs(kept.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.env("HOME", self.directory.path()).env("RUNTIME__DLTHUB_TELEMETRY", "false");
+        command.env("RUNTIME__LOG_LEVEL", "ERROR");
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUTF8", "1");
         command
     }
