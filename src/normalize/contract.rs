@@ -132,8 +132,14 @@ impl Store {
         table: usize,
         values: &mut Vec<(usize, Value<'_>)>,
     ) -> Result<bool, NormalizeError> {
+        if guard.columns_mode() == ContractMode::DiscardRow
+            && let Some((field, value)) = values.iter().find(|(field, _)| guard.refused.contains(field))
+        {
+            // dlt looks no further at a row with a field that another one was dropped for, whatever is in it.
+            self.report(ContractEntity::Columns, ContractMode::DiscardRow, table, *field, value);
+            return Ok(false);
+        }
         let mut is_admitted = true;
-        let mut was_refused = false;
         let mut failure = None;
         values.retain(|(field, value)| {
             if failure.is_some() {
@@ -144,7 +150,6 @@ impl Store {
                 failure = Some(self.frozen(entity, table, *field, value));
                 return true;
             }
-            was_refused |= guard.refused.contains(field);
             if entity == ContractEntity::Columns && !guard.refused.contains(field) {
                 guard.refused.push(*field);
             }
@@ -155,9 +160,8 @@ impl Store {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        if !is_admitted && !was_refused {
-            // dlt adds the columns that the contract allows before it drops the row, and knows no such row from
-            // the next one with the same new column on.
+        if !is_admitted {
+            // dlt adds the columns that the contract allows before it drops the row.
             for (field, value) in values.iter() {
                 self.prepare(table, *field, value);
             }
@@ -169,11 +173,6 @@ impl Store {
     /// What the contract says of one value.
     fn judge(&mut self, guard: &Guard, table: usize, field: usize, value: &Value<'_>) -> Verdict {
         let name = &self.tables[table].fields[field].name;
-        let drops_rows = guard.columns_mode() == ContractMode::DiscardRow;
-        if *value == Value::Null && drops_rows && guard.refused.contains(&field) {
-            // A field that rows were dropped for drops them with whatever is in it, as in dlt.
-            return Verdict::of(ContractEntity::Columns, ContractMode::DiscardRow);
-        }
         if *value == Value::Null || name.starts_with(DLT_PREFIX) {
             return Verdict::Keep;
         }
