@@ -144,11 +144,7 @@ struct Loaded {
 impl Loaded {
     /// The resource that a table belongs to, through its parents.
     fn resource_of(&self, table: &str) -> Option<&str> {
-        let mut table = self.schema.tables.get(table)?;
-        while let Some(parent) = &table.parent {
-            table = self.schema.tables.get(parent)?;
-        }
-        table.resource.as_deref()
+        self.schema.root_of(self.schema.tables.get(table)?)?.resource.as_deref()
     }
 }
 
