@@ -90,6 +90,16 @@ class Loaded:
         state["sources"] = {name: kept for name, kept in state.get("sources", {}).items() if kept}
         return {key: value for key, value in state.items() if key not in VERSIONS}
 
+    def forget_unmade(self, dlt: "Loaded") -> None:
+        """Leaves out columns without values that dlt knows and did not make: it makes none of tables without rows in a
+        load, and a contract may drop the row that brought the column."""
+        for table, columns in self.columns.items():
+            listed = dlt.schema["tables"].get(table, {}).get("columns", {})
+            for column in [name for name in columns if name in listed and name not in dlt.columns.get(table, {})]:
+                found = self.connection.execute(f'SELECT count("{column}") FROM "{self.dataset}"."{table}"')
+                if found.fetchone() == (0,):
+                    del columns[column]
+
     def trees(self) -> dict[str, Counter[str]]:
         """The rows of each root table with all that hangs from them, as JSON, each with how often it is there."""
         rows = {table: self._rows(table) for table in self.columns if not table.startswith("_dlt")}
@@ -228,6 +238,7 @@ def main() -> None:
     parser.add_argument("--names", nargs=2, default=["dlt", "forebay"])
     args = parser.parse_args()
     left, right = Loaded(args.dataset, args.left), Loaded(args.dataset, args.right)
+    right.forget_unmade(left)
     found = list(compare(left, right, args.names))
     print("\n".join(found) or f"equal: {len(left.columns)} tables")
     sys.exit(bool(found))
