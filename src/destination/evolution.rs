@@ -50,6 +50,11 @@ impl<'a> Changes<'a> {
         }
         changes
     }
+
+    /// Whether all of the schema is there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.created.is_empty() && self.added.is_empty()
+    }
 }
 
 /// Columns that are in the database: those of a known type.

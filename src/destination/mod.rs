@@ -3,6 +3,9 @@
 mod chain;
 pub mod duckdb;
 mod evolution;
+#[cfg(test)]
+mod failpoint;
+mod sql;
 mod strategy;
 
 use std::time::Duration;

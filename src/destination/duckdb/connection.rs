@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use duckdb::{AccessMode, Config, Connection, Params, Row};
+use duckdb::{AccessMode, Config, Connection};
 
 use super::super::DestinationError;
 
 /// DuckDB's budget while rows are appended. Rows beyond it go to the database file and to `FILE.tmp` beside it, so
-/// it bounds memory, not the size of a load. Deleting takes more: see [`Database::lift_memory_limit`].
+/// it bounds memory, not the size of a load. Deleting takes more: see [`DatabaseFile::lift_memory_limit`].
 const MEMORY_LIMIT: &str = "128MB";
 
 /// Each thread has buffers of its own, and a load is bound by the appender, which uses one thread anyway.
@@ -44,13 +44,13 @@ pub(super) struct LockWait<'a> {
 
 /// An open database file. Dropping it discards what was not committed, checkpoints the rest and gives the file
 /// free.
-pub(super) struct Database {
+pub(super) struct DatabaseFile {
     connection: Connection,
     catalog: String,
     dataset: String,
 }
 
-impl Database {
+impl DatabaseFile {
     /// Opens `path`, waiting for others to close it. [`Access::Write`] creates a missing file.
     pub(super) fn open(
         path: &Path,
@@ -77,55 +77,11 @@ impl Database {
     pub(super) fn lift_memory_limit(&self) -> Result<(), DestinationError> {
         // RESET alone changes what the setting says and not what the buffer manager allows.
         let action = "lift the memory limit";
-        self.execute_batch(action, "RESET memory_limit")?;
+        let run = |sql: &str| self.connection.execute_batch(sql).map_err(|error| failed(action, &error));
+        run("RESET memory_limit")?;
         let limit = self.connection.query_row("SELECT current_setting('memory_limit')", [], |row| row.get(0));
         let limit: String = limit.map_err(|error| failed(action, &error))?;
-        self.execute_batch(action, &format!("SET memory_limit = '{limit}'"))
-    }
-
-    /// Runs one statement. Returns how many rows it changed.
-    pub(super) fn execute<P: Params>(
-        &self,
-        action: impl Display,
-        sql: &str,
-        params: P,
-    ) -> Result<u64, DestinationError> {
-        #[cfg(test)]
-        super::failpoint::pass();
-        let count = self.connection.execute(sql, params).map_err(|error| failed(action, &error))?;
-        Ok(u64::try_from(count).unwrap_or(u64::MAX))
-    }
-
-    /// Runs statements without parameters.
-    pub(super) fn execute_batch(&self, action: impl Display, sql: &str) -> Result<(), DestinationError> {
-        #[cfg(test)]
-        super::failpoint::pass();
-        self.connection.execute_batch(sql).map_err(|error| failed(action, &error))
-    }
-
-    /// All rows of a query.
-    pub(super) fn rows<T, P: Params>(
-        &self,
-        action: impl Display,
-        sql: &str,
-        params: P,
-        read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
-    ) -> Result<Vec<T>, DestinationError> {
-        self.connection
-            .prepare(sql)
-            .and_then(|mut statement| statement.query_map(params, read)?.collect())
-            .map_err(|error| failed(action, &error))
-    }
-
-    /// The first row of a query, if there is one.
-    pub(super) fn first<T, P: Params>(
-        &self,
-        action: impl Display,
-        sql: &str,
-        params: P,
-        read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
-    ) -> Result<Option<T>, DestinationError> {
-        Ok(self.rows(action, sql, params, read)?.into_iter().next())
+        run(&format!("SET memory_limit = '{limit}'"))
     }
 
     /// The connection, for what has no statement: appenders and Arrow results.
@@ -141,16 +97,6 @@ impl Database {
     /// Name of the dataset.
     pub(super) fn dataset_name(&self) -> &str {
         &self.dataset
-    }
-
-    /// The dataset for SQL. With the catalog: `ds.t` is ambiguous in a file named `ds.duckdb`.
-    pub(super) fn dataset(&self) -> String {
-        format!("{}.{}", quote(&self.catalog), quote(&self.dataset))
-    }
-
-    /// A table of the dataset for SQL.
-    pub(super) fn table(&self, name: &str) -> String {
-        format!("{}.{}", self.dataset(), quote(name))
     }
 }
 
@@ -184,16 +130,6 @@ impl LockWait<'_> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
-}
-
-/// Quotes an identifier.
-pub(super) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Quotes text, for statements that take no parameters.
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A failed statement, for [`DestinationError`].
@@ -355,7 +291,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let on_wait: OnWait = Box::new(|_| {});
         let wait = LockWait { timeout: Duration::ZERO, on_wait: &on_wait };
-        let database = Database::open(&dir.path().join("a.duckdb"), "ds", Access::Write, &wait).unwrap();
+        let database = DatabaseFile::open(&dir.path().join("a.duckdb"), "ds", Access::Write, &wait).unwrap();
         let limit = |connection: &Connection| -> String {
             connection
                 .query_row("SELECT memory_limit FROM pragma_database_size()", [], |row| row.get(0))

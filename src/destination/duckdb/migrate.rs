@@ -1,21 +1,16 @@
 //! Tables of our own beside dlt's: made by append-only SQL files, inside the transaction of a load.
 
-use duckdb::params;
-
+use super::super::DestinationError;
 use super::super::evolution::ExistingTables;
-use super::super::{DestinationError, RunRecord};
-use super::connection::Database;
-use super::ledger::{instant, now_micros};
-use crate::state::LoadId;
+use super::super::sql::Database;
+use super::super::sql::ledger::{instant, now_micros};
+use super::connection::DatabaseFile;
 
 /// Migrations that a dataset has.
 const MIGRATIONS_TABLE: &str = "_forebay_migrations";
 
-/// What each resource did in each load.
-const RUNS: &str = "_forebay_runs";
-
 /// One file of `migrations/duckdb/`.
-struct Migration {
+pub(super) struct Migration {
     /// Name of the file without `.sql`: `<timestamp>_<name>`.
     version: &'static str,
     sql: &'static str,
@@ -33,105 +28,39 @@ const MIGRATIONS: [Migration; 2] = [
     },
 ];
 
-/// Runs the migrations that the dataset lacks. Ones that this version does not know are a newer version's: they
-/// only add, so they do not matter here.
-pub(super) fn migrate(database: &Database) -> Result<(), DestinationError> {
+/// Runs the migrations that the dataset lacks.
+pub(super) fn migrate(database: &DatabaseFile, existing: &ExistingTables) -> Result<(), DestinationError> {
     let table = database.table(MIGRATIONS_TABLE);
-    let sql = format!(
-        "CREATE TABLE IF NOT EXISTS {table} (version VARCHAR NOT NULL, \
-         applied_at TIMESTAMP WITH TIME ZONE NOT NULL)"
-    );
-    database.execute_batch(format_args!("create table `{MIGRATIONS_TABLE}`"), &sql)?;
-    let applied: Vec<String> = database.rows(
-        format_args!("read table `{MIGRATIONS_TABLE}`"),
-        &format!("SELECT version FROM {table}"),
-        [],
-        |row| row.get(0),
-    )?;
-    for migration in MIGRATIONS.iter().filter(|migration| !applied.iter().any(|it| it == migration.version)) {
+    let missing = missing(database, existing)?;
+    if !existing.contains_key(MIGRATIONS_TABLE) {
+        let sql = format!(
+            "CREATE TABLE {table} (version VARCHAR NOT NULL, applied_at TIMESTAMP WITH TIME ZONE NOT NULL)"
+        );
+        database.execute_batch(&format_args!("create table `{MIGRATIONS_TABLE}`"), &sql)?;
+    }
+    for migration in missing {
         let action = format_args!("apply migration `{}`", migration.version);
-        database.execute_batch(action, &migration.sql.replace("{dataset}", &database.dataset()))?;
-        let sql = format!("INSERT INTO {table} (version, applied_at) VALUES (?, ?::TIMESTAMPTZ)");
-        database.execute(action, &sql, [migration.version, &instant(now_micros())])?;
+        database.execute_batch(&action, &migration.sql.replace("{dataset}", &database.dataset()))?;
+        let sql = format!("INSERT INTO {table} (version, applied_at) VALUES ($1, $2::TIMESTAMPTZ)");
+        let applied_at = instant(now_micros());
+        database.execute(&action, &sql, &[migration.version.into(), (&applied_at).into()])?;
     }
     Ok(())
 }
 
-/// One row of `_forebay_runs`, as stored.
-#[derive(Debug, Clone)]
-pub struct StoredRun {
-    /// The load that committed it.
-    pub load_id: LoadId,
-    /// Name of the pipeline.
-    pub pipeline: String,
-    /// What the resource did.
-    pub record: RunRecord,
-    /// Version of forebay that wrote it.
-    pub forebay_version: String,
-}
-
-/// Writes what each resource did.
-pub(super) fn write_runs(
-    database: &Database,
-    load_id: &LoadId,
-    pipeline: &str,
-    runs: &[RunRecord],
-) -> Result<(), DestinationError> {
-    let sql = format!(
-        "INSERT INTO {} (load_id, pipeline, resource, outcome, row_count, page_count, request_count, \
-         started_at, finished_at, forebay_version) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?::TIMESTAMPTZ, ?::TIMESTAMPTZ, ?)",
-        database.table(RUNS)
-    );
-    for run in runs {
-        let values = params![
-            load_id.as_str(),
-            pipeline,
-            run.resource,
-            run.outcome,
-            run.row_count,
-            run.page_count,
-            run.request_count,
-            instant(run.started_at),
-            instant(run.finished_at),
-            env!("CARGO_PKG_VERSION")
-        ];
-        database.execute(format_args!("record the run of resource `{}`", run.resource), &sql, values)?;
-    }
-    Ok(())
-}
-
-/// The newest `limit` rows, newest first. None if nothing was loaded yet, or only by dlt.
-pub(super) fn read_runs(
-    database: &Database,
+/// Migrations that the dataset lacks, oldest first. Ones that this version does not know are a newer version's: they
+/// only add, so they do not matter here.
+pub(super) fn missing(
+    database: &DatabaseFile,
     existing: &ExistingTables,
-    limit: u32,
-) -> Result<Vec<StoredRun>, DestinationError> {
-    if !existing.contains_key(RUNS) {
-        return Ok(Vec::new());
+) -> Result<Vec<&'static Migration>, DestinationError> {
+    if !existing.contains_key(MIGRATIONS_TABLE) {
+        return Ok(MIGRATIONS.iter().collect());
     }
-    let sql = format!(
-        "SELECT load_id, pipeline, resource, outcome, row_count, page_count, request_count, \
-         epoch_us(started_at), epoch_us(finished_at), forebay_version \
-         FROM {} ORDER BY load_id DESC, started_at DESC, rowid DESC LIMIT ?",
-        database.table(RUNS)
-    );
-    database.rows(format_args!("read table `{RUNS}`"), &sql, [limit], |row| {
-        Ok(StoredRun {
-            load_id: LoadId::from_stored(row.get::<_, String>(0)?),
-            pipeline: row.get(1)?,
-            record: RunRecord {
-                resource: row.get(2)?,
-                outcome: row.get(3)?,
-                row_count: row.get(4)?,
-                page_count: row.get(5)?,
-                request_count: row.get(6)?,
-                started_at: row.get(7)?,
-                finished_at: row.get(8)?,
-            },
-            forebay_version: row.get(9)?,
-        })
-    })
+    let sql = format!("SELECT version FROM {}", database.table(MIGRATIONS_TABLE));
+    let rows = database.rows(&format_args!("read table `{MIGRATIONS_TABLE}`"), &sql, &[])?;
+    let applied = rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
+    Ok(MIGRATIONS.iter().filter(|migration| !applied.iter().any(|it| it == migration.version)).collect())
 }
 
 #[cfg(test)]

@@ -5,14 +5,9 @@
 
 mod column_type;
 mod connection;
-mod ddl;
-#[cfg(test)]
-mod failpoint;
-mod ledger;
-mod load;
-mod merge;
+mod database;
+mod delete_insert;
 mod migrate;
-mod origins;
 mod query;
 mod retype;
 mod rows;
@@ -23,13 +18,14 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use self::connection::{Access, Database, LockWait};
+use self::connection::{Access, DatabaseFile, LockWait};
+use super::sql::{self, Database, ledger, origins, runs};
 use super::{Committed, Destination, DestinationError, LoadPackage, Receipt};
 
+pub use super::sql::origins::ColumnOrigin;
+pub use super::sql::runs::StoredRun;
 pub(crate) use column_type::sql_type;
 pub use connection::OnWait;
-pub use migrate::StoredRun;
-pub use origins::ColumnOrigin;
 pub use query::QueryResult;
 
 /// How long another process may keep the file before a run gives up.
@@ -62,7 +58,7 @@ impl DuckDb {
     /// There is no such file, another process writes to it, or the statement is wrong or would write.
     pub fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError> {
         let database = self.open(Access::Read)?;
-        ddl::use_dataset(&database);
+        database.use_dataset();
         query::query(&database, sql, limit)
     }
 
@@ -74,7 +70,7 @@ impl DuckDb {
         let Some(database) = self.open_existing()? else {
             return Ok(Vec::new());
         };
-        migrate::read_runs(&database, &ddl::existing_tables(&database)?, limit)
+        runs::read(&database, &database.existing_tables()?, limit)
     }
 
     /// Where the columns of the dataset come from, and since when, by table. A file or table that is not there has
@@ -86,15 +82,15 @@ impl DuckDb {
         let Some(database) = self.open_existing()? else {
             return Ok(Vec::new());
         };
-        origins::read(&database, &ddl::existing_tables(&database)?)
+        origins::read(&database, &database.existing_tables()?)
     }
 
-    fn open(&self, access: Access) -> Result<Database, DestinationError> {
+    fn open(&self, access: Access) -> Result<DatabaseFile, DestinationError> {
         let wait = LockWait { timeout: self.lock_timeout, on_wait: &self.on_wait };
-        Database::open(&self.path, &self.dataset, access, &wait)
+        DatabaseFile::open(&self.path, &self.dataset, access, &wait)
     }
 
-    fn open_existing(&self) -> Result<Option<Database>, DestinationError> {
+    fn open_existing(&self) -> Result<Option<DatabaseFile>, DestinationError> {
         let is_there = self.path.try_exists().map_err(|error| DestinationError::Open {
             file: self.path.display().to_string(),
             reason: error.to_string(),
@@ -116,7 +112,7 @@ impl Destination for DuckDb {
         let Some(database) = self.open_existing()? else {
             return Ok(Committed::default());
         };
-        ledger::read(&database, &ddl::existing_tables(&database)?, pipeline, source)
+        ledger::read(&database, &database.existing_tables()?, pipeline, source)
     }
 
     fn check_writable(&self) -> Result<(), DestinationError> {
@@ -124,6 +120,6 @@ impl Destination for DuckDb {
     }
 
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
-        load::load(&self.open(Access::Write)?, package)
+        sql::load(&self.open(Access::Write)?, package)
     }
 }

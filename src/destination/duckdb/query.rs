@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 
 use super::super::DestinationError;
-use super::connection::{Database, failed};
+use super::connection::{DatabaseFile, failed};
 
 /// UTC as an offset.
 const OFFSET: &str = "+00:00";
@@ -24,7 +24,7 @@ pub struct QueryResult {
 
 /// Runs `sql` and keeps at most `limit` rows.
 pub(super) fn query(
-    database: &Database,
+    database: &DatabaseFile,
     sql: &str,
     limit: Option<usize>,
 ) -> Result<QueryResult, DestinationError> {

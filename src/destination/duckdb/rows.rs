@@ -11,38 +11,20 @@ use arrow::ipc::reader::StreamReader;
 use indexmap::IndexSet;
 
 use super::super::DestinationError;
-use super::connection::{Database, failed};
+use super::super::sql::Target;
+use super::connection::{DatabaseFile, failed};
 use crate::normalize::{TURN, TableRows};
 
 /// Rows that DuckDB's appender gathers before it writes them to the table. With its own limit of 204,800 a load of
 /// wide rows takes twice the memory and no less time.
 const FLUSH_ROWS: usize = 5_000;
 
-/// A table that rows are appended to.
-pub(super) struct Target<'a> {
-    catalog: &'a str,
-    schema: &'a str,
-    table: &'a str,
-}
-
-impl<'a> Target<'a> {
-    /// A table of the dataset.
-    pub(super) fn of(database: &'a Database, table: &'a str) -> Self {
-        Self { catalog: database.catalog(), schema: database.dataset_name(), table }
-    }
-
-    /// A temporary table.
-    pub(super) fn temporary(table: &'a str) -> Self {
-        Self { catalog: "temp", schema: "main", table }
-    }
-}
-
 /// Appends all rows to a target with `columns`. Columns that a file lacks are null. Returns how many rows came.
 pub(super) fn append(
-    database: &Database,
+    database: &DatabaseFile,
     rows: &TableRows,
     columns: &IndexSet<String>,
-    target: &Target<'_>,
+    target: Target<'_>,
 ) -> Result<u64, DestinationError> {
     rows.files
         .iter()
@@ -50,10 +32,10 @@ pub(super) fn append(
 }
 
 fn append_file(
-    database: &Database,
+    database: &DatabaseFile,
     table: &str,
     columns: &IndexSet<String>,
-    target: &Target<'_>,
+    target: Target<'_>,
     file: &Path,
 ) -> Result<u64, DestinationError> {
     let unreadable = |error: ArrowError| spill_error(file, &error);
@@ -62,9 +44,13 @@ fn append_file(
     let fields = Fields::of(&reader.schema(), columns);
     let action = format_args!("append rows to table `{table}`");
     let names: Vec<_> = fields.known.iter().map(|(_, name)| name.as_str()).collect();
+    let (name, catalog, dataset) = match target {
+        Target::Dataset(name) => (name, database.catalog(), database.dataset_name()),
+        Target::Temporary(name) => (name, "temp", "main"),
+    };
     let mut appender = database
         .connection()
-        .appender_with_columns_to_catalog_and_db(target.table, target.catalog, target.schema, &names)
+        .appender_with_columns_to_catalog_and_db(name, catalog, dataset, &names)
         .map_err(|error| failed(action, &error))?;
     let (mut count, mut unflushed) = (0, 0);
     for batch in reader {
@@ -79,7 +65,7 @@ fn append_file(
         }
     }
     #[cfg(test)]
-    super::failpoint::pass();
+    super::super::failpoint::pass();
     appender.flush().map_err(|error| failed(action, &error))?;
     Ok(u64::try_from(count).unwrap_or(u64::MAX))
 }

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use duckdb::params_from_iter;
 use indexmap::IndexMap;
 
 use super::super::evolution::{ExistingTables, TableColumns};
 use super::super::{DestinationError, LoadPackage};
-use super::connection::{Database, literal, quote};
+use super::database::{Database, Param, Row, literal, quote};
 use super::ledger::{instant, now_micros};
 use crate::normalize::Origin;
 use crate::schema::Schema;
@@ -36,8 +35,8 @@ type ByColumn = HashMap<(String, String), String>;
 
 /// Writes what the dataset does not know yet: columns that are new, have moved, or are in tables `created` by this load.
 /// Runs before rows are written; most loads bring nothing new, and then nothing is written.
-pub(super) fn write(
-    database: &Database,
+pub(crate) fn write(
+    database: &dyn Database,
     package: &LoadPackage<'_>,
     created: &[TableColumns<'_>],
 ) -> Result<(), DestinationError> {
@@ -67,85 +66,85 @@ pub(super) fn write(
     if told.is_empty() {
         return Ok(());
     }
-    let there = comments(database)?;
+    let there = database.comments()?;
+    let there = there.into_iter().map(|(table, column, comment)| ((table, column), comment)).collect();
     told.iter().try_for_each(|(table, origins)| {
         comment(database, &package.rows.schema, (table, origins), &known, &there)
     })
 }
 
-/// All rows of `_forebay_columns`, by table and in the order they were first seen. None if nothing was loaded yet, or
+/// All rows of `_forebay_columns`, by table and column. None if nothing was loaded yet, or
 /// only by dlt.
-pub(super) fn read(
-    database: &Database,
+pub(crate) fn read(
+    database: &dyn Database,
     existing: &ExistingTables,
 ) -> Result<Vec<ColumnOrigin>, DestinationError> {
     if !existing.contains_key(COLUMNS) {
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT table_name, column_name, source_path, load_id, epoch_us(first_seen) FROM {} ORDER BY table_name, rowid",
+        "SELECT table_name, column_name, source_path, load_id, {} FROM {} ORDER BY table_name, column_name",
+        (database.dialect().micros)("first_seen"),
         database.table(COLUMNS)
     );
-    database.rows(format_args!("read table `{COLUMNS}`"), &sql, [], |row| {
+    let rows = database.rows(&format_args!("read table `{COLUMNS}`"), &sql, &[])?;
+    let origin = |row: &Row| {
         Ok(ColumnOrigin {
-            table: row.get(0)?,
-            column: row.get(1)?,
-            source_path: row.get(2)?,
-            load_id: LoadId::from_stored(row.get::<_, String>(3)?),
-            first_seen: row.get(4)?,
+            table: row.text(0)?,
+            column: row.text(1)?,
+            source_path: row.text(2)?,
+            load_id: LoadId::from_stored(row.text(3)?),
+            first_seen: row.int(4)?,
         })
-    })
+    };
+    rows.iter().map(origin).collect()
 }
 
-fn known_paths(database: &Database) -> Result<ByColumn, DestinationError> {
+fn known_paths(database: &dyn Database) -> Result<ByColumn, DestinationError> {
     let sql = format!("SELECT table_name, column_name, source_path FROM {}", database.table(COLUMNS));
-    let rows = database.rows(format_args!("read table `{COLUMNS}`"), &sql, [], |row| {
-        Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
-    })?;
-    Ok(rows.into_iter().collect())
+    let rows = database.rows(&format_args!("read table `{COLUMNS}`"), &sql, &[])?;
+    rows.iter().map(|row| Ok(((row.text(0)?, row.text(1)?), row.text(2)?))).collect()
 }
 
-fn insert(database: &Database, load_id: &LoadId, origins: &[&Origin]) -> Result<(), DestinationError> {
+fn insert(database: &dyn Database, load_id: &LoadId, origins: &[&Origin]) -> Result<(), DestinationError> {
     if origins.is_empty() {
         return Ok(());
     }
     let now = instant(now_micros());
-    let rows = vec!["(?, ?, ?, ?, ?::TIMESTAMPTZ)"; origins.len()];
-    let sql = format!("INSERT INTO {} VALUES {}", database.table(COLUMNS), rows.join(", "));
-    let values = origins
-        .iter()
-        .flat_map(|origin| [origin.table.as_str(), &origin.column, &origin.path, load_id.as_str(), &now]);
-    let action = format_args!("record where columns come from in table `{COLUMNS}`");
-    database.execute(action, &sql, params_from_iter(values)).map(drop)
+    let sql = format!(
+        "INSERT INTO {} (table_name, column_name, source_path, load_id, first_seen) \
+         VALUES ($1, $2, $3, $4, $5::TIMESTAMPTZ)",
+        database.table(COLUMNS)
+    );
+    for origin in origins {
+        let values: [Param<'_>; 5] = [
+            (&origin.table).into(),
+            (&origin.column).into(),
+            (&origin.path).into(),
+            load_id.as_str().into(),
+            (&now).into(),
+        ];
+        let action =
+            format_args!("record where column `{}` of table `{}` comes from", origin.column, origin.table);
+        database.execute(&action, &sql, &values)?;
+    }
+    Ok(())
 }
 
-fn update(database: &Database, origin: &Origin) -> Result<(), DestinationError> {
+fn update(database: &dyn Database, origin: &Origin) -> Result<(), DestinationError> {
     let sql = format!(
-        "UPDATE {} SET source_path = ? WHERE table_name = ? AND column_name = ?",
+        "UPDATE {} SET source_path = $1 WHERE table_name = $2 AND column_name = $3",
         database.table(COLUMNS)
     );
     let action =
         format_args!("record where column `{}` of table `{}` comes from", origin.column, origin.table);
-    database.execute(action, &sql, [&origin.path, &origin.table, &origin.column]).map(drop)
-}
-
-/// Comments that are there, by table and column in lower case; the column of a table's own is empty.
-fn comments(database: &Database) -> Result<ByColumn, DestinationError> {
-    let rows = database.rows(
-        format_args!("read the comments of dataset `{}`", database.dataset_name()),
-        "SELECT lower(table_name), lower(column_name), comment FROM duckdb_columns() \
-         WHERE comment IS NOT NULL AND database_name = $1 AND lower(schema_name) = lower($2) \
-         UNION ALL SELECT lower(table_name), '', comment FROM duckdb_tables() \
-         WHERE comment IS NOT NULL AND database_name = $1 AND lower(schema_name) = lower($2)",
-        [database.catalog(), database.dataset_name()],
-        |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)),
-    )?;
-    Ok(rows.into_iter().collect())
+    let values = [(&origin.path).into(), (&origin.table).into(), (&origin.column).into()];
+    database.execute(&action, &sql, &values).map(drop)
 }
 
 /// Comments columns of a table, and the table itself if it has no comment yet. Comments that somebody else made stay.
 fn comment(
-    database: &Database,
+    database: &dyn Database,
     schema: &Schema,
     (table, origins): (&str, &[&Origin]),
     known: &ByColumn,
@@ -166,7 +165,10 @@ fn comment(
             sql.push(format!("COMMENT ON COLUMN {column} IS {}", literal(&origin.path)));
         }
     }
-    database.execute_batch(format_args!("comment table `{table}`"), &sql.join("; "))
+    if sql.is_empty() {
+        return Ok(());
+    }
+    database.execute_batch(&format_args!("comment table `{table}`"), &sql.join("; "))
 }
 
 /// What is said of a table: the resource, and for a child table where its rows are in those of the resource.

@@ -1,13 +1,14 @@
-//! dlt's `delete-insert`: rows with a key of a new row go, with all below them.
+//! dlt's `delete-insert` without a staged table, which saves a seventh of the time: DuckDB's rows keep the order in which
+//! they came.
 //!
 //! New root rows are appended first and known by their load id; what they take the place of is found by a join of the
 //! table with itself and deleted, children first. New children come after that, so that a child is never taken for
 //! an old one, even where the source brings ids of its own.
 
-use super::super::super::DestinationError;
-use super::super::super::strategy::Merge;
-use super::super::connection::literal;
-use super::{ChainLoad, is_duplicate, push_count, removed, same_key, says_deleted};
+use super::super::DestinationError;
+use super::super::sql::literal;
+use super::super::sql::merge::{ChainLoad, is_duplicate, push_count, removed, says_deleted};
+use super::super::strategy::Merge;
 
 /// Writes the rows of a chain, and deletes what they take the place of.
 pub(super) fn run(
@@ -17,7 +18,7 @@ pub(super) fn run(
 ) -> Result<(), DestinationError> {
     let root = load.chain.root;
     let root_count = load.append(root)?;
-    load.database.lift_memory_limit()?;
+    load.database.before_changes()?;
     if load.existed(root) {
         delete_replaced(load, merge)?;
     }
@@ -43,16 +44,16 @@ fn delete_replaced(load: &ChainLoad<'_>, merge: &Merge<'_>) -> Result<(), Destin
     // One semi-join per key: with OR in one condition, DuckDB compares every row with every other.
     let matches = keys.iter().filter(|key| !key.is_empty()).map(|key| {
         format!(
-            "SELECT rowid, _dlt_id FROM {table} AS old WHERE _dlt_load_id IS DISTINCT FROM {load_id} \
+            "{table} AS old WHERE _dlt_load_id IS DISTINCT FROM {load_id} \
              AND EXISTS (SELECT 1 FROM {table} AS new WHERE _dlt_load_id = {load_id} AND {})",
-            same_key("old", "new", key)
+            database.same_key("old", "new", root, key)
         )
     });
     let matches = matches.collect::<Vec<_>>();
     if matches.is_empty() {
         return Ok(());
     }
-    removed::collect(database, root, &matches.join(" UNION "))?;
+    removed::collect(database, root, &matches)?;
     for child in load.children_before() {
         removed::delete_below(database, child)?;
     }
@@ -67,16 +68,15 @@ fn drop_unwanted(load: &ChainLoad<'_>, merge: &Merge<'_>) -> Result<u64, Destina
     let is_new = format!("_dlt_load_id = {}", literal(load.load_id.as_str()));
     let mut reasons = Vec::new();
     if !merge.primary_key.is_empty() {
-        reasons.push(is_duplicate(&table, &is_new, merge));
+        reasons.push(is_duplicate(database.dialect(), &table, &is_new, "rowid", merge));
     }
     // Only of the rows that stay does it matter, and of the others it does no harm.
     reasons.extend(merge.hard_delete.iter().map(|hint| says_deleted("t", hint)));
     if reasons.is_empty() {
         return Ok(0);
     }
-    let select =
-        format!("SELECT rowid, _dlt_id FROM {table} AS t WHERE {is_new} AND ({})", reasons.join(" OR "));
-    removed::collect(database, root, &select)?;
+    let unwanted = format!("{table} AS t WHERE {is_new} AND ({})", reasons.join(" OR "));
+    removed::collect(database, root, &[unwanted])?;
     let count = removed::delete(database, root)?;
     if count > 0 {
         removed::spare_kept(database, root)?;

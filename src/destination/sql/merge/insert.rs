@@ -3,30 +3,29 @@
 use super::super::super::DestinationError;
 use super::super::super::strategy::Merge;
 use super::staged::Staged;
-use super::{ChainLoad, push_count, same_key};
+use super::{ChainLoad, push_count};
 use crate::schema::Table;
 
 /// Writes the rows of a chain that are not there yet.
-pub(super) fn run(
+pub(crate) fn run(
     load: &ChainLoad<'_>,
     merge: &Merge<'_>,
     counts: &mut Vec<(String, u64)>,
 ) -> Result<(), DestinationError> {
     let root = load.chain.root;
     let mut staged = Staged::of(load, root)?;
-    load.database.lift_memory_limit()?;
+    load.database.before_changes()?;
     if let Some(hint) = &merge.hard_delete {
         staged.drop_deleted(hint)?;
     }
     staged.drop_duplicates(merge)?;
     let table = load.database.table(&root.name);
     let sql = format!(
-        "INSERT INTO {table} SELECT {} FROM {} AS new WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE {})",
-        Staged::columns(),
-        staged.name,
-        same_key("old", "new", &merge.primary_key)
+        "{} WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE {})",
+        staged.insert(),
+        load.database.same_key("old", "new", root, &merge.primary_key)
     );
-    let count = load.database.execute(format_args!("insert rows into table `{}`", root.name), &sql, [])?;
+    let count = load.database.execute(&format_args!("insert rows into table `{}`", root.name), &sql, &[])?;
     push_count(counts, root, count);
     insert_children(load, &staged, counts)
 }
@@ -35,7 +34,7 @@ pub(super) fn run(
 /// their root row and their place, so a row that is the same as before has the same children.
 ///
 /// dlt also inserts those whose parent did not come in, and which nothing leads to then; here they do not.
-pub(super) fn insert_children(
+pub(crate) fn insert_children(
     load: &ChainLoad<'_>,
     roots: &Staged<'_>,
     counts: &mut Vec<(String, u64)>,
@@ -54,13 +53,12 @@ fn insert_new(load: &ChainLoad<'_>, roots: &Staged<'_>, child: &Table) -> Result
     let table = load.database.table(&child.name);
     let parent = child.parent.as_deref().unwrap_or(&load.chain.root.name);
     let sql = format!(
-        "INSERT INTO {table} SELECT {} FROM {} AS new WHERE {} \
+        "{} WHERE {} \
          AND NOT EXISTS (SELECT 1 FROM {table} AS old WHERE old._dlt_id = new._dlt_id) \
          AND EXISTS (SELECT 1 FROM {} AS parent WHERE parent._dlt_id = new._dlt_parent_id)",
-        Staged::columns(),
-        staged.name,
+        staged.insert(),
         roots.came_with(),
         load.database.table(parent)
     );
-    load.database.execute(format_args!("insert rows into table `{}`", child.name), &sql, [])
+    load.database.execute(&format_args!("insert rows into table `{}`", child.name), &sql, &[])
 }

@@ -1,20 +1,18 @@
 //! One package, one transaction.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::super::chain::Chain;
 use super::super::evolution::{Changes, ExistingTables, TableColumns};
+use super::super::strategy::Strategy;
 use super::super::{DestinationError, LoadPackage, Receipt};
-use super::connection::Database;
+use super::database::{Database, TableLock};
 use super::merge::ChainLoad;
-use super::{ddl, ledger, migrate, origins, retype};
-
-/// Columns of a dataset that fit the memory limit: until the commit a block or two of 256 KiB stay in memory of each
-/// one that is added or gets rows, however few these are.
-const COLUMNS_IN_LIMIT: usize = 128;
+use super::{ddl, ledger, origins, retype, runs};
 
 /// Commits a package. On an error the transaction goes with the connection.
-pub(super) fn load(database: &Database, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
+pub(crate) fn load(database: &dyn Database, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
     let start = Instant::now();
     let mut receipt = Receipt {
         load_id: package.load_id.clone(),
@@ -24,11 +22,11 @@ pub(super) fn load(database: &Database, package: &LoadPackage<'_>) -> Result<Rec
         already_loaded: false,
         elapsed: start.elapsed(),
     };
-    database.execute_batch("begin a transaction", "BEGIN TRANSACTION")?;
+    database.begin(package)?;
     if write(database, package, &mut receipt)? {
-        database.execute_batch(format_args!("commit load `{}`", package.load_id), "COMMIT")?;
+        database.execute_batch(&format_args!("commit load `{}`", package.load_id), "COMMIT")?;
         #[cfg(test)]
-        super::failpoint::pass();
+        super::super::failpoint::pass();
     } else {
         receipt.already_loaded = true;
     }
@@ -38,12 +36,12 @@ pub(super) fn load(database: &Database, package: &LoadPackage<'_>) -> Result<Rec
 
 /// Everything between BEGIN and COMMIT. Returns `false` if the package was loaded before.
 fn write(
-    database: &Database,
+    database: &dyn Database,
     package: &LoadPackage<'_>,
     receipt: &mut Receipt,
 ) -> Result<bool, DestinationError> {
     let schema = &package.rows.schema;
-    let existing = ddl::existing_tables(database)?;
+    let existing = database.existing_tables()?;
     let newest = if existing.contains_key(ledger::VERSIONS) {
         ledger::newest_hash(database, &schema.name)?
     } else {
@@ -59,32 +57,69 @@ fn write(
         action: format!("load table `{table}`"),
         reason: "the schema of the package does not have it".to_owned(),
     })?;
-    if schema.tables.values().map(|table| table.columns.len()).sum::<usize>() > COLUMNS_IN_LIMIT {
-        database.lift_memory_limit()?;
-    }
-    let existing = create_own_tables(database)?;
+    let existing = create_own_tables(database, package, existing)?;
     let changes = Changes::between(schema, package.deletes, &existing);
+    database.lock_tables(&locks(package, &chains, &changes, &existing))?;
     retype::apply(database, schema, &package.rows.retyped, &existing)?;
     ddl::apply(database, &changes)?;
     origins::write(database, package, &changes.created)?;
     ddl::fill_root_ids(database, schema, &changes)?;
     receipt.added_columns = changes.added.iter().map(column_names).collect();
-    let columns = ddl::existing_tables(database)?;
+    let columns = database.existing_tables()?;
     for chain in &chains {
         ChainLoad { database, chain, existing: &existing, columns: &columns, load_id: package.load_id }
             .run(receipt)?;
     }
     ledger::write(database, package, newest.as_ref())?;
-    migrate::write_runs(database, package.load_id, package.pipeline, package.runs)?;
+    runs::write(database, package.load_id, package.pipeline, package.runs)?;
     Ok(true)
 }
 
 /// Creates the dataset, dlt's tables and ours. Returns all tables that are there then.
-fn create_own_tables(database: &Database) -> Result<ExistingTables, DestinationError> {
-    ddl::create_dataset(database)?;
-    ledger::create(database)?;
-    migrate::migrate(database)?;
-    ddl::existing_tables(database)
+///
+/// Where anything is to be made or changed, other loads that would do so wait, and what is there is looked at again.
+fn create_own_tables(
+    database: &dyn Database,
+    package: &LoadPackage<'_>,
+    existing: ExistingTables,
+) -> Result<ExistingTables, DestinationError> {
+    let changes = Changes::between(&package.rows.schema, package.deletes, &existing);
+    if ledger::is_complete(database, &existing)
+        && changes.is_empty()
+        && package.rows.retyped.is_empty()
+        && database.is_migrated(&existing)?
+    {
+        return Ok(existing);
+    }
+    database.lock_dataset()?;
+    let existing = database.existing_tables()?;
+    if existing.is_empty() {
+        database.create_dataset()?;
+    }
+    ledger::create(database, &existing)?;
+    database.migrate(&existing)?;
+    database.existing_tables()
+}
+
+/// What other loads must not touch: tables whose columns change, and tables with rows that may go or change. In the
+/// order of their names, so that no two loads wait for each other.
+fn locks<'a>(
+    package: &'a LoadPackage<'_>,
+    chains: &[Chain<'a>],
+    changes: &Changes<'a>,
+    existing: &ExistingTables,
+) -> Vec<(&'a str, TableLock)> {
+    let mut locks = BTreeMap::new();
+    let changing =
+        chains.iter().filter(|chain| chain.strategy != Strategy::Append || chain.deletes.is_some());
+    for table in changing.flat_map(Chain::tables) {
+        locks.insert(table.name.as_str(), TableLock::Rows);
+    }
+    let retyped = package.rows.retyped.iter().map(|retype| retype.table.as_str());
+    for table in changes.added.iter().map(|added| added.table.name.as_str()).chain(retyped) {
+        locks.insert(table, TableLock::Columns);
+    }
+    locks.into_iter().filter(|(table, _)| existing.contains_key(&table.to_lowercase())).collect()
 }
 
 fn column_names(added: &TableColumns<'_>) -> (String, Vec<String>) {

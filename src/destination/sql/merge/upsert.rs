@@ -2,32 +2,39 @@
 
 use super::super::super::DestinationError;
 use super::super::super::strategy::Merge;
-use super::super::connection::{literal, quote};
+use super::super::database::{literal, quote};
 use super::staged::Staged;
-use super::{ChainLoad, push_count, removed, same_key, says_deleted};
+use super::{ChainLoad, push_count, removed, says_deleted};
 use crate::schema::{Column, DELETED_AT, Table};
 
 /// Writes the rows of a chain over those that are there.
-pub(super) fn run(
+pub(crate) fn run(
     load: &ChainLoad<'_>,
     merge: &Merge<'_>,
     counts: &mut Vec<(String, u64)>,
 ) -> Result<(), DestinationError> {
     let (database, root) = (load.database, load.chain.root);
     let mut staged = Staged::of(load, root)?;
-    database.lift_memory_limit()?;
+    database.before_changes()?;
     staged.drop_duplicates(merge)?;
-    delete_children(load, merge, &staged)?;
-    database.execute(
-        format_args!("merge rows into table `{}`", root.name),
-        &merge_sql(load, merge, &staged),
-        [],
-    )?;
+    if load.existed(root) {
+        delete_children(load, merge, &staged)?;
+    }
+    let action = format_args!("insert rows into table `{}`", root.name);
+    database.execute(&action, &insert_sql(load, merge, &staged), &[])?;
+    if load.existed(root) {
+        if let Some(hint) = &merge.hard_delete {
+            let deleted = matched(load, merge, &staged, &says_deleted("new", hint));
+            removed::collect(database, root, &[deleted])?;
+            removed::delete(database, root)?;
+        }
+        let action = format_args!("update rows of table `{}`", root.name);
+        database.execute(&action, &update_sql(load, merge, &staged), &[])?;
+    }
     push_count(counts, root, count_new(load)?);
     if let Some(hint) = &merge.hard_delete {
         let says_deleted = says_deleted("new", hint);
-        let select = format!("SELECT rowid, _dlt_id FROM {} AS new WHERE {says_deleted}", staged.name);
-        removed::collect(database, root, &select)?;
+        removed::collect(database, root, &[format!("{} AS new WHERE {says_deleted}", staged.name)])?;
     }
     for child in &load.chain.children {
         let mut count = insert_children(load, &staged, child)?;
@@ -45,14 +52,8 @@ fn insert_children(load: &ChainLoad<'_>, roots: &Staged<'_>, child: &Table) -> R
         return load.append(child);
     }
     let staged = Staged::of(load, child)?;
-    let sql = format!(
-        "INSERT INTO {} SELECT {} FROM {} AS new WHERE {}",
-        load.database.table(&child.name),
-        Staged::columns(),
-        staged.name,
-        roots.came_with()
-    );
-    load.database.execute(format_args!("insert rows into table `{}`", child.name), &sql, [])
+    let sql = format!("{} WHERE {}", staged.insert(), roots.came_with());
+    load.database.execute(&format_args!("insert rows into table `{}`", child.name), &sql, &[])
 }
 
 /// Deletes what is below rows that are about to be updated: dlt updates children by their `_dlt_id` and deletes the
@@ -67,38 +68,48 @@ fn delete_children(
     if load.children_before().next().is_none() {
         return Ok(());
     }
-    let select = format!(
-        "SELECT rowid, _dlt_id FROM {} AS old WHERE EXISTS (SELECT 1 FROM {} AS new WHERE {})",
-        database.table(&root.name),
-        staged.name,
-        same_key("old", "new", &merge.primary_key)
-    );
-    removed::collect(database, root, &select)?;
+    removed::collect(database, root, &[matched(load, merge, staged, "true")])?;
     load.children_before().try_for_each(|child| removed::delete_below(database, child).map(drop))
 }
 
-/// One statement for the root rows. As in dlt, a row that says that it is deleted and was never there comes in.
-fn merge_sql(load: &ChainLoad<'_>, merge: &Merge<'_>, staged: &Staged<'_>) -> String {
+/// Rows of earlier loads that share the primary key with a new row for which `condition` holds.
+fn matched(load: &ChainLoad<'_>, merge: &Merge<'_>, staged: &Staged<'_>, condition: &str) -> String {
     let root = load.chain.root;
-    // Columns that the schema does not have keep their values, but for the mark of rows that were gone.
+    format!(
+        "{} AS old WHERE {} AND EXISTS (SELECT 1 FROM {} AS new WHERE {condition} AND {})",
+        load.database.table(&root.name),
+        load.is_earlier(),
+        staged.name,
+        load.database.same_key("old", "new", root, &merge.primary_key)
+    )
+}
+
+/// Writes new rows over those of earlier loads that share their primary key. Columns that the schema does not have keep their values, but
+/// for the mark of rows that were gone.
+fn update_sql(load: &ChainLoad<'_>, merge: &Merge<'_>, staged: &Staged<'_>) -> String {
+    let root = load.chain.root;
     let is_written = |column: &&Column| column.data_type.is_some() && column.name != DELETED_AT;
     let mark = load.has_column(root, DELETED_AT).then_some(DELETED_AT);
     let names = root.columns.values().filter(is_written).map(|column| column.name.as_str()).chain(mark);
-    let columns: Vec<_> = names.map(quote).collect();
-    let updates: Vec<_> = columns.iter().map(|column| format!("{column} = new.{column}")).collect();
-    let deletes = merge
-        .hard_delete
-        .as_ref()
-        .map_or(String::new(), |hint| format!("WHEN MATCHED AND {} THEN DELETE ", says_deleted("new", hint)));
+    let updates: Vec<_> = names.map(|name| format!("{0} = new.{0}", quote(name))).collect();
     format!(
-        "MERGE INTO {} AS old USING {} AS new ON {} {deletes}WHEN MATCHED THEN UPDATE SET {} \
-         WHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",
+        "UPDATE {} AS old SET {} FROM {} AS new WHERE {} AND {}",
         load.database.table(&root.name),
-        staged.name,
-        same_key("old", "new", &merge.primary_key),
         updates.join(", "),
-        columns.join(", "),
-        columns.iter().map(|column| format!("new.{column}")).collect::<Vec<_>>().join(", "),
+        staged.name,
+        load.is_earlier(),
+        load.database.same_key("old", "new", root, &merge.primary_key)
+    )
+}
+
+/// Inserts new rows whose primary key is not there, those too that say that they are deleted, as dlt does.
+fn insert_sql(load: &ChainLoad<'_>, merge: &Merge<'_>, staged: &Staged<'_>) -> String {
+    let root = load.chain.root;
+    format!(
+        "{} WHERE NOT EXISTS (SELECT 1 FROM {} AS old WHERE {})",
+        staged.insert(),
+        load.database.table(&root.name),
+        load.database.same_key("old", "new", root, &merge.primary_key)
     )
 }
 
@@ -111,5 +122,5 @@ fn count_new(load: &ChainLoad<'_>) -> Result<u64, DestinationError> {
         literal(load.load_id.as_str())
     );
     let action = format_args!("count rows of table `{}`", root.name);
-    Ok(load.database.first(action, &sql, [], |row| row.get(0))?.unwrap_or_default())
+    load.database.count(&action, &sql)
 }

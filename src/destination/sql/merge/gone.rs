@@ -2,13 +2,13 @@
 
 use super::super::super::strategy::Strategy;
 use super::super::super::{DeletedRows, Deletes, DestinationError};
-use super::super::connection::literal;
+use super::super::database::literal;
 use super::super::ledger::{instant, now_micros};
 use super::{ChainLoad, removed};
 use crate::schema::{DELETED_AT, DeleteMode};
 
 /// How many rows the table has that are not marked as gone. `None` if nothing is to happen to rows that are.
-pub(super) fn count_before(load: &ChainLoad<'_>) -> Result<Option<u64>, DestinationError> {
+pub(crate) fn count_before(load: &ChainLoad<'_>) -> Result<Option<u64>, DestinationError> {
     let is_keyed = matches!(load.chain.strategy, Strategy::DeleteInsert(_) | Strategy::Upsert(_));
     if load.chain.deletes.is_none() || !is_keyed {
         return Ok(None);
@@ -17,15 +17,15 @@ pub(super) fn count_before(load: &ChainLoad<'_>) -> Result<Option<u64>, Destinat
 }
 
 /// Marks or removes rows that are not among those of this load, unless they are too many.
-pub(super) fn run(load: &ChainLoad<'_>, rows_before: u64) -> Result<DeletedRows, DestinationError> {
+pub(crate) fn run(load: &ChainLoad<'_>, rows_before: u64) -> Result<DeletedRows, DestinationError> {
     let table = load.chain.root.name.clone();
     let Some(deletes) = load.chain.deletes else {
         return Ok(DeletedRows { table, row_count: 0, rows_before, refused: false });
     };
-    let row_count = count(load, &is_gone(load))?;
+    let row_count = count(load, &load.is_earlier())?;
     let refused = is_too_much(row_count, rows_before, deletes);
     if !refused {
-        load.database.lift_memory_limit()?;
+        load.database.before_changes()?;
         match deletes.mode {
             DeleteMode::Soft if row_count > 0 => mark(load)?,
             DeleteMode::Soft => (),
@@ -50,12 +50,7 @@ fn count(load: &ChainLoad<'_>, condition: &str) -> Result<u64, DestinationError>
         load.database.table(&root.name)
     );
     let action = format_args!("count rows of table `{}`", root.name);
-    Ok(load.database.first(action, &sql, [], |row| row.get(0))?.unwrap_or_default())
-}
-
-/// The condition that a row is not among those of this load: each of them carries its id.
-fn is_gone(load: &ChainLoad<'_>) -> String {
-    format!("old._dlt_load_id IS DISTINCT FROM {}", literal(load.load_id.as_str()))
+    load.database.count(&action, &sql)
 }
 
 fn mark(load: &ChainLoad<'_>) -> Result<(), DestinationError> {
@@ -64,17 +59,16 @@ fn mark(load: &ChainLoad<'_>) -> Result<(), DestinationError> {
         "UPDATE {} AS old SET {DELETED_AT} = {}::TIMESTAMPTZ WHERE {DELETED_AT} IS NULL AND {}",
         load.database.table(&root.name),
         literal(&instant(now_micros())),
-        is_gone(load)
+        load.is_earlier()
     );
-    load.database.execute(format_args!("mark rows of table `{}` as deleted", root.name), &sql, []).map(drop)
+    load.database.execute(&format_args!("mark rows of table `{}` as deleted", root.name), &sql, &[]).map(drop)
 }
 
 /// Removes them with all below them, those too that an earlier load marked.
 fn remove(load: &ChainLoad<'_>) -> Result<(), DestinationError> {
     let (database, root) = (load.database, load.chain.root);
     let table = database.table(&root.name);
-    let select = format!("SELECT rowid, _dlt_id FROM {table} AS old WHERE {}", is_gone(load));
-    removed::collect(database, root, &select)?;
+    removed::collect(database, root, &[format!("{table} AS old WHERE {}", load.is_earlier())])?;
     for child in load.children_before() {
         removed::delete_below(database, child)?;
     }

@@ -1,0 +1,101 @@
+//! New rows of one table, in a temporary table until it is settled what becomes of them.
+//!
+//! It has one more column, [`TURN`]: where ids of root rows follow from their keys, rows that come twice in a load have
+//! the same ids, and so have their children; the turn tells which child came with which.
+
+use super::super::super::DestinationError;
+use super::super::super::chain::ROOT_ID;
+use super::super::super::strategy::{HardDelete, Merge};
+use super::super::database::{Dialect, Target};
+use super::{ChainLoad, is_duplicate, says_deleted};
+use crate::normalize::TURN;
+use crate::schema::Table;
+
+/// A temporary table with the columns of a table and its new rows.
+pub(crate) struct Staged<'a> {
+    load: &'a ChainLoad<'a>,
+    table: &'a Table,
+    /// The temporary table for SQL.
+    pub(crate) name: String,
+    /// Whether rows were dropped: then what came with them has to be told from what came with others.
+    pub(crate) is_thinned: bool,
+}
+
+impl<'a> Staged<'a> {
+    /// Stages the new rows of a table.
+    pub(crate) fn of(load: &'a ChainLoad<'a>, table: &'a Table) -> Result<Self, DestinationError> {
+        let database = load.database;
+        // By its place in the chain: names of tables may be as long as names can be.
+        let place = load.chain.tables().position(|other| other.name == table.name).unwrap_or_default();
+        let name = format!("_forebay_new_{place}");
+        let mut select = format!("SELECT {}, NULL::BIGINT AS {TURN}", load.columns_of(table).join(", "));
+        let Dialect { row_id, arrival, .. } = database.dialect();
+        if arrival != row_id {
+            select += &format!(", NULL::BIGINT AS {arrival}");
+        }
+        select += &format!(" FROM {} LIMIT 0", database.table(&table.name));
+        let action = format_args!("stage rows of table `{}`", table.name);
+        database.create_temporary(&action, &name, &select)?;
+        let columns = load.columns.get(&table.name.to_lowercase());
+        if let (Some(rows), Some(columns)) = (load.chain.rows_of(&table.name), columns) {
+            let mut columns = columns.clone();
+            columns.insert(TURN.to_owned());
+            database.append(rows, &columns, Target::Temporary(&name))?;
+            database.filled_temporary(&name)?;
+        }
+        Ok(Self { load, table, name: database.temporary(&name), is_thinned: false })
+    }
+
+    /// Drops all but one row of each primary key.
+    pub(crate) fn drop_duplicates(&mut self, merge: &Merge<'_>) -> Result<(), DestinationError> {
+        let dialect = self.load.database.dialect();
+        self.drop_rows(&is_duplicate(dialect, &self.name, "true", dialect.arrival, merge))
+    }
+
+    /// Drops rows that say that they are deleted.
+    pub(crate) fn drop_deleted(&mut self, hint: &HardDelete<'_>) -> Result<(), DestinationError> {
+        self.drop_rows(&says_deleted("new", hint))
+    }
+
+    /// Drops rows `new` for which `condition` holds.
+    pub(crate) fn drop_rows(&mut self, condition: &str) -> Result<(), DestinationError> {
+        let sql = format!("DELETE FROM {} AS new WHERE {condition}", self.name);
+        let action = format_args!("choose rows for table `{}`", self.table.name);
+        self.is_thinned |= self.load.database.execute(&action, &sql, &[])? > 0;
+        Ok(())
+    }
+
+    /// The statement that inserts rows `new` into their table, up to its conditions.
+    pub(crate) fn insert(&self) -> String {
+        self.insert_with(|_| None)
+    }
+
+    /// The statement that inserts rows `new` into their table, up to its conditions, with some values in place of theirs.
+    pub(crate) fn insert_with(&self, value: impl Fn(&str) -> Option<String>) -> String {
+        let columns = self.load.columns_of(self.table);
+        let values: Vec<_> =
+            columns.iter().map(|column| value(column).unwrap_or_else(|| format!("new.{column}"))).collect();
+        format!(
+            "INSERT INTO {} ({}) SELECT {} FROM {} AS new",
+            self.load.database.table(&self.table.name),
+            columns.join(", "),
+            values.join(", "),
+            self.name
+        )
+    }
+
+    /// The condition that a staged row of a child table came with one of these rows, and not with a dropped one, which
+    /// may have had the same key.
+    pub(crate) fn came_with(&self) -> String {
+        if self.is_thinned {
+            format!("(new.{TURN} IS NULL OR new.{TURN} IN (SELECT {TURN} FROM {}))", self.name)
+        } else {
+            "true".to_owned()
+        }
+    }
+
+    /// The condition that a staged row of a child table is below one of these rows, by the ids of the rows.
+    pub(crate) fn leads_to(&self) -> String {
+        format!("new.{ROOT_ID} IN (SELECT _dlt_id FROM {})", self.name)
+    }
+}
