@@ -70,7 +70,7 @@ async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
     let run = Run {
         plan: &plan,
         options: &options,
-        destination: Arc::new(open_destination(&plan, &args.common, &reporter)),
+        destination: open_destination(&plan, &args.common, &reporter),
         reporter,
         stop: signals.stop.clone(),
     };

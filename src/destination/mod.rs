@@ -1,5 +1,6 @@
 //! Databases. They know tables, batches and dispositions; they know no API and no config file.
 
+mod answers;
 mod chain;
 pub mod duckdb;
 mod evolution;
@@ -8,8 +9,10 @@ mod strategy;
 use std::time::Duration;
 
 use crate::normalize::Normalized;
-use crate::schema::{DeleteMode, Schema};
+use crate::schema::{Column, DeleteMode, Schema};
 use crate::state::{LoadId, PipelineState};
+
+pub use answers::{ColumnOrigin, QueryResult, StoredRun};
 
 /// What a dataset holds of one pipeline.
 #[derive(Debug, Clone, Default)]
@@ -142,6 +145,31 @@ pub trait Destination: Send {
     /// # Errors
     /// Nothing of the package is in the database then.
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError>;
+
+    /// The newest `limit` rows of `_forebay_runs`, newest first. A dataset that is not there yet has none.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError>;
+
+    /// Where the columns of the dataset come from, and since when, by table. A dataset that is not there yet has none;
+    /// nor has a column that only dlt wrote.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError>;
+
+    /// Runs SQL that only reads and returns at most `limit` rows. Tables of the dataset need no prefix.
+    ///
+    /// # Errors
+    /// There is no such database, it cannot be read, or the statement is wrong or would write.
+    fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError>;
+
+    /// The database's type of a column of `table`.
+    ///
+    /// # Errors
+    /// It has none for this column.
+    fn sql_type(&self, table: &str, column: &Column) -> Result<String, DestinationError>;
 }
 
 impl DestinationError {

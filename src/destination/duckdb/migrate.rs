@@ -3,7 +3,7 @@
 use duckdb::params;
 
 use super::super::evolution::ExistingTables;
-use super::super::{DestinationError, RunRecord};
+use super::super::{DestinationError, RunRecord, StoredRun};
 use super::connection::Database;
 use super::ledger::{instant, now_micros};
 use crate::state::LoadId;
@@ -55,19 +55,6 @@ pub(super) fn migrate(database: &Database) -> Result<(), DestinationError> {
         database.execute(action, &sql, [migration.version, &instant(now_micros())])?;
     }
     Ok(())
-}
-
-/// One row of `_forebay_runs`, as stored.
-#[derive(Debug, Clone)]
-pub struct StoredRun {
-    /// The load that committed it.
-    pub load_id: LoadId,
-    /// Name of the pipeline.
-    pub pipeline: String,
-    /// What the resource did.
-    pub record: RunRecord,
-    /// Version of forebay that wrote it.
-    pub forebay_version: String,
 }
 
 /// Writes what each resource did.

@@ -24,13 +24,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::connection::{Access, Database, LockWait};
-use super::{Committed, Destination, DestinationError, LoadPackage, Receipt};
+use super::{
+    ColumnOrigin, Committed, Destination, DestinationError, LoadPackage, QueryResult, Receipt, StoredRun,
+};
+use crate::schema::Column;
 
-pub(crate) use column_type::sql_type;
 pub use connection::OnWait;
-pub use migrate::StoredRun;
-pub use origins::ColumnOrigin;
-pub use query::QueryResult;
 
 /// How long another process may keep the file before a run gives up.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -54,39 +53,6 @@ impl DuckDb {
         on_wait: impl Fn(&str) + Send + Sync + 'static,
     ) -> Self {
         Self { path, dataset, lock_timeout, on_wait: Box::new(on_wait) }
-    }
-
-    /// Runs SQL that only reads and returns at most `limit` rows. Tables of the dataset need no prefix.
-    ///
-    /// # Errors
-    /// There is no such file, another process writes to it, or the statement is wrong or would write.
-    pub fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError> {
-        let database = self.open(Access::Read)?;
-        ddl::use_dataset(&database);
-        query::query(&database, sql, limit)
-    }
-
-    /// The newest `limit` rows of `_forebay_runs`, newest first. A file or table that is not there has none.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {
-        let Some(database) = self.open_existing()? else {
-            return Ok(Vec::new());
-        };
-        migrate::read_runs(&database, &ddl::existing_tables(&database)?, limit)
-    }
-
-    /// Where the columns of the dataset come from, and since when, by table. A file or table that is not there has
-    /// none; nor has a column that only dlt wrote.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError> {
-        let Some(database) = self.open_existing()? else {
-            return Ok(Vec::new());
-        };
-        origins::read(&database, &ddl::existing_tables(&database)?)
     }
 
     fn open(&self, access: Access) -> Result<Database, DestinationError> {
@@ -125,5 +91,29 @@ impl Destination for DuckDb {
 
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
         load::load(&self.open(Access::Write)?, package)
+    }
+
+    fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {
+        let Some(database) = self.open_existing()? else {
+            return Ok(Vec::new());
+        };
+        migrate::read_runs(&database, &ddl::existing_tables(&database)?, limit)
+    }
+
+    fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError> {
+        let Some(database) = self.open_existing()? else {
+            return Ok(Vec::new());
+        };
+        origins::read(&database, &ddl::existing_tables(&database)?)
+    }
+
+    fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError> {
+        let database = self.open(Access::Read)?;
+        ddl::use_dataset(&database);
+        query::query(&database, sql, limit)
+    }
+
+    fn sql_type(&self, table: &str, column: &Column) -> Result<String, DestinationError> {
+        column_type::sql_type(table, column)
     }
 }
