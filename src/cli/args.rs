@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::destination::duckdb::LOCK_TIMEOUT;
+use crate::pipeline::IfLocked;
 
 /// Loads REST APIs into DuckDB, exactly as fast as their quota allows.
 #[derive(Debug, Parser)]
@@ -61,7 +62,7 @@ impl Command {
 }
 
 const EXIT_CODES: &str = "Exit codes:\n  \
-    0         every resource is complete\n  \
+    0         every resource is complete, or the run was skipped (--if-locked skip)\n  \
     1         failed, nothing of this run was committed\n  \
     2         usage or config\n  \
     3         partial: some resources failed or are short\n  \
@@ -133,6 +134,9 @@ pub(super) struct RunArgs {
     /// Drop an unfinished extraction and start anew.
     #[arg(long, env = "FOREBAY_RESTART")]
     pub(super) restart: bool,
+    /// What to do if another run holds the pipeline, here or on another machine.
+    #[arg(long, value_name = "WHAT", value_enum, env = "FOREBAY_IF_LOCKED", default_value_t = IfLocked::Fail)]
+    pub(super) if_locked: IfLocked,
     /// Print errors and the closing lines only.
     #[arg(short, long, env = "FOREBAY_QUIET")]
     pub(super) quiet: bool,

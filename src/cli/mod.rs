@@ -19,6 +19,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::config::{self, ConfigError, DestinationPlan, Overrides, Plan};
+use crate::destination::Destination;
 use crate::destination::duckdb::DuckDb;
 use crate::error::Error;
 use crate::report::{Event, Reporter};
@@ -72,15 +73,19 @@ fn load_plan(file: &Path, common: &Common) -> Result<Plan, ConfigError> {
 }
 
 /// The plan's destination.
-fn open_destination(plan: &Plan, common: &Common, reporter: &Arc<dyn Reporter>) -> DuckDb {
+fn open_destination(
+    plan: &Plan,
+    common: &Common,
+    reporter: &Arc<dyn Reporter>,
+) -> Arc<dyn Destination + Sync> {
     let DestinationPlan::DuckDb { path, .. } = &plan.destination;
     let reporter = Arc::clone(reporter);
-    DuckDb::new(
+    Arc::new(DuckDb::new(
         path.clone(),
         plan.dataset_identifier(),
         Duration::from_secs(common.lock_timeout),
         Box::new(move |holder: &str| reporter.report(Event::DestinationBusy { holder })),
-    )
+    ))
 }
 
 /// Unix microseconds as a UTC time to the second.

@@ -1,5 +1,6 @@
 //! Databases. They know tables, batches and dispositions; they know no API and no config file.
 
+mod answers;
 mod chain;
 pub mod duckdb;
 mod evolution;
@@ -11,8 +12,13 @@ mod strategy;
 use std::time::Duration;
 
 use crate::normalize::Normalized;
-use crate::schema::{DeleteMode, Schema};
+use crate::schema::{Column, DeleteMode, Schema};
 use crate::state::{LoadId, PipelineState};
+
+pub use answers::{ColumnOrigin, QueryResult, StoredRun};
+
+/// Keeps other runs of a pipeline out of a dataset until it is dropped. Dropping may block.
+pub type PipelineGuard = Box<dyn Send>;
 
 /// What a dataset holds of one pipeline.
 #[derive(Debug, Clone, Default)]
@@ -116,8 +122,8 @@ pub struct Receipt {
 
 /// A place for datasets.
 ///
-/// Methods block; callers give them a thread of their own. A destination keeps nothing open between calls, so
-/// that other programs can use the database while pages come in.
+/// Methods block; callers give them a thread of their own. A destination keeps nothing open between calls but what
+/// [`lock`](Self::lock) needs, so that other programs can use the database while pages come in.
 pub trait Destination: Send {
     /// dlt's name of the kind, for the state document: `dlt.destinations.duckdb`.
     fn dlt_type(&self) -> &'static str;
@@ -139,13 +145,57 @@ pub trait Destination: Send {
     /// There is no place for the database, or no permission to write it.
     fn check_writable(&self) -> Result<(), DestinationError>;
 
+    /// Keeps other runs of the pipeline out of the dataset, on whatever machine they are, until the guard is dropped or
+    /// this process ends. Does not wait for one that is there already.
+    ///
+    /// What only one machine can write needs nothing: the lock of the work directory is enough, and this is the default.
+    ///
+    /// # Errors
+    /// [`DestinationError::PipelineLocked`] while another run goes on, or the database cannot be reached.
+    fn lock(&self, pipeline: &str) -> Result<PipelineGuard, DestinationError> {
+        let _ = pipeline;
+        Ok(Box::new(()))
+    }
+
     /// Commits a package: DDL, rows, schema, state, ledger and run records in one transaction. A load id that
     /// is in the ledger already changes nothing, so a package may be loaded again after a crash at any moment.
+    ///
+    /// A lock that was lost since [`lock`](Self::lock), with its connection say, is taken again before anything is
+    /// written; if another run got it meanwhile, the load ends with [`DestinationError::PipelineLocked`].
     ///
     /// # Errors
     /// Nothing of the package is in the database then.
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError>;
+
+    /// The newest `limit` rows of `_forebay_runs`, newest first. A dataset that is not there yet has none.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError>;
+
+    /// Where the columns of the dataset come from, and since when, by table. A dataset that is not there yet has none;
+    /// nor has a column that only dlt wrote.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError>;
+
+    /// Runs SQL that only reads and returns at most `limit` rows. Tables of the dataset need no prefix.
+    ///
+    /// # Errors
+    /// There is no such database, it cannot be read, or the statement is wrong or would write.
+    fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError>;
+
+    /// The database's type of a column of `table`.
+    ///
+    /// # Errors
+    /// It has none for this column.
+    fn sql_type(&self, table: &str, column: &Column) -> Result<String, DestinationError>;
 }
+
+/// What to do about another run, wherever it is.
+pub(crate) const PIPELINE_LOCKED_HINT: &str =
+    "`--if-locked wait` waits for the other run; a lock goes with the process that holds it";
 
 impl DestinationError {
     /// What to do about it, if there is something.
@@ -157,6 +207,7 @@ impl DestinationError {
             Self::CannotWiden { .. } => Some(
                 "values that do not fit go to a column of their own with `on_type_conflict = \"variant\"`",
             ),
+            Self::PipelineLocked { .. } => Some(PIPELINE_LOCKED_HINT),
             Self::Missing { .. } => Some("`forebay run` makes it; check `destination` if that was done"),
             Self::NoFolder { .. } => Some("make the folder, or correct `destination`"),
             Self::Open { .. } => Some("check `destination`, and space and permissions there"),
@@ -183,6 +234,14 @@ pub enum DestinationError {
         holder: String,
         /// How long it was waited for.
         waited: Duration,
+    },
+    /// Another run of the pipeline loads into the dataset, from this machine or another.
+    #[error("another run holds pipeline `{pipeline}`: {holder}")]
+    PipelineLocked {
+        /// Name of the pipeline.
+        pipeline: String,
+        /// Who has it, as far as the database knows.
+        holder: String,
     },
     /// There is no database yet.
     #[error("there is no database `{file}`")]

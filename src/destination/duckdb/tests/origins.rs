@@ -1,6 +1,7 @@
 //! Where columns come from.
 
 use super::{Fixture, roots};
+use crate::destination::Destination;
 use crate::normalize::Origin;
 use crate::schema::{Column, DataType, WriteDisposition};
 
