@@ -105,6 +105,17 @@ pub struct RunRecord {
     pub finished_at: i64,
 }
 
+/// Values that the database cannot hold as they came, and that were changed so that it can: NUL in Postgres, say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired {
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// How many.
+    pub value_count: u64,
+}
+
 /// What a load did.
 #[derive(Debug, Clone)]
 pub struct Receipt {
@@ -116,6 +127,8 @@ pub struct Receipt {
     pub added_columns: Vec<(String, Vec<String>)>,
     /// What became of rows that the API no longer has, per table.
     pub deleted: Vec<DeletedRows>,
+    /// Values that are not as they came.
+    pub repaired: Vec<Repaired>,
     /// Whether the load had been committed before: nothing was written now.
     pub already_loaded: bool,
     /// Time spent in the transaction.
