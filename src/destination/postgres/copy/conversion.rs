@@ -1,12 +1,14 @@
 //! Which values go to which types of the server, and how.
 
+use std::borrow::Cow;
+
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
     Int64Array, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{self as arrow_types, DataType, TimeUnit};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::server_type::ServerType;
 use super::{json, numeric};
@@ -194,7 +196,7 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// The text of all rows in a row, and that of nulls, if they have any.
+/// The text of all rows, one after the other.
 fn all_text(array: &StringArray) -> &[u8] {
     let offsets = array.value_offsets();
     let bounds = offsets.first().zip(offsets.last());
@@ -275,8 +277,9 @@ fn write_text(text: &str, is_clean: bool, out: &mut Vec<u8>) -> Written {
         write_bytes(out, bytes);
         return Written::Whole;
     }
-    let stripped: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
-    write_bytes(out, &stripped);
+    let length = bytes.len() - memchr_iter(0, bytes).count();
+    out.extend_from_slice(&(length as u32).to_be_bytes());
+    bytes.split(|byte| *byte == 0).for_each(|part| out.extend_from_slice(part));
     Written::Repaired
 }
 
@@ -288,7 +291,7 @@ fn write_jsonb(text: &str, is_clean: bool, out: &mut Vec<u8>) -> Written {
     }
     let repaired = json::repair(text);
     write_json(&repaired, out);
-    if matches!(repaired, std::borrow::Cow::Owned(_)) { Written::Repaired } else { Written::Whole }
+    if matches!(repaired, Cow::Owned(_)) { Written::Repaired } else { Written::Whole }
 }
 
 fn write_json(text: &str, out: &mut Vec<u8>) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A type of the server that values can be sent to.
+/// A type of the server that values can be sent to, by its name in `pg_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServerType {
     Int2,

@@ -1,4 +1,4 @@
-//! Batches as bytes that the server was seen to take and to give.
+//! Batches as the bytes that the server's `recv` functions read.
 
 use std::sync::Arc;
 
@@ -130,7 +130,7 @@ fn what_a_type_cannot_hold_is_said_with_both_types() {
     for (array, to, reason) in cases {
         assert_eq!(field(array, to), Err(format!("could not append rows to table `t`: {reason}")));
     }
-    // Further than the server's time goes; no test of its words, which are Arrow's.
+    // Further than the server's time goes. The words for such a moment are Arrow's.
     for (array, to) in [
         (instant(i64::MIN), Server::TimestampTz),
         (instant(i64::MIN + 946_684_800_000_000), Server::Timestamp),
