@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::config::{self, ConfigError, DestinationPlan, Overrides, Plan};
+use crate::config::{self, ConfigError, DestinationPlan, Overrides, Plan, Problem};
 use crate::destination::duckdb::DuckDb;
 use crate::error::Error;
 use crate::report::{Event, Reporter};
@@ -72,15 +72,30 @@ fn load_plan(file: &Path, common: &Common) -> Result<Plan, ConfigError> {
 }
 
 /// The plan's destination.
-fn open_destination(plan: &Plan, common: &Common, reporter: &Arc<dyn Reporter>) -> DuckDb {
-    let DestinationPlan::DuckDb { path, .. } = &plan.destination;
+fn open_destination(
+    plan: &Plan,
+    common: &Common,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<DuckDb, ConfigError> {
+    let path = match &plan.destination {
+        DestinationPlan::DuckDb { path, .. } => path,
+        DestinationPlan::Postgres(_) => {
+            let problem = Problem {
+                path: "pipeline.destination".to_owned(),
+                resource: None,
+                message: "Postgres is not in this version".to_owned(),
+                hint: None,
+            };
+            return Err(ConfigError::Invalid { file: plan.file.clone(), problems: vec![problem] });
+        }
+    };
     let reporter = Arc::clone(reporter);
-    DuckDb::new(
+    Ok(DuckDb::new(
         path.clone(),
         plan.dataset_identifier(),
         Duration::from_secs(common.lock_timeout),
         Box::new(move |holder: &str| reporter.report(Event::DestinationBusy { holder })),
-    )
+    ))
 }
 
 /// Unix microseconds as a UTC time to the second.

@@ -23,8 +23,11 @@ pub(super) fn query(args: &QueryArgs) -> u8 {
     };
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
     let limit = (args.output.format == Format::Text).then_some(MAX_TEXT_ROWS);
-    let result = open_destination(&plan, &args.common, &reporter).query(&args.sql, limit);
-    let result = match result {
+    let destination = match open_destination(&plan, &args.common, &reporter) {
+        Ok(destination) => destination,
+        Err(error) => return fail(&Error::Config(error)),
+    };
+    let result = match destination.query(&args.sql, limit) {
         Ok(result) => result,
         Err(source) => return fail(&Error::Query { destination: plan.destination.to_string(), source }),
     };

@@ -62,18 +62,16 @@ async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
     };
     let progress = Arc::new(Progress::new(args.quiet));
     let reporter: Arc<dyn Reporter> = Arc::clone(&progress) as Arc<dyn Reporter>;
+    let destination = match open_destination(&plan, &args.common, &reporter) {
+        Ok(destination) => Arc::new(destination),
+        Err(error) => return refuse(config, &Error::Config(error), args),
+    };
     let options = RunOptions {
         resources: args.resources.clone(),
         full_refresh: args.full_refresh,
         restart: args.restart,
     };
-    let run = Run {
-        plan: &plan,
-        options: &options,
-        destination: Arc::new(open_destination(&plan, &args.common, &reporter)),
-        reporter,
-        stop: signals.stop.clone(),
-    };
+    let run = Run { plan: &plan, options: &options, destination, reporter, stop: signals.stop.clone() };
     let result = pipeline::run(&run).await;
     progress.finish();
     match result {

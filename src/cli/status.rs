@@ -39,7 +39,10 @@ pub(super) fn status(args: &StatusArgs) -> u8 {
         Err(error) => return fail(&Error::Config(error)),
     };
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
-    let destination = open_destination(&plan, &args.common, &reporter);
+    let destination = match open_destination(&plan, &args.common, &reporter) {
+        Ok(destination) => destination,
+        Err(error) => return fail(&Error::Config(error)),
+    };
     match read(&plan, &destination, args.limit) {
         Ok(standing) if args.output.format == Format::Json => {
             print_out(&format!("{}\n", json(&plan, &standing)));

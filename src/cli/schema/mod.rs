@@ -48,7 +48,10 @@ pub(super) fn schema(args: &SchemaArgs) -> u8 {
         Err(error) => return fail(&Error::Config(error)),
     };
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
-    let destination = open_destination(&plan, &args.common, &reporter);
+    let destination = match open_destination(&plan, &args.common, &reporter) {
+        Ok(destination) => destination,
+        Err(error) => return fail(&Error::Config(error)),
+    };
     match shown(&plan, &destination, args) {
         Ok(text) => {
             print_out(&text);
