@@ -6,7 +6,6 @@ pub mod duckdb;
 mod evolution;
 #[cfg(test)]
 mod failpoint;
-#[allow(dead_code, reason = "not a destination yet: these are its parts")]
 pub mod postgres;
 mod sql;
 mod strategy;
@@ -18,6 +17,9 @@ use crate::schema::{Column, DeleteMode, Schema};
 use crate::state::{LoadId, PipelineState};
 
 pub use answers::{ColumnOrigin, QueryResult, StoredRun};
+
+/// How long a run waits for others to let go of what it needs before it gives up: DuckDB's file, tables of a server.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Keeps other runs of a pipeline out of a dataset until it is dropped. Dropping may block.
 pub type PipelineGuard = Box<dyn Send>;
@@ -213,6 +215,12 @@ pub(crate) const PIPELINE_LOCKED_HINT: &str =
     "`--if-locked wait` waits for the other run; a lock goes with the process that holds it";
 
 impl DestinationError {
+    /// Whether the same load may well work when it is tried again at once: two transactions were in each other's way,
+    /// or the connection was cut. A load that was committed before the cut is found by its id.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::ConnectionLost { .. })
+    }
+
     /// What to do about it, if there is something.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -226,6 +234,38 @@ impl DestinationError {
             Self::Missing { .. } => Some("`forebay run` makes it; check `destination` if that was done"),
             Self::NoFolder { .. } => Some("make the folder, or correct `destination`"),
             Self::Open { .. } => Some("check `destination`, and space and permissions there"),
+            Self::Unreachable { .. } => Some(
+                "check host and port in `destination`, whether the server runs, and whether it listens to this machine",
+            ),
+            Self::Tls { .. } => Some(
+                "`sslmode` and `sslrootcert` in `destination` say how the server has to prove itself, and to whom",
+            ),
+            Self::PasswordRefused { .. } => Some(
+                "the password is taken from `destination`, else from PGPASSWORD, else from the line for this server, \
+                 database and user in ~/.pgpass or PGPASSFILE, which nobody else may be able to read",
+            ),
+            Self::LoginRefused { .. } => {
+                Some("check the user in `destination`, and what `pg_hba.conf` of the server allows it")
+            }
+            Self::NoDatabase { .. } => {
+                Some("check `destination`, or make the database with `CREATE DATABASE`")
+            }
+            Self::PermissionDenied { hint, .. } => Some(hint),
+            Self::ReadOnly { .. } => {
+                Some("`destination` has to be the primary server, and a database that may be written")
+            }
+            Self::DiskFull { .. } => Some("make room on the disk of the server"),
+            Self::ConnectionLost { .. } => {
+                Some("if nobody restarted the server, its log says why it closed the connection")
+            }
+            Self::Conflict { .. } => {
+                Some("it may well work the next time: two transactions were in each other's way")
+            }
+            Self::TableLocked { .. } => Some(
+                "some session keeps a lock, often one that is idle in a transaction: `SELECT pid, state, query FROM \
+                 pg_stat_activity WHERE xact_start IS NOT NULL ORDER BY xact_start` shows it, and \
+                 `pg_terminate_backend(pid)` ends it",
+            ),
             Self::Foreign { .. } => Some("check `destination`; the file was left as it is"),
             Self::Statement { .. }
             | Self::SchemaMoved { .. }
@@ -283,6 +323,100 @@ pub enum DestinationError {
         file: String,
         /// The engine's words.
         reason: String,
+    },
+    /// No server answers.
+    #[error("could not connect to {server}: {reason}")]
+    Unreachable {
+        /// Host and port, or the socket.
+        server: String,
+        /// What the system or the server said.
+        reason: String,
+    },
+    /// The connection cannot be encrypted as asked for.
+    #[error("could not connect safely to {server}: {reason}")]
+    Tls {
+        /// Host and port.
+        server: String,
+        /// What the TLS library said.
+        reason: String,
+    },
+    /// The password is wrong, or there is none.
+    #[error("{server} refused the password of user `{user}`{}", if *had_password { "" } else { ": none was found" })]
+    PasswordRefused {
+        /// Host and port, or the socket.
+        server: String,
+        /// The role.
+        user: String,
+        /// Whether a password was sent.
+        had_password: bool,
+    },
+    /// The server lets the role in from nowhere, or not from here.
+    #[error("{server} refused user `{user}`: {reason}")]
+    LoginRefused {
+        /// Host and port, or the socket.
+        server: String,
+        /// The role.
+        user: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The server has no such database.
+    #[error("{server} has no database `{database}`")]
+    NoDatabase {
+        /// Host and port, or the socket.
+        server: String,
+        /// Name of the database.
+        database: String,
+    },
+    /// The role may not do that.
+    #[error("could not {action}: {reason}")]
+    PermissionDenied {
+        /// What was being done, to which table.
+        action: String,
+        /// The server's words.
+        reason: String,
+        /// What the role lacks.
+        hint: &'static str,
+    },
+    /// The server takes no changes: a standby, or a role or database set to read only.
+    #[error("could not {action}: {reason}")]
+    ReadOnly {
+        /// What was being done, to which table.
+        action: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The server has no room left.
+    #[error("could not {action}: {reason}")]
+    DiskFull {
+        /// What was being done, to which table.
+        action: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The connection broke, or the server closed it. What was not committed is gone.
+    #[error("the connection broke while trying to {action}: {reason}")]
+    ConnectionLost {
+        /// What was being done, to which table.
+        action: String,
+        /// What the system or the server said.
+        reason: String,
+    },
+    /// Two transactions were in each other's way, and this one had to give in.
+    #[error("could not {action}: {reason}")]
+    Conflict {
+        /// What was being done, to which table.
+        action: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// Another session did not let go of a lock in time.
+    #[error("could not {action}: another session kept a lock on it for longer than {} s", waited.as_secs())]
+    TableLocked {
+        /// What was being done, to which table.
+        action: String,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// A column cannot get the type that new values need: it would lose values that are there.
     #[error(

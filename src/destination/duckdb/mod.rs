@@ -27,9 +27,6 @@ use crate::schema::Column;
 
 pub use connection::OnWait;
 
-/// How long another process may keep the file before a run gives up.
-pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// A dataset in a DuckDB file.
 pub struct DuckDb {
     path: PathBuf,

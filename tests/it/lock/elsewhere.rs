@@ -173,7 +173,7 @@ impl Elsewhere {
         then: impl Fn(&watch::Sender<bool>) + Send + Sync + 'static,
     ) -> (Result<RunReport, Error>, Vec<String>) {
         let plan = Arc::new(self.workspace.plan());
-        let DestinationPlan::DuckDb { path, .. } = &plan.destination;
+        let DestinationPlan::DuckDb { path, .. } = &plan.destination else { panic!("{}", plan.destination) };
         let file = DuckDb::new(path.clone(), plan.dataset_identifier(), Duration::ZERO, |_| {});
         let destination = Arc::new(Shared { file, holder: Arc::clone(&self.holder), at_load });
         let (sender, stop) = watch::channel(false);
