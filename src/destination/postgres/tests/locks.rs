@@ -2,17 +2,17 @@
 
 use std::thread;
 
-use super::super::lock::{Attempt, application_name, lock_dataset, lock_source, try_lock_pipeline};
+use super::super::lock::{Attempt, application_name, key, lock_dataset, lock_source, try_lock_pipeline};
 use super::*;
 
 fn try_lock(session: &Session) -> Attempt {
     try_lock_pipeline(session, "ds", "members").unwrap()
 }
 
-/// Waits, without a clock, until the session of a lock of a pipeline is gone.
-fn wait_until_gone(database: &TestDatabase, process: i64) {
-    let sql = "SELECT count(pg_terminate_backend($1::int, 60000)) FROM pg_stat_activity WHERE pid = $1";
-    rows(&database.admin, sql, &[Param::Int(process)]);
+/// Waits until nobody has the lock any more: the server ends a session a moment after its client.
+fn wait_until_free(session: &Session) {
+    let key = key(&["pipeline", "ds", "members"]);
+    session.execute(&"wait", "SELECT pg_advisory_xact_lock($1)", &[Param::Int(key)]).unwrap();
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_second_run_is_told_who_has_the_lock_until_that_one_ends() {
     let Attempt::HeldBy(holder) = try_lock(&database.role_session()) else { panic!("locked twice") };
     assert!(holder.contains(&format!("(server process {process})")), "{holder}");
     one.close();
-    wait_until_gone(&database, process);
+    wait_until_free(&two);
     assert_eq!(try_lock(&two), Attempt::Acquired);
 }
 

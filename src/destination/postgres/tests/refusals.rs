@@ -138,6 +138,7 @@ fn a_lost_connection_and_a_deadlock_may_be_tried_again() {
     };
     assert!(matches!(error, DestinationError::Conflict { .. }) && error.is_transient(), "{error:?}");
 
+    run(&one, "ROLLBACK");
     let process = texts(&one, "SELECT pg_backend_pid()").remove(0);
     run(&database.session(), &format!("SELECT pg_terminate_backend({process})"));
     let error = refused(&one, "SELECT 1");

@@ -33,7 +33,8 @@ fn values_go_in_and_come_out() {
 fn limits_for_people_do_not_end_a_load() {
     let database = TestDatabase::new();
     let role = &database.name;
-    for setting in ["statement_timeout = 5", "TimeZone = 'Asia/Tokyo'", "client_min_messages = 'debug5'"] {
+    for setting in ["statement_timeout = '1min'", "TimeZone = 'Asia/Tokyo'", "client_min_messages = 'debug5'"]
+    {
         run(&database.admin, &format!("ALTER ROLE {role} SET {setting}"));
     }
     let shown = |session: &Session, name: &str| texts(session, &format!("SHOW {name}")).remove(0);
