@@ -73,11 +73,12 @@ fn load_plan(file: &Path, common: &Common) -> Result<Plan, ConfigError> {
     config::load(file, &overrides, &|name| std::env::var(name).ok())
 }
 
-/// The plan's destination.
+/// The plan's destination. A server that does not answer is waited for as long as `patience`.
 fn open_destination(
     plan: &Plan,
     common: &Common,
     reporter: &Arc<dyn Reporter>,
+    patience: Duration,
 ) -> Arc<dyn Destination + Sync> {
     let lock_timeout = Duration::from_secs(common.lock_timeout);
     let dataset = plan.dataset_identifier();
@@ -88,7 +89,8 @@ fn open_destination(
             Arc::new(DuckDb::new(path.clone(), dataset, lock_timeout, on_wait))
         }
         DestinationPlan::Postgres(url) => {
-            Arc::new(Postgres::new(url.as_ref().clone(), dataset, &plan.pipeline, lock_timeout))
+            let postgres = Postgres::new(url.as_ref().clone(), dataset, &plan.pipeline, lock_timeout);
+            Arc::new(postgres.with_patience(patience))
         }
     }
 }

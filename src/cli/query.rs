@@ -1,6 +1,7 @@
 //! `forebay query`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::error::ArrowError;
 use arrow::util::pretty::pretty_format_batches_with_options;
@@ -23,7 +24,7 @@ pub(super) fn query(args: &QueryArgs) -> u8 {
     };
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
     let limit = (args.output.format == Format::Text).then_some(MAX_TEXT_ROWS);
-    let result = open_destination(&plan, &args.common, &reporter).query(&args.sql, limit);
+    let result = open_destination(&plan, &args.common, &reporter, Duration::ZERO).query(&args.sql, limit);
     let result = match result {
         Ok(result) => result,
         Err(source) => return fail(&Error::Query { destination: plan.destination.to_string(), source }),

@@ -8,6 +8,7 @@ use super::progress::Progress;
 use super::signal::Signals;
 use super::{fail, load_plan, open_destination, print_err, print_out, render};
 use crate::config::{Plan, RateLimit};
+use crate::destination::postgres::CONNECT_PATIENCE;
 use crate::error::Error;
 use crate::pipeline::{self, Run, RunOptions};
 use crate::report::{Reporter, RunReport, Status};
@@ -74,7 +75,7 @@ async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
     let run = Run {
         plan: &plan,
         options: &options,
-        destination: open_destination(&plan, &args.common, &reporter),
+        destination: open_destination(&plan, &args.common, &reporter, CONNECT_PATIENCE),
         reporter,
         stop: signals.stop.clone(),
     };

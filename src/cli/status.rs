@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -38,7 +39,7 @@ pub(super) fn status(args: &StatusArgs) -> u8 {
         Err(error) => return fail(&Error::Config(error)),
     };
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
-    let destination = open_destination(&plan, &args.common, &reporter);
+    let destination = open_destination(&plan, &args.common, &reporter, Duration::ZERO);
     match read(&plan, destination.as_ref(), args.limit) {
         Ok(standing) if args.output.format == Format::Json => {
             print_out(&format!("{}\n", json(&plan, &standing)));

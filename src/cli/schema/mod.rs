@@ -13,6 +13,7 @@ mod yaml;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -49,7 +50,7 @@ pub(super) fn schema(args: &SchemaArgs) -> u8 {
         Err(error) => return fail(&Error::Config(error)),
     };
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
-    let destination = open_destination(&plan, &args.common, &reporter);
+    let destination = open_destination(&plan, &args.common, &reporter, Duration::ZERO);
     match shown(&plan, destination.as_ref(), args) {
         Ok(text) => {
             print_out(&text);

@@ -18,9 +18,6 @@ use super::options::Options;
 use super::retry::retry;
 use super::value;
 
-/// How long a server that starts, or is full, is waited for.
-pub(super) const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
-
 /// COPY data is sent in pieces of about this many bytes: large enough that a piece costs nothing, small enough to
 /// hold no memory to speak of.
 const COPY_CHUNK: usize = 128 << 10;

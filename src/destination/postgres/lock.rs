@@ -51,7 +51,7 @@ pub(crate) fn try_lock_pipeline(
 }
 
 /// Waits for the lock of a dataset and keeps it until the transaction ends: for changes that two loads must not make
-/// at the same time, like making the schema. Taken before any lock of a source.
+/// at the same time, like making tables. Taken after the lock of a source.
 ///
 /// # Errors
 /// Another transaction keeps it for longer than the session waits for locks.

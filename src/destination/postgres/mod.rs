@@ -25,7 +25,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use self::connection::{CONNECT_PATIENCE, Session};
+use self::connection::Session;
 use self::database::OpenDataset;
 use self::lock::Attempt;
 use self::options::Options;
@@ -36,6 +36,9 @@ use super::{
 };
 use crate::config::PostgresPlan;
 use crate::schema::Column;
+
+/// How long a run waits for a server that starts, is full or does not answer.
+pub const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Longest identifier of a server as it is built everywhere, in bytes.
 const MAX_IDENTIFIER_LENGTH: usize = 63;
@@ -50,6 +53,7 @@ pub struct Postgres {
     /// What the server's list of sessions calls ours.
     application_name: String,
     dataset: String,
+    patience: Duration,
     lock_timeout: Duration,
     held: Arc<Mutex<Option<Held>>>,
 }
@@ -66,13 +70,19 @@ impl Postgres {
     /// Sessions wait for locks on tables at most `lock_timeout`, and bear the name of the pipeline.
     pub fn new(url: PostgresPlan, dataset: String, pipeline: &str, lock_timeout: Duration) -> Self {
         let application_name = lock::application_name(pipeline);
-        Self { url, application_name, dataset, lock_timeout, held: Arc::default() }
+        Self { url, application_name, dataset, patience: Duration::ZERO, lock_timeout, held: Arc::default() }
+    }
+
+    /// The same, waiting for a server that starts, is full or does not answer: for runs, which nobody watches.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     fn connect(&self) -> Result<Session, DestinationError> {
         let environment = |name: &str| std::env::var(name).ok();
         let options = Options::resolve(&self.url, &self.application_name, &environment)?;
-        Session::connect(&options, CONNECT_PATIENCE, self.lock_timeout)
+        Session::connect(&options, self.patience, self.lock_timeout)
     }
 
     fn open(&self) -> Result<OpenDataset, DestinationError> {

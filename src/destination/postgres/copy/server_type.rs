@@ -51,15 +51,6 @@ impl ServerType {
     pub(crate) fn from_oid(oid: u32) -> Option<Self> {
         TYPES.iter().find(|(_, id, _)| *id == oid).map(|(server_type, ..)| *server_type)
     }
-
-    /// The type of a name as `format_type` writes it: `numeric(38,9)`, `timestamp(3) with time zone`.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        let plain = match (name.find('('), name.find(')')) {
-            (Some(open), Some(close)) => [name.get(..open)?, name.get(close + 1..)?].concat(),
-            _ => name.to_owned(),
-        };
-        TYPES.iter().find(|(.., name)| *name == plain).map(|(server_type, ..)| *server_type)
-    }
 }
 
 impl fmt::Display for ServerType {
@@ -74,23 +65,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_known_by_id_and_name() {
+    fn types_are_known_by_id() {
         for (server_type, oid, name) in TYPES {
             assert_eq!(ServerType::from_oid(oid), Some(server_type));
-            assert_eq!(ServerType::from_name(name), Some(server_type));
             assert_eq!(server_type.to_string(), name);
-        }
-        let cases = [
-            ("numeric(38,9)", Some(ServerType::Numeric)),
-            ("timestamp(3) with time zone", Some(ServerType::TimestampTz)),
-            ("character varying(10)", Some(ServerType::Varchar)),
-            ("character(1)", Some(ServerType::Bpchar)),
-            ("integer[]", None),
-            ("uuid", None),
-            (")(", None),
-        ];
-        for (name, expected) in cases {
-            assert_eq!(ServerType::from_name(name), expected, "{name}");
         }
         assert_eq!(ServerType::from_oid(2950), None);
     }

@@ -12,7 +12,7 @@ fn table() -> (TestDatabase, Session) {
 }
 
 fn count(session: &Session) -> i64 {
-    rows(session, "SELECT count(*) FROM t", &[])[0].int(0)
+    rows(session, "SELECT count(*) FROM t", &[])[0].int(0).unwrap()
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn rows_are_sent_in_pieces_however_they_are_fed() {
     });
     assert_eq!(copied.unwrap(), 600);
     assert_eq!(count(&session), 600);
-    let lengths = rows(&session, "SELECT sum(length(b)) FROM t", &[])[0].int(0);
+    let lengths = rows(&session, "SELECT sum(length(b)) FROM t", &[])[0].int(0).unwrap();
     let expected: usize = (0..700).filter(|row| row % 7 != 3).map(|row| texts[row % 3].chars().count()).sum();
     assert_eq!(usize::try_from(lengths).unwrap(), expected);
     assert_eq!(session.copy_in(&"copy", COPY, |_| Ok(false)).unwrap(), 0);

@@ -21,7 +21,7 @@ fn a_second_run_is_told_who_has_the_lock_until_that_one_ends() {
     let name = application_name("members");
     let one = connect_as(&database.plan(), &name, LOCK_TIMEOUT).unwrap();
     let two = database.session();
-    let process = rows(&one, "SELECT pg_backend_pid()", &[])[0].int(0);
+    let process = rows(&one, "SELECT pg_backend_pid()", &[])[0].int(0).unwrap();
     assert_eq!(try_lock(&one), Attempt::Acquired);
     let Attempt::HeldBy(holder) = try_lock(&two) else { panic!("locked twice") };
     assert!(

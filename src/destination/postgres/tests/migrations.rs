@@ -17,7 +17,7 @@ fn set_up(session: &Session, dataset: &str) -> Result<(), DestinationError> {
 fn tables(session: &Session, dataset: &str) -> Vec<String> {
     let sql = "SELECT relname FROM pg_class WHERE relnamespace::regnamespace::text = quote_ident($1) \
                AND relkind = 'r' ORDER BY relname";
-    rows(session, sql, &[Param::Text(dataset)]).iter().map(|row| row.text(0)).collect()
+    rows(session, sql, &[Param::Text(dataset)]).iter().map(|row| row.text(0).unwrap()).collect()
 }
 
 const ALL: [&str; 3] = ["_forebay_columns", "_forebay_migrations", "_forebay_runs"];

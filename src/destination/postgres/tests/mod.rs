@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::super::DestinationError;
+use super::super::sql::{Param, Row};
 use super::connection::Session;
 use super::options::Options;
-use super::super::sql::{Param, Row};
 use crate::config::{PostgresPlan, Secret, parse_postgres_url};
 
 /// Longer than any test waits for a lock that it gets.
@@ -96,7 +96,7 @@ fn run(session: &Session, sql: &str) {
 
 /// The texts of the first column of a query.
 fn texts(session: &Session, sql: &str) -> Vec<String> {
-    rows(session, sql, &[]).iter().map(|row| row.text(0)).collect()
+    rows(session, sql, &[]).iter().map(|row| row.text(0).unwrap()).collect()
 }
 
 fn rows(session: &Session, sql: &str, params: &[Param<'_>]) -> Vec<Row> {

@@ -22,7 +22,7 @@ fn a_server_proves_itself_as_far_as_asked() {
         };
         connect(&plan).map(|session| {
             let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-            rows(&session, sql, &[])[0].int(0) == 1
+            rows(&session, sql, &[])[0].int(0).unwrap() == 1
         })
     };
     let root = Some(authority.as_str());
