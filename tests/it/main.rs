@@ -8,6 +8,8 @@
 
 #[path = "../mock/mod.rs"]
 mod mock;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 
 mod cli;
 mod contract;
@@ -18,6 +20,7 @@ mod incremental;
 mod kill;
 mod machine;
 mod mock_behaviour;
+mod postgres_server;
 mod quota;
 mod recovery;
 mod scene;

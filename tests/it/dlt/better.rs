@@ -1,12 +1,11 @@
 //! What dlt fails on, or loses something of, and forebay does not: the cases of `tests/dlt/better.txt`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::Value;
 
 use super::documents::{self, Case, Documents};
-use super::scene::Scene;
+use super::scene::{Scene, Stage};
 
 /// The cases and what is in the table of each at the end.
 fn cases() -> (Vec<Case>, BTreeMap<String, Value>) {
@@ -27,16 +26,16 @@ fn cases() -> (Vec<Case>, BTreeMap<String, Value>) {
     (cases, expected)
 }
 
-pub(super) fn check(python: &'static Path) {
+pub(super) fn check(stage: Stage) {
     let (cases, expected) = cases();
     let documents = Documents::serve(&cases);
-    let scene = Scene::new(python);
+    let scene = Scene::new(stage);
     let mut dlts: BTreeMap<String, Value> = BTreeMap::new();
     for run in 0..documents::run_count(&cases) {
         documents.set_run(run);
         let resources = documents::resources(&documents::of_run(&cases, run));
         scene.configure(&super::config("better", &documents.url(), &resources));
-        scene.forebay("forebay.duckdb").unwrap();
+        scene.forebay("forebay").unwrap();
         let found = scene.script("better.py", "dlt-home", "dlts", &[]).unwrap();
         for (name, outcome) in found.as_object().unwrap() {
             // What failed once is not made good by a run after it.
@@ -45,7 +44,7 @@ pub(super) fn check(python: &'static Path) {
             }
         }
     }
-    let found = scene.script("better.py", "reader-home", "dlts", &["--read", "forebay.duckdb"]).unwrap();
+    let found = scene.script("better.py", "reader-home", "forebay", &["--read"]).unwrap();
     let mut wrong = String::new();
     for (name, rows) in &expected {
         let (forebays, dlts) = (&found[name]["rows"], &dlts[name]);

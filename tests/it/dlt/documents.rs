@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -15,7 +14,7 @@ use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::scene::{Failure, Scene};
+use super::scene::{Failure, Scene, Stage};
 
 /// One table and what is loaded into it.
 #[derive(Debug, Clone)]
@@ -126,17 +125,17 @@ pub(super) fn of_run(cases: &[Case], run: usize) -> Vec<Case> {
 ///
 /// # Errors
 /// One of them fails, or there is a difference.
-pub(super) fn compare(python: &'static Path, cases: &[Case]) -> Result<(), Failure> {
+pub(super) fn compare(stage: Stage, cases: &[Case]) -> Result<(), Failure> {
     let documents = Documents::serve(cases);
-    let scene = Scene::new(python);
+    let scene = Scene::new(stage);
     for run in 0..run_count(cases) {
         documents.set_run(run);
         let resources = resources(&of_run(cases, run));
         scene.configure(&super::config("documents", &documents.url(), &resources));
-        scene.script("load.py", "dlt-home", "dlt.duckdb", &[])?;
-        scene.forebay("forebay.duckdb")?;
+        scene.script("load.py", "dlt-home", "dlt", &[])?;
+        scene.forebay("forebay")?;
     }
-    scene.compare("documents_data", "dlt.duckdb", "forebay.duckdb")
+    scene.compare("documents_data", "dlt", "forebay")
 }
 
 /// Serves the documents of one run at `/<case>`, on a loopback port; dropping it closes that.
