@@ -92,11 +92,11 @@ fn incremental_by_creation() -> Value {
 }
 
 fn the_same_documents_become_the_same_tables(stage: Stage) {
-    documents::compare(stage, documents::by_hand()).unwrap();
+    documents::compare(stage, &documents::by_hand(stage)).unwrap();
 }
 
 fn every_value_goes_the_same_way_in_columns_of_every_type(stage: Stage) {
-    documents::compare(stage, &matrix::cases()).unwrap();
+    documents::compare(stage, &documents::of_engine(matrix::cases(), stage)).unwrap();
 }
 
 fn what_dlt_fails_on_is_kept(stage: Stage) {
@@ -108,8 +108,9 @@ fn random_documents_become_the_same_tables(stage: Stage) {
 }
 
 fn the_comparison_finds_nothing_in_two_loads_of_dlt(stage: Stage) {
-    let documents = Documents::serve(documents::by_hand());
-    let resources = documents::resources(documents::by_hand());
+    let cases = documents::by_hand(stage);
+    let documents = Documents::serve(&cases);
+    let resources = documents::resources(&cases);
     let scene = Scene::of(stage, &config("documents", &documents.url(), &resources));
     for database in ["one", "other"] {
         scene.script("load.py", &format!("home-of-{database}"), database, &[]).unwrap();
@@ -118,8 +119,9 @@ fn the_comparison_finds_nothing_in_two_loads_of_dlt(stage: Stage) {
 }
 
 fn the_comparison_finds_what_differs(stage: Stage) {
-    let documents = Documents::serve(documents::by_hand());
-    let resources = documents::resources(documents::by_hand());
+    let cases = documents::by_hand(stage);
+    let documents = Documents::serve(&cases);
+    let resources = documents::resources(&cases);
     let scene = Scene::of(stage, &config("documents", &documents.url(), &resources));
     scene.forebay("before").unwrap();
     scene.copy("before", "after");

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::documents::{self, Case, Documents};
 use super::scene::{Scene, Stage};
 
-/// The cases and what is in the table of each at the end.
-fn cases() -> (Vec<Case>, BTreeMap<String, Value>) {
+/// The cases for the engine of a stage, and what is in the table of each at the end.
+fn cases(stage: Stage) -> (Vec<Case>, BTreeMap<String, Value>) {
     let (mut documents, mut expected) = (String::new(), Vec::new());
     for line in include_str!("../../dlt/better.txt").lines().filter(|line| !line.starts_with('#')) {
         let (document, rows) = line.split_once(" => ").unwrap_or((line, ""));
@@ -21,13 +21,13 @@ fn cases() -> (Vec<Case>, BTreeMap<String, Value>) {
     }
     let cases = documents::parse(&documents);
     assert_eq!(cases.len(), expected.len(), "each case has its rows behind `=>`");
-    let names = cases.iter().map(|case| case.name.clone());
-    let expected = names.zip(expected).collect();
-    (cases, expected)
+    let expected = cases.iter().zip(expected).filter(|(case, _)| case.is_for(stage));
+    let expected = expected.map(|(case, rows)| (case.name.clone(), rows)).collect();
+    (documents::of_engine(cases, stage), expected)
 }
 
 pub(super) fn check(stage: Stage) {
-    let (cases, expected) = cases();
+    let (cases, expected) = cases(stage);
     let documents = Documents::serve(&cases);
     let scene = Scene::new(stage);
     let mut dlts: BTreeMap<String, Value> = BTreeMap::new();
