@@ -294,7 +294,8 @@ impl Generator {
             (6, Texts::Words) => self.pick(HUGE).to_owned(),
             (8, Texts::Words) => self.any_float(),
             _ if self.rng.bool() => self.pick(FLOATS).to_owned(),
-            _ => (f64::from(self.rng.i32(1..)) / 1000.0).to_string(),
+            // With a point in it at any rate: without one it would be an integer.
+            _ => format!("{:?}", f64::from(self.rng.i32(1..)) / 1000.0),
         }
     }
 
