@@ -1,5 +1,6 @@
 //! Makes cases that fail smaller, as long as they fail in the same way (delta debugging).
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::documents::Case;
@@ -91,10 +92,12 @@ pub(super) fn shrink(
     (cases, failure)
 }
 
-/// What failures have in common that may be one: the program that failed and, if Python did, with which exception.
-fn kind(failure: &Failure) -> (Option<&str>, Option<&str>) {
-    let exception = failure.0.lines().last().filter(|_| failure.0.contains("Traceback"));
-    (failure.0.lines().next(), exception.and_then(|line| line.split(':').next()))
+/// What failures have in common that may be one: the program that failed and, if that was Python, the exceptions.
+fn kind(failure: &Failure) -> (Option<&str>, BTreeSet<&str>) {
+    let heads = failure.0.lines().filter_map(|line| Some(line.split_once(": ")?.0));
+    let is_name = |head: &&str| head.chars().all(|symbol| symbol.is_alphanumeric() || "._".contains(symbol));
+    let exceptions = heads.filter(is_name).filter(|_| failure.0.contains("Traceback"));
+    (failure.0.lines().next(), exceptions.collect())
 }
 
 /// A document without the values that are not kept; all else of it stays as it stands.
