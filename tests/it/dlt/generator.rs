@@ -353,6 +353,8 @@ impl Generator {
         // dlt fails on zones of a day or more, and where the zone leads out of the years 1 to 9999.
         let zone = text.rfind(['+', '-']).map_or("", |at| &text[at + 1..]);
         let is_wide = zone.get(..2).is_some_and(|hours| hours >= "23");
-        if is_wide || text.starts_with(['0', '9']) { "soon".to_owned() } else { text }
+        // In a column of dates it takes ten digits for a day and two more, not for seconds.
+        let is_ten_digits = text.len() == 10 && text.parse::<u64>().is_ok();
+        if is_wide || is_ten_digits || text.starts_with(['0', '9']) { "soon".to_owned() } else { text }
     }
 }
