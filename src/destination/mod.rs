@@ -156,11 +156,11 @@ pub trait Destination: Send {
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError>;
 
     /// Looks whether a load could be written, as far as that can be told without writing: before an API is asked for
-    /// what could not be kept.
+    /// what could not be kept. `has_merges` says whether rows will meet others by key, which may take more.
     ///
     /// # Errors
     /// There is no place for the database, or no permission to write it.
-    fn check_writable(&self) -> Result<(), DestinationError>;
+    fn check_writable(&self, has_merges: bool) -> Result<(), DestinationError>;
 
     /// Keeps other runs of the pipeline out of the dataset, on whatever machine they are, until the guard is dropped or
     /// this process ends. Does not wait for one that is there already.
@@ -249,6 +249,9 @@ impl DestinationError {
             }
             Self::NoDatabase { .. } => {
                 Some("check `destination`, or make the database with `CREATE DATABASE`")
+            }
+            Self::NoDataset { .. } => {
+                Some("`forebay run` makes it; if that was done, check `destination` and `pipeline.dataset`")
             }
             Self::PermissionDenied { hint, .. } => Some(hint),
             Self::ReadOnly { .. } => {
@@ -365,6 +368,14 @@ pub enum DestinationError {
     NoDatabase {
         /// Host and port, or the socket.
         server: String,
+        /// Name of the database.
+        database: String,
+    },
+    /// The database does not have the dataset.
+    #[error("there is no schema `{dataset}` in database `{database}`")]
+    NoDataset {
+        /// Name of the dataset.
+        dataset: String,
         /// Name of the database.
         database: String,
     },

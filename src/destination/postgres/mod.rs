@@ -12,6 +12,7 @@ mod lock;
 mod migrate;
 mod options;
 mod password_file;
+mod privileges;
 mod query;
 mod retry;
 mod retype;
@@ -101,6 +102,19 @@ impl Postgres {
         Ok(answer)
     }
 
+    /// Asks what takes no more than to read.
+    fn read<T>(
+        &self,
+        question: impl FnOnce(&OpenDataset) -> Result<T, DestinationError>,
+    ) -> Result<T, DestinationError> {
+        self.ask(question).map_err(|error| match error {
+            DestinationError::PermissionDenied { action, reason, .. } => {
+                DestinationError::PermissionDenied { action, reason, hint: privileges::READ }
+            }
+            other => other,
+        })
+    }
+
     /// Takes the lock of a pipeline in a new session.
     fn hold(&self, pipeline: &str) -> Result<Held, DestinationError> {
         let session = self.connect()?;
@@ -153,11 +167,11 @@ impl Destination for Postgres {
     }
 
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError> {
-        self.ask(|database| ledger::read(database, &database.existing_tables()?, pipeline, source))
+        self.read(|database| ledger::read(database, &database.existing_tables()?, pipeline, source))
     }
 
-    fn check_writable(&self) -> Result<(), DestinationError> {
-        self.ask(OpenDataset::check_writable)
+    fn check_writable(&self, has_merges: bool) -> Result<(), DestinationError> {
+        self.ask(|database| database.check_writable(has_merges))
     }
 
     fn lock(&self, pipeline: &str) -> Result<PipelineGuard, DestinationError> {
@@ -181,15 +195,15 @@ impl Destination for Postgres {
     }
 
     fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {
-        self.ask(|database| runs::read(database, &database.existing_tables()?, limit))
+        self.read(|database| runs::read(database, &database.existing_tables()?, limit))
     }
 
     fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError> {
-        self.ask(|database| origins::read(database, &database.existing_tables()?))
+        self.read(|database| origins::read(database, &database.existing_tables()?))
     }
 
     fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError> {
-        self.ask(|database| query::query(database, sql, limit))
+        self.read(|database| query::query(database, sql, limit))
     }
 
     fn sql_type(&self, table: &str, column: &Column) -> Result<String, DestinationError> {

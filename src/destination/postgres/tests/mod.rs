@@ -3,6 +3,7 @@
 mod copy;
 mod locks;
 mod migrations;
+mod query;
 mod refusals;
 mod statements;
 mod tls;
