@@ -244,9 +244,10 @@ impl DestinationError {
                 "the password is taken from `destination`, else from PGPASSWORD, else from the line for this server, \
                  database and user in ~/.pgpass or PGPASSFILE, which nobody else may be able to read",
             ),
-            Self::LoginRefused { .. } => {
-                Some("check the user in `destination`, and what `pg_hba.conf` of the server allows it")
-            }
+            Self::LoginRefused { .. } => Some(
+                "check the user in `destination`, what `pg_hba.conf` of the server allows it, and `GRANT CONNECT ON \
+                     DATABASE <database> TO <role>`",
+            ),
             Self::NoDatabase { .. } => {
                 Some("check `destination`, or make the database with `CREATE DATABASE`")
             }

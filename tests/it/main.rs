@@ -21,6 +21,8 @@ mod kill;
 mod lock;
 mod machine;
 mod mock_behaviour;
+mod postgres_cli;
+mod postgres_roles;
 mod postgres_server;
 mod quota;
 mod recovery;

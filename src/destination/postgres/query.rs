@@ -78,10 +78,13 @@ fn failed(reason: String) -> DestinationError {
     DestinationError::Statement { action: ACTION.to_owned(), reason }
 }
 
-/// A server that takes no changes is as it should be here.
+/// A server that takes no changes is as it should be here, and people know of no prepared statements.
 fn of_query(error: DestinationError) -> DestinationError {
     match error {
         DestinationError::ReadOnly { reason, .. } => failed(reason),
+        DestinationError::Statement { reason, .. } if reason.contains("multiple commands") => {
+            failed("only one statement can be run".to_owned())
+        }
         other => other,
     }
 }

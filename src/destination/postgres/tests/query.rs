@@ -28,11 +28,14 @@ fn nothing_is_written_by_a_query() {
     let mark = tempfile::tempdir().unwrap().path().join("mark");
     let program = format!("COPY t TO PROGRAM 'touch {}'", mark.display());
     let no_rows = "only queries are run, and it would return nothing";
-    let several = "cannot insert multiple commands into a prepared statement";
+    let several = "only one statement can be run";
     for (sql, reason) in [
         ("DELETE FROM t", no_rows),
         ("DELETE FROM t RETURNING a", "cannot execute DELETE in a read-only transaction"),
-        ("WITH gone AS (DELETE FROM t RETURNING a) SELECT * FROM gone", "cannot execute SELECT in a read-only transaction"),
+        (
+            "WITH gone AS (DELETE FROM t RETURNING a) SELECT * FROM gone",
+            "cannot execute SELECT in a read-only transaction",
+        ),
         ("EXPLAIN ANALYZE DELETE FROM t", "cannot execute DELETE in a read-only transaction"),
         ("SELECT write()", "cannot execute DELETE in a read-only transaction"),
         ("SELECT nextval('s')", "cannot execute nextval() in a read-only transaction"),
