@@ -31,7 +31,7 @@ fn a_run_and_what_there_is_to_know_afterwards() {
     for _ in 0..2 {
         assert_said!(ran(&scene, &url, ["run"]).with_code(0));
     }
-    assert_said!(ran(&scene, &url, ["run", "--format", "json"]).with_code(0));
+    assert_said!(ran(&scene, &url, ["run", "-r", "members", "--format", "json"]).with_code(0));
     assert_said!(ran(&scene, &url, ["status"]).with_code(0));
     let schema = ran(&scene, &url, ["schema", "--table", "members__permissions"]).with_code(0);
     assert_said!(schema);

@@ -44,7 +44,7 @@ fn a_server_proves_itself_as_far_as_asked() {
     ] {
         match (session(host, mode, root), expected) {
             (Ok(is_encrypted), Ok(expected)) => {
-                assert_eq!(is_encrypted, expected, "{host} {mode:?} {root:?}")
+                assert_eq!(is_encrypted, expected, "{host} {mode:?} {root:?}");
             }
             (Err(error), Err(reason)) => {
                 assert!(matches!(error, DestinationError::Tls { .. }), "{error:?}");
