@@ -7,6 +7,9 @@ mod evolution;
 mod failpoint;
 mod sql;
 mod strategy;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
 
 use std::time::Duration;
 
