@@ -1,7 +1,7 @@
 //! The errors that end a run, with their exit codes and hints.
 
 use crate::config::ConfigError;
-use crate::destination::DestinationError;
+use crate::destination::{DestinationError, PIPELINE_LOCKED_HINT};
 use crate::http::HttpError;
 use crate::normalize::NormalizeError;
 use crate::package::PackageError;
@@ -139,14 +139,24 @@ impl RowError {
 }
 
 impl Error {
+    /// Who holds the pipeline, if that is what is wrong.
+    pub fn lock_holder(&self) -> Option<&str> {
+        match self {
+            Self::Package(PackageError::Locked { holder, .. })
+            | Self::NotWritable { source: DestinationError::PipelineLocked { holder, .. }, .. }
+            | Self::Load { source: DestinationError::PipelineLocked { holder, .. }, .. } => Some(holder),
+            _ => None,
+        }
+    }
+
     /// The exit code, as documented in the README.
     pub fn exit_code(&self) -> u8 {
         match self {
+            _ if self.lock_holder().is_some() => 4,
             Self::Config(_)
             | Self::UnknownResource { .. }
             | Self::UnknownTable { .. }
             | Self::NothingSelected => 2,
-            Self::Package(PackageError::Locked { .. }) => 4,
             Self::Package(_)
             | Self::Client(_)
             | Self::NotWritable { .. }
@@ -169,9 +179,7 @@ impl Error {
             Self::Client(source) => {
                 return source.hint().or_else(|| Some("nothing was asked of the API".to_owned()));
             }
-            Self::Package(PackageError::Locked { .. }) => {
-                (None, "wait for the other run; if its process is gone, so is the lock")
-            }
+            Self::Package(PackageError::Locked { .. }) => (None, PIPELINE_LOCKED_HINT),
             Self::Package(_) => (
                 None,
                 "check space and permissions of the work directory; what was loaded before is unharmed",

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::destination::duckdb::LOCK_TIMEOUT;
+use crate::destination::LOCK_TIMEOUT;
+use crate::pipeline::IfLocked;
 
-/// Loads REST APIs into DuckDB, exactly as fast as their quota allows.
+/// Loads REST APIs into DuckDB and Postgres, exactly as fast as their quota allows.
 #[derive(Debug, Parser)]
 #[command(
     name = "forebay",
@@ -61,7 +62,7 @@ impl Command {
 }
 
 const EXIT_CODES: &str = "Exit codes:\n  \
-    0         every resource is complete\n  \
+    0         every resource is complete, or the run was skipped (--if-locked skip)\n  \
     1         failed, nothing of this run was committed\n  \
     2         usage or config\n  \
     3         partial: some resources failed or are short\n  \
@@ -80,7 +81,7 @@ pub(super) struct Common {
     /// Override a value of the config file, like `client.base_url=http://127.0.0.1:8080`; may be repeated.
     #[arg(long, value_name = "KEY=VALUE", env = "FOREBAY_SET", hide_env_values = true, global = true)]
     pub(super) set: Vec<String>,
-    /// Load into this destination instead of the config's, like `duckdb:other.duckdb`.
+    /// Load into this destination instead of the config's, like `duckdb:other.duckdb` or `postgres://user@host/db`.
     #[arg(long, value_name = "URL", env = "FOREBAY_DESTINATION", hide_env_values = true, global = true)]
     pub(super) destination: Option<String>,
     /// Use this dataset (schema of the database) instead of the config's.
@@ -89,7 +90,7 @@ pub(super) struct Common {
     /// Keep unfinished work here instead of `.forebay` beside the config file.
     #[arg(long, value_name = "DIR", env = "FOREBAY_WORK_DIR", global = true)]
     pub(super) work_dir: Option<PathBuf>,
-    /// How many seconds to wait for another program to close the database.
+    /// How many seconds to wait for another program to close the DuckDB file, or to let go of a Postgres table.
     #[arg(long, value_name = "SECONDS", env = "FOREBAY_LOCK_TIMEOUT", default_value_t = LOCK_TIMEOUT.as_secs(), global = true)]
     pub(super) lock_timeout: u64,
 }
@@ -133,6 +134,9 @@ pub(super) struct RunArgs {
     /// Drop an unfinished extraction and start anew.
     #[arg(long, env = "FOREBAY_RESTART")]
     pub(super) restart: bool,
+    /// What to do if another run holds the pipeline, here or on another machine.
+    #[arg(long, value_name = "WHAT", value_enum, env = "FOREBAY_IF_LOCKED", default_value_t = IfLocked::Fail)]
+    pub(super) if_locked: IfLocked,
     /// Print errors and the closing lines only.
     #[arg(short, long, env = "FOREBAY_QUIET")]
     pub(super) quiet: bool,

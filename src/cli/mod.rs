@@ -19,7 +19,9 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::config::{self, ConfigError, DestinationPlan, Overrides, Plan};
+use crate::destination::Destination;
 use crate::destination::duckdb::DuckDb;
+use crate::destination::postgres::Postgres;
 use crate::error::Error;
 use crate::report::{Event, Reporter};
 pub use args::Format;
@@ -72,15 +74,23 @@ fn load_plan(file: &Path, common: &Common) -> Result<Plan, ConfigError> {
 }
 
 /// The plan's destination.
-fn open_destination(plan: &Plan, common: &Common, reporter: &Arc<dyn Reporter>) -> DuckDb {
-    let DestinationPlan::DuckDb { path, .. } = &plan.destination;
-    let reporter = Arc::clone(reporter);
-    DuckDb::new(
-        path.clone(),
-        plan.dataset_identifier(),
-        Duration::from_secs(common.lock_timeout),
-        Box::new(move |holder: &str| reporter.report(Event::DestinationBusy { holder })),
-    )
+fn open_destination(
+    plan: &Plan,
+    common: &Common,
+    reporter: &Arc<dyn Reporter>,
+) -> Arc<dyn Destination + Sync> {
+    let lock_timeout = Duration::from_secs(common.lock_timeout);
+    let dataset = plan.dataset_identifier();
+    match &plan.destination {
+        DestinationPlan::DuckDb { path, .. } => {
+            let reporter = Arc::clone(reporter);
+            let on_wait = move |holder: &str| reporter.report(Event::DestinationBusy { holder });
+            Arc::new(DuckDb::new(path.clone(), dataset, lock_timeout, on_wait))
+        }
+        DestinationPlan::Postgres(url) => {
+            Arc::new(Postgres::new(url.as_ref().clone(), dataset, &plan.pipeline, lock_timeout))
+        }
+    }
 }
 
 /// Unix microseconds as a UTC time to the second.

@@ -135,6 +135,9 @@ impl Reporter for Progress {
             Event::Loading { load_id, pending: true } => {
                 self.line(&format!("loading package {load_id}, which an earlier run had received"));
             }
+            Event::PipelineBusy { pipeline, holder } => {
+                self.line(&format!("waiting: another run ({holder}) holds pipeline `{pipeline}`"));
+            }
             Event::DestinationBusy { holder } => {
                 self.line(&format!("waiting for the database: {holder} has it open"));
             }

@@ -8,7 +8,7 @@ use arrow::util::pretty::pretty_format_batches_with_options;
 use super::args::{Format, QueryArgs};
 use super::progress::Progress;
 use super::{fail, load_plan, open_destination, print_err, print_out};
-use crate::destination::duckdb::QueryResult;
+use crate::destination::QueryResult;
 use crate::error::Error;
 use crate::report::Reporter;
 

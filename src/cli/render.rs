@@ -55,6 +55,9 @@ fn failure(lead: &str, causes: &[String], hint: Option<&str>) -> String {
 /// What stderr gets besides the closing lines: what went wrong and what to look at.
 pub(super) fn problems(report: &RunReport) -> String {
     let mut text = String::new();
+    if let Some(holder) = &report.held_by {
+        let _ = writeln!(text, "skipped: another run ({holder}) holds pipeline `{}`", report.pipeline);
+    }
     for warning in &report.warnings {
         let _ = writeln!(text, "warning: {warning}");
     }
@@ -152,7 +155,7 @@ fn verdict(report: &RunReport) -> String {
     let code = report.exit_code();
     match report.status {
         Status::Complete if report.loads.is_empty() => "nothing new: nothing was written\n".to_owned(),
-        Status::Complete => String::new(),
+        Status::Complete | Status::Skipped => String::new(),
         Status::Partial => {
             format!("partial: {} of {total} resources complete (exit code {code})\n", count("complete"))
         }
@@ -164,6 +167,9 @@ fn verdict(report: &RunReport) -> String {
             )
         }
         Status::Failed => format!("failed: nothing of this run was committed (exit code {code})\n"),
+        Status::Stopped if report.resources.is_empty() => {
+            "stopped before the API was asked for anything\n".to_owned()
+        }
         Status::Stopped => {
             "stopped: what was received is kept; the same command goes on from there\n".to_owned()
         }

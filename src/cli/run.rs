@@ -21,7 +21,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
             return 1;
         }
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let signals = match Signals::listen() {
             Ok(signals) => signals,
             Err(error) => {
@@ -41,7 +41,10 @@ pub(super) fn run(args: &RunArgs) -> u8 {
             }
         }
         worst(&codes)
-    })
+    });
+    // A signal may have left a thread that still looks for a lock: nobody waits for what it finds.
+    runtime.shutdown_background();
+    code
 }
 
 /// The code of several runs: that of the only kind of failure, else "partial".
@@ -66,11 +69,12 @@ async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
         resources: args.resources.clone(),
         full_refresh: args.full_refresh,
         restart: args.restart,
+        if_locked: args.if_locked,
     };
     let run = Run {
         plan: &plan,
         options: &options,
-        destination: Arc::new(open_destination(&plan, &args.common, &reporter)),
+        destination: open_destination(&plan, &args.common, &reporter),
         reporter,
         stop: signals.stop.clone(),
     };

@@ -11,8 +11,7 @@ use super::progress::Progress;
 use super::render::counted;
 use super::{fail, load_plan, open_destination, print_out, time};
 use crate::config::Plan;
-use crate::destination::duckdb::{DuckDb, StoredRun};
-use crate::destination::{Committed, Destination};
+use crate::destination::{Committed, Destination, StoredRun};
 use crate::error::Error;
 use crate::package::{PackageError, Pending, Record, Store};
 use crate::report::Reporter;
@@ -40,7 +39,7 @@ pub(super) fn status(args: &StatusArgs) -> u8 {
     };
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
     let destination = open_destination(&plan, &args.common, &reporter);
-    match read(&plan, &destination, args.limit) {
+    match read(&plan, destination.as_ref(), args.limit) {
         Ok(standing) if args.output.format == Format::Json => {
             print_out(&format!("{}\n", json(&plan, &standing)));
         }
@@ -50,7 +49,7 @@ pub(super) fn status(args: &StatusArgs) -> u8 {
     0
 }
 
-fn read(plan: &Plan, destination: &DuckDb, limit: u32) -> Result<Standing, Error> {
+fn read(plan: &Plan, destination: &dyn Destination, limit: u32) -> Result<Standing, Error> {
     let (running, pending) = match Store::peek(&plan.work_dir, &plan.pipeline)? {
         Some(pending) => (false, pending.iter().map(pending_package).collect::<Result<_, _>>()?),
         None => (true, Vec::new()),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::problem::Report;
 use super::raw::{RawConfig, RawPipeline};
 use super::raw_hints::{RawSchema, RawTypeConflict};
-use super::{DestinationPlan, Plan, client, graph, resource};
-use crate::schema::{SchemaOptions, TypeConflict};
+use super::{DestinationPlan, Plan, client, graph, postgres, resource};
+use crate::schema::{SchemaOptions, TypeConflict, normalize_identifier};
 
 /// Folder for unfinished runs, beside the config file.
 const WORK_DIR: &str = ".forebay";
@@ -31,13 +31,17 @@ pub(super) fn plan(
     let RawPipeline { name, dataset, source, destination, work_dir: written_work_dir } = pipeline;
     let destination = destination.unwrap_or_else(|| format!("duckdb:{name}.duckdb"));
     let destination = self::destination(&destination, folder, report);
+    let dataset = dataset.unwrap_or_else(|| format!("{name}_dataset"));
+    if let Some(DestinationPlan::Postgres(_)) = destination {
+        check_postgres_dataset(&dataset, report);
+    }
     let work_dir = work_dir.map(Path::to_owned).or(written_work_dir.map(PathBuf::from));
     let (client, client_paginator) = client::client(client, report);
     let resources = resource::resources(resources, resource_defaults, client_paginator.as_ref(), report);
     let resources = graph::ordered(resources, report);
     Some(Plan {
         file: file.to_owned(),
-        dataset: dataset.unwrap_or_else(|| format!("{name}_dataset")),
+        dataset,
         source: source.unwrap_or_else(|| name.clone()),
         pipeline: name,
         destination: destination?,
@@ -89,6 +93,17 @@ fn check_names(pipeline: &RawPipeline, report: &mut Report) {
     }
 }
 
+/// Postgres keeps names that begin with `pg_` for itself; dlt fails on them when it loads.
+fn check_postgres_dataset(dataset: &str, report: &mut Report) {
+    if normalize_identifier(dataset).starts_with("pg_") {
+        report.add_text(
+            "pipeline.dataset",
+            dataset,
+            "cannot be a dataset in Postgres, which keeps `pg_…` for itself",
+        );
+    }
+}
+
 /// dlt wants names of sources to be Python identifiers.
 fn is_identifier(text: &str) -> bool {
     let mut chars = text.chars();
@@ -98,7 +113,12 @@ fn is_identifier(text: &str) -> bool {
 
 fn destination(url: &str, folder: &Path, report: &mut Report) -> Option<DestinationPlan> {
     let place = "pipeline.destination";
-    let hint = || Some("write duckdb:file.duckdb or duckdb:///absolute/file.duckdb".to_owned());
+    let hint = || {
+        Some(
+            "write duckdb:file.duckdb, duckdb:///absolute/file.duckdb or postgres://user@host/database"
+                .to_owned(),
+        )
+    };
     // A destination URL may hold a password: none is quoted.
     let Some((scheme, rest)) = url.split_once(':') else {
         report.add(place, "is not a destination", hint());
@@ -125,10 +145,13 @@ fn destination(url: &str, folder: &Path, report: &mut Report) -> Option<Destinat
             }
             Some(DestinationPlan::DuckDb { path: folder.join(path), label: url.to_owned() })
         }
-        "postgres" | "postgresql" => {
-            report.add(place, "Postgres is not in this version", hint());
-            None
-        }
+        "postgres" | "postgresql" => match postgres::parse(url) {
+            Ok(plan) => Some(DestinationPlan::Postgres(Box::new(plan))),
+            Err(problem) => {
+                report.add(place, problem.message, problem.hint);
+                None
+            }
+        },
         _ => {
             report.add(place, "is a kind of destination that is not known", hint());
             None
@@ -152,18 +175,30 @@ mod tests {
             ("duckdb://a.duckdb", None),
             ("duckdb::memory:", None),
             ("duckdb:data/", None),
-            ("postgres://user:secret@host/db", None),
+            ("postgres:user:secret@host", None),
             ("bigquery:x", None),
             ("a.duckdb", None),
         ] {
             let mut report = Report::default();
             let plan = destination(url, Path::new("/etc/forebay"), &mut report);
-            let path = plan.map(|DestinationPlan::DuckDb { path, .. }| path);
-            assert_eq!(path, expected.map(PathBuf::from), "{url}");
+            let expected_plan =
+                expected.map(|path| DestinationPlan::DuckDb { path: path.into(), label: url.to_owned() });
+            assert_eq!(plan, expected_plan, "{url}");
             assert_eq!(report.is_empty(), expected.is_some(), "{url}");
             assert!(
                 report.into_problems(|_| None).iter().all(|problem| !problem.to_string().contains("secret"))
             );
+        }
+    }
+
+    #[test]
+    fn names_that_postgres_keeps_for_itself_are_no_datasets() {
+        for (dataset, is_fine) in
+            [("pg_members", false), ("PgMembers", false), ("pgmembers", true), ("_pg_", true)]
+        {
+            let mut report = Report::default();
+            check_postgres_dataset(dataset, &mut report);
+            assert_eq!(report.is_empty(), is_fine, "{dataset}");
         }
     }
 

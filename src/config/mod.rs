@@ -17,6 +17,7 @@ mod load;
 mod overrides;
 mod paginator;
 mod plan;
+mod postgres;
 mod problem;
 mod raw;
 mod raw_hints;
@@ -32,6 +33,9 @@ mod tests;
 
 pub use load::{Overrides, load};
 pub use plan::*;
+#[cfg(test)]
+pub(crate) use postgres::parse as parse_postgres_url;
+pub use postgres::{PostgresPlan, SslMode};
 pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem, SyntaxError};
 pub use schema::json_schema;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
+use super::postgres::PostgresPlan;
 use super::secret::Secret;
 use crate::page::JsonPath;
 use crate::paginate::PaginatorPlan;
@@ -43,7 +44,7 @@ impl Plan {
     }
 }
 
-/// A destination URL, parsed.
+/// A destination URL, parsed. `Display` is for messages and never shows a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DestinationPlan {
     /// `duckdb:FILE`.
@@ -53,12 +54,15 @@ pub enum DestinationPlan {
         /// As the user wrote it, for messages.
         label: String,
     },
+    /// `postgres://…`.
+    Postgres(Box<PostgresPlan>),
 }
 
 impl fmt::Display for DestinationPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DuckDb { label, .. } => f.write_str(label),
+            Self::Postgres(plan) => plan.fmt(f),
         }
     }
 }

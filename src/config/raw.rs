@@ -48,8 +48,9 @@ pub(super) struct RawPipeline {
     pub dataset: Option<String>,
     /// Name of the source, which is also the name of dlt's schema document. Default: `name`.
     pub source: Option<String>,
-    /// Database to load into: `duckdb:file.duckdb` (beside this file) or `duckdb:///absolute/file.duckdb`.
-    /// Default: `duckdb:<name>.duckdb`.
+    /// Database to load into: `duckdb:file.duckdb` (beside this file), `duckdb:///absolute/file.duckdb` or
+    /// `postgres://user@host:port/database?sslmode=…`. The password is best left to `${A_VARIABLE}`, `PGPASSWORD` or
+    /// `~/.pgpass`. Default: `duckdb:<name>.duckdb`.
     pub destination: Option<String>,
     /// Folder for unfinished runs, beside this file unless absolute. Default: `.forebay`.
     pub work_dir: Option<String>,

@@ -222,8 +222,8 @@ fn the_command_line_wins() {
     assert_eq!(plan.client.base_url.as_str(), "http://value:1/");
     assert_eq!(plan.dataset, "other");
     assert!(plan.work_dir.is_absolute() && plan.work_dir.ends_with("work"));
-    let DestinationPlan::DuckDb { path, .. } = plan.destination;
-    assert_eq!(path, Path::new("/tmp/other.duckdb"));
+    let label = "duckdb:/tmp/other.duckdb".to_owned();
+    assert_eq!(plan.destination, DestinationPlan::DuckDb { path: "/tmp/other.duckdb".into(), label });
 }
 
 /// What secrets look like in these tests; braces are added, to look like placeholders.
@@ -231,6 +231,19 @@ const MARKER: &str = "s3cr3t";
 
 fn marked(_: &str) -> Option<String> {
     Some(format!("{MARKER}{{x}}"))
+}
+
+#[test]
+fn the_password_of_a_destination_is_not_shown() {
+    for url in ["postgres://me:${K}@host/db", "postgres://me@host/db?password=${K}"] {
+        let overrides = Overrides { destination: Some(url.to_owned()), ..Default::default() };
+        let text = format!("{HEAD}[[resources]]\nname = 'm'");
+        let plan = load_text(&text, &overrides, &|_| Some(MARKER.to_owned())).unwrap();
+        assert_eq!(plan.destination.to_string(), "postgres://me@host/db");
+        assert!(!format!("{plan:?}").contains(MARKER));
+        let DestinationPlan::Postgres(plan) = plan.destination else { panic!("not Postgres") };
+        assert_eq!(plan.password, Some(Secret::new(MARKER)));
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Databases. They know tables, batches and dispositions; they know no API and no config file.
 
+mod answers;
 mod chain;
 pub mod duckdb;
 mod evolution;
 #[cfg(test)]
 mod failpoint;
+pub mod postgres;
 mod sql;
 mod strategy;
 #[cfg(test)]
@@ -14,8 +16,16 @@ mod tests;
 use std::time::Duration;
 
 use crate::normalize::Normalized;
-use crate::schema::{DeleteMode, Schema};
+use crate::schema::{Column, DeleteMode, Schema};
 use crate::state::{LoadId, PipelineState};
+
+pub use answers::{ColumnOrigin, QueryResult, StoredRun};
+
+/// How long a run waits for others to let go of what it needs before it gives up: DuckDB's file, tables of a server.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Keeps other runs of a pipeline out of a dataset until it is dropped. Dropping may block.
+pub type PipelineGuard = Box<dyn Send>;
 
 /// What a dataset holds of one pipeline.
 #[derive(Debug, Clone, Default)]
@@ -100,6 +110,17 @@ pub struct RunRecord {
     pub finished_at: i64,
 }
 
+/// Values that the database cannot hold as they came, and that were changed so that it can: NUL in Postgres, say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired {
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// How many.
+    pub value_count: u64,
+}
+
 /// What a load did.
 #[derive(Debug, Clone)]
 pub struct Receipt {
@@ -111,6 +132,8 @@ pub struct Receipt {
     pub added_columns: Vec<(String, Vec<String>)>,
     /// What became of rows that the API no longer has, per table.
     pub deleted: Vec<DeletedRows>,
+    /// Values that are not as they came.
+    pub repaired: Vec<Repaired>,
     /// Whether the load had been committed before: nothing was written now.
     pub already_loaded: bool,
     /// Time spent in the transaction.
@@ -119,8 +142,8 @@ pub struct Receipt {
 
 /// A place for datasets.
 ///
-/// Methods block; callers give them a thread of their own. A destination keeps nothing open between calls, so
-/// that other programs can use the database while pages come in.
+/// Methods block; callers give them a thread of their own. A destination keeps nothing open between calls but what
+/// [`lock`](Self::lock) needs, so that other programs can use the database while pages come in.
 pub trait Destination: Send {
     /// dlt's name of the kind, for the state document: `dlt.destinations.duckdb`.
     fn dlt_type(&self) -> &'static str;
@@ -142,15 +165,65 @@ pub trait Destination: Send {
     /// There is no place for the database, or no permission to write it.
     fn check_writable(&self) -> Result<(), DestinationError>;
 
+    /// Keeps other runs of the pipeline out of the dataset, on whatever machine they are, until the guard is dropped or
+    /// this process ends. Does not wait for one that is there already.
+    ///
+    /// What only one machine can write needs nothing: the lock of the work directory is enough, and this is the default.
+    ///
+    /// # Errors
+    /// [`DestinationError::PipelineLocked`] while another run goes on, or the database cannot be reached.
+    fn lock(&self, pipeline: &str) -> Result<PipelineGuard, DestinationError> {
+        let _ = pipeline;
+        Ok(Box::new(()))
+    }
+
     /// Commits a package: DDL, rows, schema, state, ledger and run records in one transaction. A load id that
     /// is in the ledger already changes nothing, so a package may be loaded again after a crash at any moment.
+    ///
+    /// A lock that was lost since [`lock`](Self::lock), with its connection say, is taken again before anything is
+    /// written; if another run got it meanwhile, the load ends with [`DestinationError::PipelineLocked`].
     ///
     /// # Errors
     /// Nothing of the package is in the database then.
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError>;
+
+    /// The newest `limit` rows of `_forebay_runs`, newest first. A dataset that is not there yet has none.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError>;
+
+    /// Where the columns of the dataset come from, and since when, by table. A dataset that is not there yet has none;
+    /// nor has a column that only dlt wrote.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError>;
+
+    /// Runs SQL that only reads and returns at most `limit` rows. Tables of the dataset need no prefix.
+    ///
+    /// # Errors
+    /// There is no such database, it cannot be read, or the statement is wrong or would write.
+    fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError>;
+
+    /// The database's type of a column of `table`.
+    ///
+    /// # Errors
+    /// It has none for this column.
+    fn sql_type(&self, table: &str, column: &Column) -> Result<String, DestinationError>;
 }
 
+/// What to do about another run, wherever it is.
+pub(crate) const PIPELINE_LOCKED_HINT: &str =
+    "`--if-locked wait` waits for the other run; a lock goes with the process that holds it";
+
 impl DestinationError {
+    /// Whether the same load may well work when it is tried again at once: two transactions were in each other's way,
+    /// or the connection was cut. A load that was committed before the cut is found by its id.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::ConnectionLost { .. })
+    }
+
     /// What to do about it, if there is something.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -160,9 +233,42 @@ impl DestinationError {
             Self::CannotWiden { .. } => Some(
                 "values that do not fit go to a column of their own with `on_type_conflict = \"variant\"`",
             ),
+            Self::PipelineLocked { .. } => Some(PIPELINE_LOCKED_HINT),
             Self::Missing { .. } => Some("`forebay run` makes it; check `destination` if that was done"),
             Self::NoFolder { .. } => Some("make the folder, or correct `destination`"),
             Self::Open { .. } => Some("check `destination`, and space and permissions there"),
+            Self::Unreachable { .. } => Some(
+                "check host and port in `destination`, whether the server runs, and whether it listens to this machine",
+            ),
+            Self::Tls { .. } => Some(
+                "`sslmode` and `sslrootcert` in `destination` say how the server has to prove itself, and to whom",
+            ),
+            Self::PasswordRefused { .. } => Some(
+                "the password is taken from `destination`, else from PGPASSWORD, else from the line for this server, \
+                 database and user in ~/.pgpass or PGPASSFILE, which nobody else may be able to read",
+            ),
+            Self::LoginRefused { .. } => {
+                Some("check the user in `destination`, and what `pg_hba.conf` of the server allows it")
+            }
+            Self::NoDatabase { .. } => {
+                Some("check `destination`, or make the database with `CREATE DATABASE`")
+            }
+            Self::PermissionDenied { hint, .. } => Some(hint),
+            Self::ReadOnly { .. } => {
+                Some("`destination` has to be the primary server, and a database that may be written")
+            }
+            Self::DiskFull { .. } => Some("make room on the disk of the server"),
+            Self::ConnectionLost { .. } => {
+                Some("if nobody restarted the server, its log says why it closed the connection")
+            }
+            Self::Conflict { .. } => {
+                Some("it may well work the next time: two transactions were in each other's way")
+            }
+            Self::TableLocked { .. } => Some(
+                "some session keeps a lock, often one that is idle in a transaction: `SELECT pid, state, query FROM \
+                 pg_stat_activity WHERE xact_start IS NOT NULL ORDER BY xact_start` shows it, and \
+                 `pg_terminate_backend(pid)` ends it",
+            ),
             Self::Foreign { .. } => Some("check `destination`; the file was left as it is"),
             Self::Statement { .. }
             | Self::SchemaMoved { .. }
@@ -186,6 +292,14 @@ pub enum DestinationError {
         holder: String,
         /// How long it was waited for.
         waited: Duration,
+    },
+    /// Another run of the pipeline loads into the dataset, from this machine or another.
+    #[error("another run holds pipeline `{pipeline}`: {holder}")]
+    PipelineLocked {
+        /// Name of the pipeline.
+        pipeline: String,
+        /// Who has it, as far as the database knows.
+        holder: String,
     },
     /// There is no database yet.
     #[error("there is no database `{file}`")]
@@ -212,6 +326,100 @@ pub enum DestinationError {
         file: String,
         /// The engine's words.
         reason: String,
+    },
+    /// No server answers.
+    #[error("could not connect to {server}: {reason}")]
+    Unreachable {
+        /// Host and port, or the socket.
+        server: String,
+        /// What the system or the server said.
+        reason: String,
+    },
+    /// The connection cannot be encrypted as asked for.
+    #[error("could not connect safely to {server}: {reason}")]
+    Tls {
+        /// Host and port.
+        server: String,
+        /// What the TLS library said.
+        reason: String,
+    },
+    /// The password is wrong, or there is none.
+    #[error("{server} refused the password of user `{user}`{}", if *had_password { "" } else { ": none was found" })]
+    PasswordRefused {
+        /// Host and port, or the socket.
+        server: String,
+        /// The role.
+        user: String,
+        /// Whether a password was sent.
+        had_password: bool,
+    },
+    /// The server lets the role in from nowhere, or not from here.
+    #[error("{server} refused user `{user}`: {reason}")]
+    LoginRefused {
+        /// Host and port, or the socket.
+        server: String,
+        /// The role.
+        user: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The server has no such database.
+    #[error("{server} has no database `{database}`")]
+    NoDatabase {
+        /// Host and port, or the socket.
+        server: String,
+        /// Name of the database.
+        database: String,
+    },
+    /// The role may not do that.
+    #[error("could not {action}: {reason}")]
+    PermissionDenied {
+        /// What was being done, to which table.
+        action: String,
+        /// The server's words.
+        reason: String,
+        /// What the role lacks.
+        hint: &'static str,
+    },
+    /// The server takes no changes: a standby, or a role or database set to read only.
+    #[error("could not {action}: {reason}")]
+    ReadOnly {
+        /// What was being done, to which table.
+        action: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The server has no room left.
+    #[error("could not {action}: {reason}")]
+    DiskFull {
+        /// What was being done, to which table.
+        action: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The connection broke, or the server closed it. What was not committed is gone.
+    #[error("the connection broke while trying to {action}: {reason}")]
+    ConnectionLost {
+        /// What was being done, to which table.
+        action: String,
+        /// What the system or the server said.
+        reason: String,
+    },
+    /// Two transactions were in each other's way, and this one had to give in.
+    #[error("could not {action}: {reason}")]
+    Conflict {
+        /// What was being done, to which table.
+        action: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// Another session did not let go of a lock in time.
+    #[error("could not {action}: another session kept a lock on it for longer than {} s", waited.as_secs())]
+    TableLocked {
+        /// What was being done, to which table.
+        action: String,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// A column cannot get the type that new values need: it would lose values that are there.
     #[error(

@@ -9,7 +9,7 @@ use super::rows::{self, ResourceRecord, Tables};
 use super::{LoadReport, Run};
 use crate::config::{Plan, ResourcePlan};
 use crate::destination::{
-    Committed, DeletedRows, Destination, DestinationError, LoadPackage, Receipt, RunRecord,
+    Committed, DeletedRows, Destination, DestinationError, LoadPackage, Receipt, Repaired, RunRecord,
 };
 use crate::error::{Error, chain};
 use crate::normalize::{NormalizeError, Retype, replace_retype};
@@ -106,6 +106,7 @@ pub(super) async fn load_package(
             resource.added_columns += added.map(|(_, columns)| columns.len()).sum::<usize>();
         }
         loaded.refused.iter().for_each(|refused| keep_rows(report, refused));
+        report.warnings.extend(repairs(&loaded.receipt));
         report.loads.push(load_report(&loaded.receipt, loaded.root_rows));
     }
     package.remove()?;
@@ -267,6 +268,16 @@ fn creates_tables(schema: &Schema, known: Option<&Schema>) -> bool {
     let is_there =
         |name: &str| known.and_then(|known| known.tables.get(name)).is_some_and(Table::has_seen_data);
     schema.tables.values().any(|table| table.has_seen_data() && !is_there(&table.name))
+}
+
+/// What people should know of values that are not as they came.
+fn repairs(receipt: &Receipt) -> impl Iterator<Item = String> {
+    receipt.repaired.iter().map(|Repaired { table, column, value_count }| {
+        format!(
+            "{value_count} values of column `{column}` in table `{table}` were changed: the database cannot hold all of \
+             their characters, or numbers"
+        )
+    })
 }
 
 fn deleted_count(deleted: &DeletedRows) -> (String, u64) {

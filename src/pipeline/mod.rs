@@ -2,6 +2,7 @@
 
 mod ahead;
 mod deletes;
+mod hold;
 mod load;
 mod rows;
 mod start;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ahead::Ahead;
+use hold::{Hold, NotHeld};
 use tokio::sync::watch;
 
 use crate::config::Plan;
@@ -20,6 +22,8 @@ use crate::http::HttpClient;
 use crate::package::{Outcome, Package, Pending, Store};
 use crate::report::{Event, LoadReport, PendingWork, Reporter, ResourceReport, RunReport, Status};
 
+pub use hold::IfLocked;
+
 /// What the command line asks of a run.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
@@ -29,6 +33,8 @@ pub struct RunOptions {
     pub full_refresh: bool,
     /// Drop an unfinished extraction.
     pub restart: bool,
+    /// What to do if another run holds the pipeline.
+    pub if_locked: IfLocked,
 }
 
 /// What a run works with.
@@ -52,26 +58,47 @@ pub struct Run<'a> {
 pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
     let began = Instant::now();
     let selected = start::selected(run.plan, &run.options.resources)?;
-    let store = Store::open(&run.plan.work_dir, &run.plan.pipeline)?;
     let mut report = empty_report(run.plan);
+    match Hold::take(run).await {
+        Ok(hold) => {
+            let worked = work(run, &hold.store, &selected, &mut report).await;
+            let released = hold.release().await;
+            worked?;
+            released?;
+        }
+        Err(NotHeld::Skipped { holder }) => {
+            report.status = Status::Skipped;
+            report.held_by = Some(holder);
+        }
+        Err(NotHeld::Stopped) => report.status = Status::Stopped,
+        Err(NotHeld::Failed(error)) => return Err(error),
+    }
+    report.seconds = began.elapsed().as_secs_f64();
+    Ok(report)
+}
 
-    run.destination
-        .check_writable()
-        .map_err(|source| Error::NotWritable { destination: run.plan.destination.to_string(), source })?;
+/// What a run does once the pipeline is its own.
+async fn work(
+    run: &Run<'_>,
+    store: &Store,
+    selected: &[String],
+    report: &mut RunReport,
+) -> Result<(), Error> {
+    run.check_writable().await?;
     let mut unfinished = None;
     for pending in store.pending()? {
         match pending {
-            Pending::Extracted(package) => load_pending(run, package, &mut report).await?,
+            Pending::Extracted(package) => load_pending(run, package, report).await?,
             Pending::Extracting(package) => unfinished = Some(package),
         }
     }
 
     let committed = run.committed().await?;
-    let resumed = start::take_up(run, unfinished, &selected, &mut report)?;
+    let resumed = start::take_up(run, unfinished, selected, report)?;
     let is_new = resumed.is_none();
     let package = match resumed {
         Some(package) => package,
-        None => store.create(start::manifest(run, &selected, &committed))?,
+        None => store.create(start::manifest(run, selected, &committed))?,
     };
     let client = run.client()?;
     let ahead = Ahead::start(run.plan, &package, &committed, run.destination.max_identifier_length());
@@ -102,14 +129,13 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
     match extracted.standing {
         Standing::Extracted => {
             run.reporter.report(Event::Loading { load_id: package.load_id(), pending: false });
-            load::load_new(run, package, prepared, &committed, &mut report).await?;
+            load::load_new(run, package, prepared, &committed, report).await?;
         }
         Standing::Useless => package.remove()?,
         Standing::Resumable => report.is_resumable = true,
     }
-    report.status = status(&extracted, &report);
-    report.seconds = began.elapsed().as_secs_f64();
-    Ok(report)
+    report.status = status(&extracted, report);
+    Ok(())
 }
 
 async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -> Result<(), Error> {
@@ -131,6 +157,15 @@ async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -
 }
 
 impl Run<'_> {
+    /// Asks the destination whether a load could be written.
+    async fn check_writable(&self) -> Result<(), Error> {
+        let destination = Arc::clone(&self.destination);
+        let checked = tokio::task::spawn_blocking(move || destination.check_writable());
+        checked
+            .await?
+            .map_err(|source| Error::NotWritable { destination: self.plan.destination.to_string(), source })
+    }
+
     /// Reads schema and state from the destination.
     async fn committed(&self) -> Result<Committed, Error> {
         let destination = Arc::clone(&self.destination);
@@ -157,6 +192,7 @@ fn empty_report(plan: &Plan) -> RunReport {
         destination: plan.destination.to_string(),
         dataset: plan.dataset_identifier(),
         status: Status::Failed,
+        held_by: None,
         pending: Vec::new(),
         resources: Vec::new(),
         loads: Vec::new(),

@@ -65,6 +65,13 @@ pub enum Event<'a> {
     },
     /// The HTTP client waits or tries again.
     Http(HttpEvent),
+    /// Another run holds the pipeline, and this one waits until it ends.
+    PipelineBusy {
+        /// Name of the pipeline.
+        pipeline: &'a str,
+        /// Who has it.
+        holder: &'a str,
+    },
     /// The destination is held by another program.
     DestinationBusy {
         /// Who has it.

@@ -16,6 +16,8 @@ pub enum Status {
     Failed,
     /// A signal stopped it; what was received is kept.
     Stopped,
+    /// Another run holds the pipeline, and this one was not to wait: it did nothing.
+    Skipped,
 }
 
 /// The outcome of a run.
@@ -29,6 +31,8 @@ pub struct RunReport {
     pub dataset: String,
     /// How it ended.
     pub status: Status,
+    /// The run that holds the pipeline, if this one was skipped for it: `process 1234`.
+    pub held_by: Option<String>,
     /// What earlier runs left and this one did.
     pub pending: Vec<PendingWork>,
     /// What each resource did.
@@ -125,7 +129,7 @@ impl RunReport {
     /// The exit code for this outcome; a signal's own code is the caller's to add.
     pub fn exit_code(&self) -> u8 {
         match self.status {
-            Status::Complete => 0,
+            Status::Complete | Status::Skipped => 0,
             Status::Failed => 1,
             Status::Partial => 3,
             Status::Stopped => 130,

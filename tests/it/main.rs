@@ -16,6 +16,7 @@ mod dlt;
 mod faults;
 mod incremental;
 mod kill;
+mod lock;
 mod machine;
 mod mock_behaviour;
 mod quota;

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::{View, description, merge_strategy, stored_columns, yaml};
-use crate::destination::duckdb::sql_type;
 use crate::schema::{Column, Hint, Table};
 
 /// One source, called like the dataset.
@@ -30,7 +29,7 @@ fn column(view: &View<'_>, table: &Table, column: &Column) -> Value {
     if !about.is_empty() {
         entry.insert("description".to_owned(), json!(about.join(" · ")));
     }
-    if let Ok(data_type) = sql_type(&table.name, column) {
+    if let Some(data_type) = (view.sql_type)(table, column) {
         entry.insert("data_type".to_owned(), json!(data_type));
     }
     let tests = [("not_null", !column.is_nullable()), ("unique", is_unique(table, column))];

@@ -20,8 +20,7 @@ use super::args::{SchemaArgs, SchemaFormat};
 use super::progress::Progress;
 use super::{fail, load_plan, open_destination, print_out};
 use crate::config::{Plan, did_you_mean};
-use crate::destination::Destination;
-use crate::destination::duckdb::{ColumnOrigin, DuckDb};
+use crate::destination::{ColumnOrigin, Destination};
 use crate::error::Error;
 use crate::report::Reporter;
 use crate::schema::{Column, Hint, Schema, Table, WriteDisposition};
@@ -33,6 +32,8 @@ const INTERNAL: &str = "_dlt";
 struct View<'a> {
     /// The destination as configured.
     destination: String,
+    /// The database's type of a column of a table; `None` if it has none.
+    sql_type: &'a dyn Fn(&Table, &Column) -> Option<String>,
     /// Name of the dataset in the database.
     dataset: String,
     schema: &'a Schema,
@@ -49,7 +50,7 @@ pub(super) fn schema(args: &SchemaArgs) -> u8 {
     };
     let reporter: Arc<dyn Reporter> = Arc::new(Progress::new(false));
     let destination = open_destination(&plan, &args.common, &reporter);
-    match shown(&plan, &destination, args) {
+    match shown(&plan, destination.as_ref(), args) {
         Ok(text) => {
             print_out(&text);
             0
@@ -58,10 +59,11 @@ pub(super) fn schema(args: &SchemaArgs) -> u8 {
     }
 }
 
-fn shown(plan: &Plan, destination: &DuckDb, args: &SchemaArgs) -> Result<String, Error> {
+fn shown(plan: &Plan, destination: &dyn Destination, args: &SchemaArgs) -> Result<String, Error> {
     let (schema, origins) = read(plan, destination)?;
     let view = View {
         destination: plan.destination.to_string(),
+        sql_type: &|table, column| destination.sql_type(&table.name, column).ok(),
         dataset: plan.dataset_identifier(),
         tables: chosen(&schema, args)?,
         schema: &schema,
@@ -77,7 +79,7 @@ fn shown(plan: &Plan, destination: &DuckDb, args: &SchemaArgs) -> Result<String,
     })
 }
 
-fn read(plan: &Plan, destination: &DuckDb) -> Result<(Schema, Vec<ColumnOrigin>), Error> {
+fn read(plan: &Plan, destination: &dyn Destination) -> Result<(Schema, Vec<ColumnOrigin>), Error> {
     let unreadable = |source| Error::Query { destination: plan.destination.to_string(), source };
     let committed = destination.committed(&plan.pipeline, &plan.source).map_err(unreadable)?;
     let schema = committed.schema.ok_or_else(|| Error::NoSchema {

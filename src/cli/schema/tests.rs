@@ -1,8 +1,11 @@
 //! One schema in every format.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
+use crate::destination::duckdb::DuckDb;
 use crate::schema::DataType;
 use crate::state::LoadId;
 
@@ -69,11 +72,17 @@ fn origins() -> Vec<ColumnOrigin> {
     ]
 }
 
+fn duckdb_type(table: &Table, column: &Column) -> Option<String> {
+    let database = DuckDb::new("club.duckdb".into(), "club_data".to_owned(), Duration::ZERO, |_| {});
+    database.sql_type(&table.name, column).ok()
+}
+
 /// The example as a function shows it.
 fn rendered(render: fn(&View<'_>) -> String, is_shown: fn(&Table) -> bool) -> String {
     let (schema, origins) = (example(), origins());
     render(&View {
         destination: "duckdb:club.duckdb".to_owned(),
+        sql_type: &duckdb_type,
         dataset: "club_data".to_owned(),
         tables: schema.tables.values().filter(|table| is_shown(table)).collect(),
         schema: &schema,
@@ -95,6 +104,7 @@ fn without_origins_there_is_no_column_for_them() {
     let schema = example();
     let view = View {
         destination: "duckdb:club.duckdb".to_owned(),
+        sql_type: &duckdb_type,
         dataset: "club_data".to_owned(),
         tables: vec![&schema.tables["visits"]],
         schema: &schema,

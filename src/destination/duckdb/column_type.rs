@@ -11,7 +11,7 @@ const TIMESTAMP_PRECISION: u32 = 6;
 /// # Errors
 /// Integers of more than 128 bits and timestamps finer than nanoseconds have no type; nor has a column that never
 /// had a value.
-pub(crate) fn sql_type(table: &str, column: &Column) -> Result<String, DestinationError> {
+pub(super) fn sql_type(table: &str, column: &Column) -> Result<String, DestinationError> {
     let unknown = |reason: String| DestinationError::Statement {
         action: format!("choose a type for column `{}` of table `{table}`", column.name),
         reason,

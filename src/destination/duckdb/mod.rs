@@ -20,16 +20,12 @@ use std::time::Duration;
 
 use self::connection::{Access, DatabaseFile, LockWait};
 use super::sql::{self, Database, ledger, origins, runs};
-use super::{Committed, Destination, DestinationError, LoadPackage, Receipt};
+use super::{
+    ColumnOrigin, Committed, Destination, DestinationError, LoadPackage, QueryResult, Receipt, StoredRun,
+};
+use crate::schema::Column;
 
-pub use super::sql::origins::ColumnOrigin;
-pub use super::sql::runs::StoredRun;
-pub(crate) use column_type::sql_type;
 pub use connection::OnWait;
-pub use query::QueryResult;
-
-/// How long another process may keep the file before a run gives up.
-pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A dataset in a DuckDB file.
 pub struct DuckDb {
@@ -50,39 +46,6 @@ impl DuckDb {
         on_wait: impl Fn(&str) + Send + Sync + 'static,
     ) -> Self {
         Self { path, dataset, lock_timeout, on_wait: Box::new(on_wait) }
-    }
-
-    /// Runs SQL that only reads and returns at most `limit` rows. Tables of the dataset need no prefix.
-    ///
-    /// # Errors
-    /// There is no such file, another process writes to it, or the statement is wrong or would write.
-    pub fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError> {
-        let database = self.open(Access::Read)?;
-        database.use_dataset();
-        query::query(&database, sql, limit)
-    }
-
-    /// The newest `limit` rows of `_forebay_runs`, newest first. A file or table that is not there has none.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {
-        let Some(database) = self.open_existing()? else {
-            return Ok(Vec::new());
-        };
-        runs::read(&database, &database.existing_tables()?, limit)
-    }
-
-    /// Where the columns of the dataset come from, and since when, by table. A file or table that is not there has
-    /// none; nor has a column that only dlt wrote.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError> {
-        let Some(database) = self.open_existing()? else {
-            return Ok(Vec::new());
-        };
-        origins::read(&database, &database.existing_tables()?)
     }
 
     fn open(&self, access: Access) -> Result<DatabaseFile, DestinationError> {
@@ -121,5 +84,29 @@ impl Destination for DuckDb {
 
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
         sql::load(&self.open(Access::Write)?, package)
+    }
+
+    fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {
+        let Some(database) = self.open_existing()? else {
+            return Ok(Vec::new());
+        };
+        runs::read(&database, &database.existing_tables()?, limit)
+    }
+
+    fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError> {
+        let Some(database) = self.open_existing()? else {
+            return Ok(Vec::new());
+        };
+        origins::read(&database, &database.existing_tables()?)
+    }
+
+    fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError> {
+        let database = self.open(Access::Read)?;
+        database.use_dataset();
+        query::query(&database, sql, limit)
+    }
+
+    fn sql_type(&self, table: &str, column: &Column) -> Result<String, DestinationError> {
+        column_type::sql_type(table, column)
     }
 }

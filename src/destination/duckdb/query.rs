@@ -5,22 +5,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 
-use super::super::DestinationError;
+use super::super::{DestinationError, QueryResult};
 use super::connection::{DatabaseFile, failed};
 
 /// UTC as an offset.
 const OFFSET: &str = "+00:00";
-
-/// The answer to a query.
-#[derive(Debug, Clone)]
-pub struct QueryResult {
-    /// Names and types of the columns.
-    pub schema: SchemaRef,
-    /// The rows.
-    pub batches: Vec<RecordBatch>,
-    /// Whether there were more rows than asked for.
-    pub is_cut: bool,
-}
 
 /// Runs `sql` and keeps at most `limit` rows.
 pub(super) fn query(

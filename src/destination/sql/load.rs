@@ -19,6 +19,7 @@ pub(crate) fn load(database: &dyn Database, package: &LoadPackage<'_>) -> Result
         tables: Vec::new(),
         added_columns: Vec::new(),
         deleted: Vec::new(),
+        repaired: Vec::new(),
         already_loaded: false,
         elapsed: start.elapsed(),
     };

@@ -11,6 +11,8 @@ pub(super) mod merge;
 pub(super) mod origins;
 pub(super) mod retype;
 pub(super) mod runs;
+mod spill;
 
 pub(crate) use database::{Cell, Database, Dialect, Param, Row, TableLock, Target, literal, quote};
 pub(crate) use load::load;
+pub(crate) use spill::SpillFile;

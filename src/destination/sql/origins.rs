@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 
 use super::super::evolution::{ExistingTables, TableColumns};
-use super::super::{DestinationError, LoadPackage};
+use super::super::{ColumnOrigin, DestinationError, LoadPackage};
 use super::database::{Database, Param, Row, literal, quote};
 use super::ledger::{instant, now_micros};
 use crate::normalize::Origin;
@@ -14,21 +14,6 @@ use crate::state::LoadId;
 
 /// Where each column comes from.
 const COLUMNS: &str = "_forebay_columns";
-
-/// One row of `_forebay_columns`: where a column comes from, and since when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ColumnOrigin {
-    /// Name of the table.
-    pub table: String,
-    /// Name of the column.
-    pub column: String,
-    /// Path from the row of the resource: `$.planConnections[*].planId`.
-    pub source_path: String,
-    /// The first load with rows that had it.
-    pub load_id: LoadId,
-    /// When that load was written, in Unix microseconds.
-    pub first_seen: i64,
-}
 
 /// Text by table and column.
 type ByColumn = HashMap<(String, String), String>;

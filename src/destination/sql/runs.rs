@@ -1,26 +1,13 @@
 //! What each resource did in each load, in `_forebay_runs`.
 
 use super::super::evolution::ExistingTables;
-use super::super::{DestinationError, RunRecord};
+use super::super::{DestinationError, RunRecord, StoredRun};
 use super::database::{Database, Param, Row};
 use super::ledger::instant;
 use crate::state::LoadId;
 
 /// What each resource did in each load.
 const RUNS: &str = "_forebay_runs";
-
-/// One row of `_forebay_runs`, as stored.
-#[derive(Debug, Clone)]
-pub struct StoredRun {
-    /// The load that committed it.
-    pub load_id: LoadId,
-    /// Name of the pipeline.
-    pub pipeline: String,
-    /// What the resource did.
-    pub record: RunRecord,
-    /// Version of forebay that wrote it.
-    pub forebay_version: String,
-}
 
 /// Writes what each resource did.
 pub(crate) fn write(

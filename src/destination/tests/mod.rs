@@ -10,7 +10,6 @@ mod fixture;
 pub(crate) mod gone;
 pub(crate) mod identifiers;
 pub(crate) mod origins;
-#[expect(dead_code, reason = "no destination that is here allows many writers")]
 pub(crate) mod parallel;
 pub(crate) mod retype;
 pub(crate) mod strategies;
@@ -20,8 +19,6 @@ pub(crate) mod versions;
 
 use std::sync::Arc;
 
-use super::sql::origins::ColumnOrigin;
-use super::sql::runs::StoredRun;
 use super::{Destination, DestinationError, Receipt};
 
 pub(crate) use batches::{batch, children, int, rootless, roots, text};
@@ -68,12 +65,6 @@ pub(crate) trait Place: Send + Sync {
 
     /// Changes something, as a person would. Names without a dataset are those of `ds`.
     fn execute(&self, sql: &str);
-
-    /// The newest `limit` runs of `ds`.
-    fn runs(&self, limit: u32) -> Vec<StoredRun>;
-
-    /// Where columns of `ds` come from.
-    fn column_origins(&self) -> Vec<ColumnOrigin>;
 
     /// Cuts a load at each place that it passes, the last one after its commit. Calls `left` with what is left each time.
     /// At the end the load is committed here.
@@ -191,7 +182,6 @@ macro_rules! conformance {
     };
 }
 
-#[expect(unused_macros, reason = "no destination that is here allows many writers")]
 /// Makes a test of each case that is about several loads at a time, for an engine that allows them.
 macro_rules! conformance_of_many_writers {
     ($engine:path) => {
@@ -208,4 +198,4 @@ macro_rules! conformance_of_many_writers {
     };
 }
 
-pub(crate) use conformance;
+pub(crate) use {conformance, conformance_of_many_writers};

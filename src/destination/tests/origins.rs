@@ -15,13 +15,13 @@ fn load(fixture: &mut Fixture<'_>, id: &str, origins: &[(&str, &str, &str)]) {
 }
 
 fn known(fixture: &Fixture<'_>) -> Vec<String> {
-    let origins = fixture.place.column_origins();
+    let origins = fixture.destination().column_origins().unwrap();
     origins.iter().map(|it| format!("{} {} {} {}", it.table, it.column, it.source_path, it.load_id)).collect()
 }
 
 pub(crate) fn columns_and_tables_say_it(engine: &dyn Engine) {
     let mut fixture = Fixture::new(engine, WriteDisposition::Merge);
-    assert!(fixture.place.column_origins().is_empty());
+    assert!(fixture.destination().column_origins().unwrap().is_empty());
     load(
         &mut fixture,
         "1.1",
@@ -53,7 +53,7 @@ pub(crate) fn columns_and_tables_say_it(engine: &dyn Engine) {
             "t__c__d value $.tags[*].it's.x[*].y 1.1",
         ]
     );
-    let origins = fixture.place.column_origins();
+    let origins = fixture.destination().column_origins().unwrap();
     assert!(origins[0].first_seen < origins[1].first_seen);
 }
 

@@ -123,15 +123,15 @@ pub(crate) fn the_newest_schema_is_the_one_stored_last(engine: &dyn Engine) {
 
 pub(crate) fn runs_are_read_back_newest_first(engine: &dyn Engine) {
     let mut fixture = Fixture::new(engine, WriteDisposition::Append);
-    assert!(fixture.place.runs(5).is_empty());
+    assert!(fixture.destination().runs(5).unwrap().is_empty());
     fixture.load("1.1", &[]);
     fixture.load("1.2", &[]);
-    let runs = fixture.place.runs(5);
+    let runs = fixture.destination().runs(5).unwrap();
     assert_eq!(runs.iter().map(|run| run.load_id.as_str()).collect::<Vec<_>>(), ["1.2", "1.1"]);
     let record = &runs[0].record;
     assert_eq!((record.row_count, record.page_count, record.request_count), (7, 2, 3));
     assert_eq!((record.started_at, record.finished_at), (1_795_000_000_000_001, 1_795_000_001_000_000));
-    assert_eq!(fixture.place.runs(1).len(), 1);
+    assert_eq!(fixture.destination().runs(1).unwrap().len(), 1);
     fixture
         .check("SELECT version FROM _forebay_migrations", &["20261122000000_runs", "20261122000001_columns"]);
 }

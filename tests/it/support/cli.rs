@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use forebay::config::{self, Overrides, Plan};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -111,6 +112,16 @@ impl Workspace {
         process
     }
 
+    /// What the config file and the settings ask for.
+    pub(crate) fn plan(&self) -> Plan {
+        let overrides = Overrides { set: self.settings.clone(), ..Overrides::default() };
+        let variable = |name: &str| {
+            let found = self.environment.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone())
+        };
+        config::load(&self.path("pipeline.toml"), &overrides, &variable).unwrap()
+    }
+
     /// `forebay run` to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Finished {
         self.start(args).wait()
@@ -152,6 +163,11 @@ impl Finished {
 }
 
 impl Running {
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Sends a signal. A run that has ended meanwhile does not get it.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();

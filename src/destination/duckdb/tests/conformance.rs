@@ -10,7 +10,7 @@ use arrow::array::ArrayRef;
 use arrow::util::display::array_value_to_string;
 use tempfile::TempDir;
 
-use crate::destination::duckdb::{ColumnOrigin, DuckDb, StoredRun};
+use crate::destination::duckdb::DuckDb;
 use crate::destination::tests::{Engine, Load, Place, Traits, conformance};
 use crate::destination::{Destination, failpoint};
 
@@ -104,14 +104,6 @@ impl Place for DuckDbFile {
         let connection = duckdb::Connection::open(&self.path).unwrap();
         connection.execute_batch("SET TimeZone = 'UTC'; USE ds.ds").unwrap();
         connection.execute_batch(sql).unwrap_or_else(|error| panic!("{error}\nby: {sql}"));
-    }
-
-    fn runs(&self, limit: u32) -> Vec<StoredRun> {
-        self.open("ds").runs(limit).unwrap()
-    }
-
-    fn column_origins(&self) -> Vec<ColumnOrigin> {
-        self.open("ds").column_origins().unwrap()
     }
 
     /// One load is enough: what a process leaves that ends at some moment are the files as they are then, since it writes

@@ -11,12 +11,12 @@ mod scd2;
 mod staged;
 mod upsert;
 
-use super::super::chain::Chain;
+use super::super::chain::{Chain, ROOT_ID};
 use super::super::evolution::ExistingTables;
 use super::super::strategy::{HardDelete, Merge, Strategy};
 use super::super::{DestinationError, Receipt};
 use super::database::{Database, Dialect, Target, literal, quote};
-use crate::schema::Table;
+use crate::schema::{DELETED_AT, Table};
 use crate::state::LoadId;
 
 /// One chain of tables, and what it is loaded into.
@@ -83,10 +83,11 @@ impl ChainLoad<'_> {
         format!("old._dlt_load_id IS DISTINCT FROM {}", literal(self.load_id.as_str()))
     }
 
-    /// Columns of a table as the database has them now, for SQL.
+    /// Columns of a table that rows of a load may have, for SQL. Others are somebody else's.
     fn columns_of(&self, table: &Table) -> Vec<String> {
-        let columns = self.columns.get(&table.name.to_lowercase());
-        columns.into_iter().flatten().map(|column| quote(column)).collect()
+        let is_ours = |name: &str| table.columns.contains_key(name) || [ROOT_ID, DELETED_AT].contains(&name);
+        let columns = self.columns.get(&table.name.to_lowercase()).into_iter().flatten();
+        columns.filter(|column| is_ours(column)).map(|column| quote(column)).collect()
     }
 
     /// Whether the table has the column now, whatever the schema says.
