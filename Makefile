@@ -5,6 +5,7 @@ CARGO := tests/tools/cargo.sh
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/forebay
 ROWS ?= 100000
 N ?= 20000
+VERSIONS ?= 13 14 15 16 17 18
 
 # CI clones anew each time: the dependencies it compiled last time are outside the clone.
 ifeq ($(CI),true)
@@ -12,10 +13,10 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build release demo test oracle test-kill lint deny advisories generate check-generated bench ci clean-cache
+.PHONY: help build release demo test test-postgres-versions oracle test-kill lint deny advisories generate check-generated bench ci clean-cache
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-23s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Debug build
 	$(CARGO) build
@@ -28,6 +29,9 @@ demo: ## Load 500 members from a stand-in for Memberstack's API and query them
 
 test: ## All tests
 	@tests/tools/test.sh
+
+test-postgres-versions: ## All tests that have to do with Postgres, on each major version (VERSIONS="13 18" for some)
+	@tests/tools/test-postgres-versions.sh $(VERSIONS)
 
 oracle: ## Random documents, the same for dlt and forebay (N=100000 for more, SEED=1 for these again)
 	FOREBAY_TEST_DOCUMENTS=$(N) FOREBAY_TEST_SEED=$(SEED) $(CARGO) test --test it dlt::random -- --nocapture

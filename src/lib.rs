@@ -27,3 +27,7 @@ pub mod pipeline;
 pub mod report;
 pub mod schema;
 pub mod state;
+
+#[cfg(test)]
+#[path = "../tests/postgres/mod.rs"]
+mod test_postgres;

@@ -1,9 +1,10 @@
 """dlt loads each resource of a pipeline on its own, whatever becomes of the others, and reads what forebay wrote.
 
-    better.py CONFIG.json DIRECTORY [--read DATABASE]
+    better.py CONFIG.json PLACE [--read]
 
-Prints JSON: for each resource what is in its table, or why dlt failed. The databases are in DIRECTORY. With --read the
-rows are those in DATABASE, taken up by dlt from there.
+Prints JSON: for each resource what is in its table, or why dlt failed. PLACE is a directory for DuckDB files, or a URL of
+Postgres. With --read it is what forebay loaded into, a DuckDB file or a URL, and the rows are those that dlt takes up
+from there.
 """
 
 import argparse
@@ -15,22 +16,23 @@ from typing import Any
 import dlt
 from compare import Loaded
 from dlt.sources.rest_api import rest_api_source
+from engines import destination, is_url, plain
 from load import dlts_part
 
 
 class Text(Loaded):
-    """A dataset in a file, every value as its text, and nothing left out."""
+    """A dataset at a place, every value as its text, and nothing left out."""
 
     not_dlts = re.compile(r"(?!)")
 
     def _value(self, table: str, column: str, value: str | None) -> Any:
-        return value
+        return None if value is None else plain(value, self.engine, self.columns[table][column])
 
 
-def rows(dataset: str, database: str) -> dict[str, list[Any]]:
+def rows(dataset: str, place: str) -> dict[str, list[Any]]:
     """The trees of each table, without load ids."""
     found = {}
-    loaded = Text(dataset, database)
+    loaded = Text(dataset, place)
     for table, trees in loaded.trees().items():
         rows = [json.loads(tree) for tree in trees.elements()]
         found[table] = [{key: value for key, value in row.items() if key != "_dlt_load_id"} for row in rows]
@@ -39,18 +41,21 @@ def rows(dataset: str, database: str) -> dict[str, list[Any]]:
     return found
 
 
-def attempt(config: dict[str, Any], resource: dict[str, Any], directory: Path) -> dict[str, Any]:
+def attempt(config: dict[str, Any], resource: dict[str, Any], place: str) -> dict[str, Any]:
     names = config["pipeline"]
-    database = str(directory / f"{resource['name']}.duckdb")
+    dataset = f"{names['dataset']}_{resource['name']}"
+    if not is_url(place):
+        Path(place).mkdir(exist_ok=True)
+        place = str(Path(place) / f"{resource['name']}.duckdb")
     source = rest_api_source(dlts_part({**config, "resources": [resource]}), name=names["source"])
     pipeline = dlt.pipeline(
         f"{names['name']}_{resource['name']}",
-        destination=dlt.destinations.duckdb(database),
-        dataset_name=names["dataset"],
+        destination=destination(place),
+        dataset_name=dataset,
     )
     try:
         pipeline.run(source).raise_on_failed_jobs()
-        return {"rows": rows(names["dataset"], database).get(resource["name"], [])}
+        return {"rows": rows(dataset, place).get(resource["name"], [])}
     except Exception as error:
         while cause := error.__cause__ or error.__context__:
             error = cause
@@ -60,20 +65,17 @@ def attempt(config: dict[str, Any], resource: dict[str, Any], directory: Path) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--read", metavar="DATABASE")
+    parser.add_argument("place")
+    parser.add_argument("--read", action="store_true")
     args = parser.parse_args()
 
     config = json.loads(args.config.read_text())
-    args.directory.mkdir(exist_ok=True)
     if not args.read:
-        print(json.dumps({it["name"]: attempt(config, it, args.directory) for it in config["resources"]}))
+        print(json.dumps({it["name"]: attempt(config, it, args.place) for it in config["resources"]}))
         return
     names = config["pipeline"]
-    found = rows(names["dataset"], args.read)
-    pipeline = dlt.pipeline(
-        names["name"], destination=dlt.destinations.duckdb(args.read), dataset_name=names["dataset"]
-    )
+    found = rows(names["dataset"], args.place)
+    pipeline = dlt.pipeline(names["name"], destination=destination(args.place), dataset_name=names["dataset"])
     pipeline.sync_destination()
     dataset = pipeline.dataset()
     for table, count in dataset.row_counts().fetchall():

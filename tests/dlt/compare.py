@@ -1,10 +1,12 @@
 """Compares the same data loaded twice, and prints every difference; exit code 1 if there is one.
 
-    compare.py DATASET LEFT.duckdb RIGHT.duckdb [--names dlt forebay]
+    compare.py DATASET LEFT RIGHT [--names dlt forebay]
+
+LEFT and RIGHT are DuckDB files, or URLs of Postgres.
 
 Compared are the tables (columns, their order and types, nullability), the rows, the stored schema (tables, columns,
 hints, settings, normalizers) and the state. What differs between any two loads is compared by what it stands for:
-load ids by their order, row ids by the rows they link. Within each file the links and the schema's hash are checked.
+load ids by their order, row ids by the rows they link. Within each of them the links and the schema's hash are checked.
 """
 
 import argparse
@@ -19,8 +21,8 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-import duckdb
 from dlt.common.schema import Schema
+from engines import base_type, engine
 
 LINKS = {"_dlt_id", "_dlt_parent_id", "_dlt_root_id"}
 # New for each change of the schema, and so for each way that led to it.
@@ -34,40 +36,34 @@ SHOWN = 5
 
 
 class Loaded:
-    """A dataset in a file."""
+    """A dataset at a place."""
 
     # What is left out.
     not_dlts = KEPT_APART
 
-    def __init__(self, dataset: str, path: str) -> None:
-        self.connection = duckdb.connect(path, read_only=True)
-        self.connection.execute("SET TimeZone = 'UTC'")
-        self.dataset = dataset
+    def __init__(self, dataset: str, place: str) -> None:
+        self.engine = engine(place, dataset)
         self.problems: list[str] = []
         self.columns = self._columns()
         self.schema = self._schema()
         self.state = self._state()
-        found = self.connection.execute(f'SELECT load_id FROM "{dataset}"._dlt_loads ORDER BY 1').fetchall()
+        found = self.engine.rows(f"SELECT load_id FROM {self.engine.table('_dlt_loads')} ORDER BY 1")
         loads = {load_id: f"load {number}" for number, (load_id,) in enumerate(found, 1)}
         self.loads = loads
         self.instants = {instant_of(load_id): load for load_id, load in loads.items()}
 
     def _columns(self) -> dict[str, dict[str, str]]:
-        found = self.connection.execute(
-            "SELECT table_name, column_name, data_type || if(is_nullable, '', ' NOT NULL')"
-            " FROM duckdb_columns() WHERE schema_name = ? ORDER BY table_name, column_index",
-            [self.dataset],
-        )
-        columns: dict[str, dict[str, str]] = defaultdict(dict)
-        for table, column, data_type in found.fetchall():
-            if not table.startswith(OWN_TABLES) and not self.not_dlts.search(table) and not self.not_dlts.search(column):
-                columns[table][column] = data_type
-        return columns
+        return {
+            table: {name: columns[name] for name in columns if not self.not_dlts.search(name)}
+            for table, columns in self.engine.columns().items()
+            if not table.startswith(OWN_TABLES) and not self.not_dlts.search(table)
+        }
 
     def _schema(self) -> dict[str, Any]:
-        stored, stored_hash = self.connection.execute(
-            f'SELECT schema, version_hash FROM "{self.dataset}"._dlt_version ORDER BY inserted_at DESC LIMIT 1'
-        ).fetchone()
+        versions = self.engine.table("_dlt_version")
+        [(stored, stored_hash)] = self.engine.rows(
+            f"SELECT schema, version_hash FROM {versions} ORDER BY inserted_at DESC LIMIT 1"
+        )
         schema = json.loads(stored)
         computed = Schema.from_stored_schema(json.loads(stored)).version_hash
         if len({computed, stored_hash, schema["version_hash"]}) > 1:
@@ -82,9 +78,8 @@ class Loaded:
         return {key: value for key, value in schema.items() if key not in VERSIONS}
 
     def _state(self) -> dict[str, Any]:
-        (stored,) = self.connection.execute(
-            f'SELECT state FROM "{self.dataset}"._dlt_pipeline_state ORDER BY _dlt_load_id DESC LIMIT 1'
-        ).fetchone()
+        states = self.engine.table("_dlt_pipeline_state")
+        [(stored,)] = self.engine.rows(f"SELECT state FROM {states} ORDER BY _dlt_load_id DESC LIMIT 1")
         state = json.loads(zlib.decompress(base64.b64decode(stored)))
         # dlt notes a source of which there is nothing to note if one of its resources is replaced.
         state["sources"] = {name: kept for name, kept in state.get("sources", {}).items() if kept}
@@ -96,8 +91,7 @@ class Loaded:
         for table, columns in self.columns.items():
             listed = dlt.schema["tables"].get(table, {}).get("columns", {})
             for column in [name for name in columns if name in listed and name not in dlt.columns.get(table, {})]:
-                found = self.connection.execute(f'SELECT count("{column}") FROM "{self.dataset}"."{table}"')
-                if found.fetchone() == (0,):
+                if self.engine.rows(f'SELECT count("{column}") FROM {self.engine.table(table)}') == [(0,)]:
                     del columns[column]
 
     def trees(self) -> dict[str, Counter[str]]:
@@ -120,8 +114,8 @@ class Loaded:
 
     def _rows(self, table: str) -> list[dict[str, Any]]:
         columns = ", ".join(f'CAST("{column}" AS VARCHAR)' for column in self.columns[table])
-        found = self.connection.execute(f'SELECT {columns} FROM "{self.dataset}"."{table}"')
-        return [dict(zip(self.columns[table], row)) for row in found.fetchall()]
+        found = self.engine.rows(f"SELECT {columns} FROM {self.engine.table(table)}")
+        return [dict(zip(self.columns[table], row)) for row in found]
 
     def _tree(self, table: str, row: dict[str, Any], root: dict[str, Any], below: dict) -> dict[str, Any]:
         tree = {key: self._value(table, key, value) for key, value in row.items() if key not in LINKS}
@@ -163,21 +157,21 @@ class Loaded:
         hints = self.schema["tables"].get(table, {}).get("columns", {}).get(column, {})
         if hints.get("x-valid-from") or hints.get("x-valid-to"):
             return self.instants.get(value, value)
-        if value is not None and self.columns[table][column] == "DOUBLE":
-            # dlt's way through SQL text takes the last bit of some: DuckDB reads 17 digits as a decimal first.
-            return f"{float(value):.15g}"
-        if value is None or self.columns[table][column] not in ("JSON", "VARCHAR"):
+        data_type = base_type(self.columns[table][column])
+        if value is not None and data_type in self.engine.double_types:
+            return f"{float(value):.{self.engine.double_digits}g}"
+        if value is None or data_type not in self.engine.json_types | self.engine.text_types:
             return value
         try:
             # In a column of text, too: there it is where text came first.
-            is_json = self.columns[table][column] == "JSON" or value.startswith(("{", "["))
+            is_json = data_type in self.engine.json_types or value.startswith(("{", "["))
             return {"json": json.loads(value)} if is_json else value
         except ValueError:
             return value
 
 
 def instant_of(load_id: str) -> str:
-    """The instant of a load as DuckDB writes it. dlt takes the id for a float, which has a digit more at times."""
+    """The instant of a load as the engines write it. dlt takes the id for a float, which has a digit more at times."""
     instant = datetime.fromtimestamp(float(load_id), timezone.utc)
     fraction = f".{instant.microsecond:06}".rstrip("0").rstrip(".")
     return f"{instant:%Y-%m-%d %H:%M:%S}{fraction}+00"

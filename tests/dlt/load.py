@@ -1,8 +1,8 @@
 """dlt runs a pipeline that is described as forebay's config files describe it, and prints what came of it as JSON.
 
-    load.py CONFIG.json DATABASE [--add RESOURCE FIELDS]
+    load.py CONFIG.json PLACE [--add RESOURCE FIELDS]
 
-CONFIG.json is forebay's TOML file as JSON; what only forebay knows is left out. --add gives each row of a resource
+PLACE is a DuckDB file or a URL of Postgres. CONFIG.json is forebay's TOML file as JSON; what only forebay knows is left out. --add gives each row of a resource
 fields that the API does not send (a JSON object). The pipeline's files are where DLT_DATA_DIR says.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import dlt
 from dlt.sources.rest_api import rest_api_source
+from engines import destination
 
 
 def dlts_part(config: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def dlts_part(config: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("database")
+    parser.add_argument("place")
     parser.add_argument("--add", nargs=2, metavar=("RESOURCE", "FIELDS"))
     args = parser.parse_args()
 
@@ -42,7 +43,7 @@ def main() -> None:
 
     pipeline = dlt.pipeline(
         names["name"],
-        destination=dlt.destinations.duckdb(args.database),
+        destination=destination(args.place),
         dataset_name=names["dataset"],
     )
     pipeline.run(source).raise_on_failed_jobs()

@@ -1,8 +1,8 @@
 """dlt takes a dataset up from the database alone and prints what it finds there as JSON.
 
-    read_back.py CONFIG.json DATABASE
+    read_back.py CONFIG.json PLACE
 
-CONFIG.json is forebay's config file as JSON, for the names in it. The pipeline's files are where DLT_DATA_DIR says.
+PLACE is a DuckDB file or a URL of Postgres. CONFIG.json is forebay's config file as JSON, for the names in it. The pipeline's files are where DLT_DATA_DIR says.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 import dlt
 from dlt.common.schema.utils import get_root_table
 from dlt.common.versioned_state import generate_state_version_hash
+from engines import destination
 
 
 def orphans(dataset: dlt.Dataset, schema: dlt.Schema) -> dict[str, int]:
@@ -32,13 +33,13 @@ def orphans(dataset: dlt.Dataset, schema: dlt.Schema) -> dict[str, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("database")
+    parser.add_argument("place")
     args = parser.parse_args()
 
     names = json.loads(args.config.read_text())["pipeline"]
     pipeline = dlt.pipeline(
         names["name"],
-        destination=dlt.destinations.duckdb(args.database),
+        destination=destination(args.place),
         dataset_name=names["dataset"],
     )
     pipeline.sync_destination()

@@ -12,7 +12,38 @@ use serde_json::{Value, json};
 
 use crate::mock::{Mock, MockConfig};
 use documents::Documents;
-use scene::{Scene, python};
+use scene::{Scene, Stage};
+
+/// Makes of each function a test per engine: `<function>::on_duckdb`, and so on. One that is not listed is never called,
+/// which the compiler tells.
+macro_rules! on_each_engine {
+    ($($check:ident),+ $(,)?) => {$(
+        mod $check {
+            #[test]
+            fn on_duckdb() {
+                super::Stage::on_duckdb().into_iter().for_each(super::$check);
+            }
+
+            #[test]
+            fn on_postgres() {
+                super::Stage::on_postgres().into_iter().for_each(super::$check);
+            }
+        }
+    )+};
+}
+
+on_each_engine! {
+    the_same_documents_become_the_same_tables,
+    every_value_goes_the_same_way_in_columns_of_every_type,
+    what_dlt_fails_on_is_kept,
+    random_documents_become_the_same_tables,
+    the_comparison_finds_nothing_in_two_loads_of_dlt,
+    the_comparison_finds_what_differs,
+    the_same_api_becomes_the_same_tables,
+    dlt_and_forebay_take_turns_on_one_database,
+    forebay_goes_on_from_what_dlt_began_and_dlt_from_there,
+    dlts_command_line_reads_what_forebay_wrote,
+}
 
 /// A config file that both read: dlt gets the part that it knows.
 fn config(pipeline: &str, base_url: &str, resources: &Value) -> Value {
@@ -60,44 +91,47 @@ fn incremental_by_creation() -> Value {
     })
 }
 
-#[test]
-fn the_same_documents_become_the_same_tables() {
-    let Some(python) = python() else { return };
-    documents::compare(python, documents::by_hand()).unwrap();
+fn the_same_documents_become_the_same_tables(stage: Stage) {
+    documents::compare(stage, &documents::by_hand(stage)).unwrap();
 }
 
-#[test]
-fn every_value_goes_the_same_way_in_columns_of_every_type() {
-    let Some(python) = python() else { return };
-    documents::compare(python, &matrix::cases()).unwrap();
+fn every_value_goes_the_same_way_in_columns_of_every_type(stage: Stage) {
+    documents::compare(stage, &documents::of_engine(matrix::cases(), stage)).unwrap();
 }
 
-#[test]
-fn what_dlt_fails_on_is_kept() {
-    let Some(python) = python() else { return };
-    better::check(python);
+fn what_dlt_fails_on_is_kept(stage: Stage) {
+    better::check(stage);
 }
 
-#[test]
-fn random_documents_become_the_same_tables() {
-    let Some(python) = python() else { return };
-    random::compare(python, random::setting("FOREBAY_TEST_DOCUMENTS").unwrap_or(600));
+fn random_documents_become_the_same_tables(stage: Stage) {
+    random::compare(stage, random::setting("FOREBAY_TEST_DOCUMENTS").unwrap_or(600));
 }
 
-#[test]
-fn the_comparison_finds_what_differs() {
-    let Some(python) = python() else { return };
-    let documents = Documents::serve(documents::by_hand());
-    let resources = documents::resources(documents::by_hand());
-    let scene = Scene::of(python, &config("documents", &documents.url(), &resources));
-    scene.forebay("before.duckdb").unwrap();
-    std::fs::copy(scene.path("before.duckdb"), scene.path("after.duckdb")).unwrap();
-    scene.compare("documents_data", "before.duckdb", "after.duckdb").unwrap();
+fn the_comparison_finds_nothing_in_two_loads_of_dlt(stage: Stage) {
+    let cases = documents::by_hand(stage);
+    let documents = Documents::serve(&cases);
+    let resources = documents::resources(&cases);
+    let scene = Scene::of(stage, &config("documents", &documents.url(), &resources));
+    for database in ["one", "other"] {
+        scene.script("load.py", &format!("home-of-{database}"), database, &[]).unwrap();
+    }
+    scene.compare("documents_data", "one", "other").unwrap();
+}
+
+fn the_comparison_finds_what_differs(stage: Stage) {
+    let cases = documents::by_hand(stage);
+    let documents = Documents::serve(&cases);
+    let resources = documents::resources(&cases);
+    let scene = Scene::of(stage, &config("documents", &documents.url(), &resources));
+    scene.forebay("before").unwrap();
+    scene.copy("before", "after");
+    scene.compare("documents_data", "before", "after").unwrap();
     documents.set_run(1);
-    scene.forebay("after.duckdb").unwrap();
-    let found = scene.compare("documents_data", "before.duckdb", "after.duckdb").unwrap_err().0;
+    scene.forebay("after").unwrap();
+    let found = scene.compare("documents_data", "before", "after").unwrap_err().0;
+    let bigint = if stage.engine() == "duckdb" { "BIGINT" } else { "bigint" };
     for difference in [
-        "late_columns.f: only forebay: 'BIGINT'",
+        format!("late_columns.f: only forebay: '{bigint}'").as_str(),
         r#"merge_plain: only dlt: {"_dlt_load_id": "load 1", "a": "y", "id": "2"}"#,
         "schema.tables.late_columns.columns.g__h: only forebay:",
         "schema.tables.merge_children__k: only forebay:",
@@ -142,9 +176,7 @@ fn whole_api() -> Value {
     json!([members, member, tables, records])
 }
 
-#[test]
-fn the_same_api_becomes_the_same_tables() {
-    let Some(python) = python() else { return };
+fn the_same_api_becomes_the_same_tables(stage: Stage) {
     let mock = Mock::start(MockConfig {
         late_field_from: Some(60),
         mixed_types: true,
@@ -155,19 +187,19 @@ fn the_same_api_becomes_the_same_tables() {
     incremental["endpoint"]["params"]["limit"] = json!(40);
     incremental["endpoint"]["incremental"] = incremental_by_creation();
     for resources in [whole_api(), json!([incremental])] {
-        let scene = Scene::of(python, &config("memberstack", &mock.url(), &resources));
+        let scene = Scene::of(stage, &config("memberstack", &mock.url(), &resources));
         for _run in ["first", "second"] {
-            scene.script("load.py", "dlt-home", "dlt.duckdb", &[]).unwrap();
-            scene.forebay("forebay.duckdb").unwrap();
+            scene.script("load.py", "dlt-home", "dlt", &[]).unwrap();
+            scene.forebay("forebay").unwrap();
             mock.create_member();
         }
-        scene.compare("memberstack_data", "dlt.duckdb", "forebay.duckdb").unwrap();
+        scene.compare("memberstack_data", "dlt", "forebay").unwrap();
     }
 }
 
 /// What `read_back.py` prints, with the checks that hold at any time.
 fn read_back(scene: &Scene, home: &str, mock: &Mock) -> Value {
-    let facts = scene.script("read_back.py", home, "shared.duckdb", &[]).unwrap();
+    let facts = scene.script("read_back.py", home, "shared", &[]).unwrap();
     assert_eq!(facts["first_run"], false, "{facts}");
     assert_eq!(facts["schemas"], json!(["memberstack"]));
     assert_eq!(facts["member_ids"], json!(mock.member_ids()), "every member once");
@@ -191,9 +223,7 @@ fn asked_from(mock: &Mock, seen: usize, count: usize) -> Value {
     requests.last().unwrap().param("createdAfter").into()
 }
 
-#[test]
-fn dlt_and_forebay_take_turns_on_one_file() {
-    let Some(python) = python() else { return };
+fn dlt_and_forebay_take_turns_on_one_database(stage: Stage) {
     let mock = Mock::start(MockConfig {
         created_after_param: Some("createdAfter".to_owned()),
         late_field_from: Some(233),
@@ -201,11 +231,11 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     });
     let mut resource = members("merge");
     resource["endpoint"]["incremental"] = incremental_by_creation();
-    let scene = Scene::of(python, &config("memberstack", &mock.url(), &json!([resource])));
+    let scene = Scene::of(stage, &config("memberstack", &mock.url(), &json!([resource])));
     let newest = || mock.members().last().unwrap()["createdAt"].clone();
 
-    // forebay first; dlt, which has never run, takes schema and state from the file.
-    scene.forebay("shared.duckdb").unwrap();
+    // forebay first; dlt, which has never run, takes schema and state from the database.
+    scene.forebay("shared").unwrap();
     let facts = read_back(&scene, "first-home", &mock);
     assert_eq!(*last_value(&facts), newest());
     for (column, dtype) in [
@@ -223,7 +253,7 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     (0..3).for_each(|_| mock.create_member());
     let added =
         r#"{"tier": "gold", "score": 1, "devices": [{"os": "linux"}, {"os": "plan9", "screens": [1, 2]}]}"#;
-    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &["--add", "members", added]).unwrap();
+    let loaded = scene.script("load.py", "dlt-home", "shared", &["--add", "members", added]).unwrap();
     assert_eq!(asked_from(&mock, seen, 1), start);
     assert_eq!(loaded["rows"]["members"], 3, "forebay's hash of the boundary row keeps it out: {loaded}");
     let facts = read_back(&scene, "second-home", &mock);
@@ -232,7 +262,7 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     // forebay goes on from dlt's state and schema, and adds a column.
     let (start, seen) = (newest(), mock.requests().len());
     (0..2).for_each(|_| mock.create_member());
-    scene.forebay("shared.duckdb").unwrap();
+    scene.forebay("shared").unwrap();
     assert_eq!(asked_from(&mock, seen, 1), start);
     let facts = read_back(&scene, "third-home", &mock);
     assert_eq!(*last_value(&facts), newest());
@@ -244,7 +274,7 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     mock.create_member();
     // A variant comes in on the way.
     let added = ["--add", "members", r#"{"score": "high"}"#];
-    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &added).unwrap();
+    let loaded = scene.script("load.py", "dlt-home", "shared", &added).unwrap();
     assert_eq!(asked_from(&mock, seen, 1), start);
     assert_eq!(loaded["rows"]["members"], 1, "{loaded}");
     let before = read_back(&scene, "dlt-home", &mock);
@@ -252,20 +282,18 @@ fn dlt_and_forebay_take_turns_on_one_file() {
     assert_eq!(before["dtypes"]["score__v_text"], "str", "{}", before["dtypes"]);
 
     // Nothing new: nothing is written.
-    scene.forebay("shared.duckdb").unwrap();
+    scene.forebay("shared").unwrap();
     assert_eq!(read_back(&scene, "dlt-home", &mock), before);
 
     // forebay goes on with dlt's variant in the schema, and a dlt that starts anew finds all of it.
     mock.create_member();
-    scene.forebay("shared.duckdb").unwrap();
+    scene.forebay("shared").unwrap();
     let facts = read_back(&scene, "fourth-home", &mock);
     assert_eq!(*last_value(&facts), newest());
     assert_eq!(facts["dtypes"], before["dtypes"]);
 }
 
-#[test]
-fn forebay_goes_on_from_what_dlt_began_and_dlt_from_there() {
-    let Some(python) = python() else { return };
+fn forebay_goes_on_from_what_dlt_began_and_dlt_from_there(stage: Stage) {
     let mock = Mock::start(MockConfig {
         created_after_param: Some("createdAfter".to_owned()),
         late_field_from: Some(43),
@@ -273,16 +301,16 @@ fn forebay_goes_on_from_what_dlt_began_and_dlt_from_there() {
     });
     let mut resource = members("merge");
     resource["endpoint"]["incremental"] = incremental_by_creation();
-    let scene = Scene::of(python, &config("memberstack", &mock.url(), &json!([resource])));
+    let scene = Scene::of(stage, &config("memberstack", &mock.url(), &json!([resource])));
     let newest = || mock.members().last().unwrap()["createdAt"].clone();
 
     let added = ["--add", "members", r#"{"score": 1, "devices": [{"os": "linux"}]}"#];
-    scene.script("load.py", "dlt-home", "shared.duckdb", &added).unwrap();
+    scene.script("load.py", "dlt-home", "shared", &added).unwrap();
 
     // A new column comes in by forebay, a variant and a column of a child table by dlt.
     let (start, seen) = (newest(), mock.requests().len());
     (0..4).for_each(|_| mock.create_member());
-    scene.forebay("shared.duckdb").unwrap();
+    scene.forebay("shared").unwrap();
     assert_eq!(asked_from(&mock, seen, 1), start);
     let facts = read_back(&scene, "first-home", &mock);
     assert_eq!(*last_value(&facts), newest());
@@ -291,7 +319,7 @@ fn forebay_goes_on_from_what_dlt_began_and_dlt_from_there() {
     let (start, seen) = (newest(), mock.requests().len());
     mock.create_member();
     let added = ["--add", "members", r#"{"score": "high", "devices": [{"screens": [1, 2]}]}"#];
-    let loaded = scene.script("load.py", "dlt-home", "shared.duckdb", &added).unwrap();
+    let loaded = scene.script("load.py", "dlt-home", "shared", &added).unwrap();
     assert_eq!(asked_from(&mock, seen, 1), start);
     assert_eq!(loaded["rows"]["members"], 1, "{loaded}");
     let facts = read_back(&scene, "second-home", &mock);
@@ -300,22 +328,18 @@ fn forebay_goes_on_from_what_dlt_began_and_dlt_from_there() {
     assert_eq!(facts["dtypes"]["score__v_text"], "str", "{}", facts["dtypes"]);
 }
 
-#[test]
-fn dlts_command_line_reads_what_forebay_wrote() {
-    let Some(python) = python() else { return };
+fn dlts_command_line_reads_what_forebay_wrote(stage: Stage) {
     let mock = Mock::start(MockConfig::unlimited(5));
-    let scene = Scene::of(python, &config("memberstack", &mock.url(), &json!([members("merge")])));
-    scene.forebay("shared.duckdb").unwrap();
+    let scene = Scene::of(stage, &config("memberstack", &mock.url(), &json!([members("merge")])));
+    scene.forebay("shared").unwrap();
     let dlt = |arguments: &[&str]| {
-        scene
-            .dlt("dlt-home", "shared.duckdb", &[&["pipeline", "memberstack_pipeline"], arguments].concat())
-            .unwrap()
+        scene.dlt("dlt-home", "shared", &[&["pipeline", "memberstack_pipeline"], arguments].concat()).unwrap()
     };
-    dlt(&["sync", "--destination", "duckdb", "--dataset-name", "memberstack_data"]);
+    dlt(&["sync", "--destination", stage.engine(), "--dataset-name", "memberstack_data"]);
     let info = dlt(&["info"]);
     assert!(info.contains("memberstack_data") && info.contains("members with 3 table(s)"), "{info}");
     let schema = dlt(&["schema", "--format", "yaml"]);
     // dlt's line about what follows comes first, and an empty one last.
     let document = schema.find("version: ").map(|start| &schema[start..]);
-    assert_eq!(document, Some(format!("{}\n", scene.schema("shared.duckdb", "yaml")).as_str()));
+    assert_eq!(document, Some(format!("{}\n", scene.schema("shared", "yaml")).as_str()));
 }

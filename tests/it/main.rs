@@ -8,6 +8,8 @@
 
 #[path = "../mock/mod.rs"]
 mod mock;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 
 mod cli;
 mod contract;
@@ -19,6 +21,7 @@ mod kill;
 mod lock;
 mod machine;
 mod mock_behaviour;
+mod postgres_server;
 mod quota;
 mod recovery;
 mod scene;

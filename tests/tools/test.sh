@@ -1,12 +1,15 @@
 #!/bin/sh
-# test.sh [ARGUMENT]…: all tests, or `cargo test ARGUMENT…`, with what the tests compare with: Python with dlt, and
-# Memberstack's own client. Where one cannot be had, the tests that need it are told to do without, which is said here
-# and by them; run in any other way they fail instead.
+# test.sh [ARGUMENT]…: all tests, or `cargo test ARGUMENT…`, with what the tests need besides: Python with dlt, the
+# programs of Postgres, and Memberstack's own client. Where one cannot be had, the tests that need it are told to do
+# without, which is said here and by them; run in any other way they fail instead.
+#
+# FOREBAY_TEST_POSTGRES_URL, a superuser's, has tests of Postgres run on that server; those that kill their server or
+# are about who gets in start one of their own all the same.
 set -eu
 
 tools=$(cd "$(dirname "$0")" && pwd)
 sdk=$(dirname "$tools")/sdk
-unset FOREBAY_TEST_PYTHON FOREBAY_TEST_WITHOUT_PYTHON FOREBAY_TEST_WITHOUT_NPM
+unset FOREBAY_TEST_PYTHON FOREBAY_TEST_WITHOUT_PYTHON FOREBAY_TEST_WITHOUT_NPM FOREBAY_TEST_WITHOUT_POSTGRES
 
 if FOREBAY_TEST_PYTHON=$("$tools/venv.sh"); then
     export FOREBAY_TEST_PYTHON
@@ -14,6 +17,18 @@ else
     unset FOREBAY_TEST_PYTHON
     export FOREBAY_TEST_WITHOUT_PYTHON=1
     echo 'NOT TESTED: that dlt and forebay go on from each other and make the same tables (needs python3 with venv)' >&2
+fi
+
+if FOREBAY_TEST_POSTGRES_BIN=$("$tools/postgres.sh"); then
+    export FOREBAY_TEST_POSTGRES_BIN
+else
+    unset FOREBAY_TEST_POSTGRES_BIN
+    export FOREBAY_TEST_WITHOUT_POSTGRES=1
+    if [ -n "${FOREBAY_TEST_POSTGRES_URL:-}" ]; then
+        echo 'NOT TESTED: a Postgres that is killed, and who gets into one (needs the programs of Postgres)' >&2
+    else
+        echo 'NOT TESTED: that forebay loads into Postgres (needs its programs, or FOREBAY_TEST_POSTGRES_URL)' >&2
+    fi
 fi
 
 # Installed here rather than by the test, so that a registry out of reach is told from a client that fails.

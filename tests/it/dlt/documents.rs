@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use axum::Router;
@@ -15,16 +14,25 @@ use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::scene::{Failure, Scene};
+use super::scene::{Failure, Scene, Stage};
 
 /// One table and what is loaded into it.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
     pub(super) name: String,
     pub(super) write_disposition: Value,
+    /// The only engine that it is for, by dlt's name.
+    pub(super) engine: Option<String>,
     /// Further settings of the resource.
     pub(super) settings: Vec<(String, Value)>,
     pub(super) runs: Vec<Pages>,
+}
+
+impl Case {
+    /// Whether it is for the engine of a stage.
+    pub(super) fn is_for(&self, stage: Stage) -> bool {
+        self.engine.as_ref().is_none_or(|engine| engine == stage.engine())
+    }
 }
 
 /// Per page, its rows as JSON text.
@@ -38,6 +46,9 @@ impl fmt::Display for Case {
             Value::String(word) => write!(f, "{word}")?,
             settings => write!(f, "{settings}")?,
         }
+        if let Some(engine) = &self.engine {
+            write!(f, " engine={engine}")?;
+        }
         for (name, value) in &self.settings {
             write!(f, " {name}={value}")?;
         }
@@ -49,10 +60,15 @@ impl fmt::Display for Case {
     }
 }
 
-/// The cases of `tests/dlt/documents.txt`.
-pub(super) fn by_hand() -> &'static [Case] {
-    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
-    CASES.get_or_init(|| parse(include_str!("../../dlt/documents.txt")))
+/// The cases of `tests/dlt/documents.txt` for the engine of a stage.
+pub(super) fn by_hand(stage: Stage) -> Vec<Case> {
+    of_engine(parse(include_str!("../../dlt/documents.txt")), stage)
+}
+
+/// The cases for the engine of a stage.
+pub(super) fn of_engine(mut cases: Vec<Case>, stage: Stage) -> Vec<Case> {
+    cases.retain(|case| case.is_for(stage));
+    cases
 }
 
 /// Reads lines as those of `tests/dlt/documents.txt`.
@@ -67,12 +83,17 @@ pub(super) fn parse(text: &str) -> Vec<Case> {
             Err(error) => panic!("{error} in `{line}`"),
         };
         match head.split_whitespace().collect::<Vec<_>>()[..] {
-            [name, write_disposition, ref settings @ ..] => cases.push(Case {
-                name: name.to_owned(),
-                write_disposition: json_or(write_disposition, |word| json!(word)),
-                settings: settings.iter().map(|setting| parse_setting(setting)).collect(),
-                runs: vec![vec![page]],
-            }),
+            [name, write_disposition, ref settings @ ..] => {
+                let engine = settings.iter().find_map(|setting| setting.strip_prefix("engine="));
+                let others = settings.iter().filter(|setting| !setting.starts_with("engine="));
+                cases.push(Case {
+                    name: name.to_owned(),
+                    write_disposition: json_or(write_disposition, |word| json!(word)),
+                    engine: engine.map(str::to_owned),
+                    settings: others.map(|setting| parse_setting(setting)).collect(),
+                    runs: vec![vec![page]],
+                });
+            }
             [] => cases.last_mut().expect("a case comes before its later runs").runs.push(vec![page]),
             _ => panic!("neither a name and a write disposition nor an indented line: `{line}`"),
         }
@@ -126,17 +147,17 @@ pub(super) fn of_run(cases: &[Case], run: usize) -> Vec<Case> {
 ///
 /// # Errors
 /// One of them fails, or there is a difference.
-pub(super) fn compare(python: &'static Path, cases: &[Case]) -> Result<(), Failure> {
+pub(super) fn compare(stage: Stage, cases: &[Case]) -> Result<(), Failure> {
     let documents = Documents::serve(cases);
-    let scene = Scene::new(python);
+    let scene = Scene::new(stage);
     for run in 0..run_count(cases) {
         documents.set_run(run);
         let resources = resources(&of_run(cases, run));
         scene.configure(&super::config("documents", &documents.url(), &resources));
-        scene.script("load.py", "dlt-home", "dlt.duckdb", &[])?;
-        scene.forebay("forebay.duckdb")?;
+        scene.script("load.py", "dlt-home", "dlt", &[])?;
+        scene.forebay("forebay")?;
     }
-    scene.compare("documents_data", "dlt.duckdb", "forebay.duckdb")
+    scene.compare("documents_data", "dlt", "forebay")
 }
 
 /// Serves the documents of one run at `/<case>`, on a loopback port; dropping it closes that.

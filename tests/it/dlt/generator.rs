@@ -149,7 +149,7 @@ impl Generator {
         if has_key {
             self.repeat(&mut runs);
         }
-        Case { name, write_disposition, settings, runs }
+        Case { name, write_disposition, engine: None, settings, runs }
     }
 
     /// Puts some rows of a run into the one after it, too, in the place of others: no key comes twice in a run.

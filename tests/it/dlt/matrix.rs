@@ -43,7 +43,10 @@ pub(super) fn cases() -> Vec<Case> {
     for (at, (data_type, settings)) in HINTED.into_iter().enumerate() {
         let mut column: Value = serde_json::from_str(settings).unwrap();
         column["data_type"] = json!(data_type);
-        cases.push(case(format!("hinted_{at}_{data_type}"), Some(column), rows.clone()));
+        let mut case = case(format!("hinted_{at}_{data_type}"), Some(column), rows.clone());
+        // Elsewhere dlt hands numbers over as they are, for a column that takes JSON alone.
+        case.engine = (data_type == "json").then(|| "duckdb".to_owned());
+        cases.push(case);
     }
     cases
 }
@@ -61,5 +64,11 @@ fn long_names() -> Vec<String> {
 fn case(name: String, column: Option<Value>, rows: Vec<String>) -> Case {
     let settings = column.map(|column| ("columns".to_owned(), json!({ "a": column })));
     let write_disposition = json!("append");
-    Case { name, write_disposition, settings: settings.into_iter().collect(), runs: vec![vec![rows]] }
+    Case {
+        name,
+        write_disposition,
+        engine: None,
+        settings: settings.into_iter().collect(),
+        runs: vec![vec![rows]],
+    }
 }

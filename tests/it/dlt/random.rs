@@ -1,11 +1,10 @@
 //! Random documents in batches, and the smallest of those that make a difference.
 
 use std::io::Write;
-use std::path::Path;
 
 use super::documents::{self, Case};
 use super::generator::Generator;
-use super::scene::Failure;
+use super::scene::{Failure, Stage};
 
 /// Rows that share a database: beginning one takes seconds.
 const BATCH_ROWS: u64 = 2000;
@@ -20,7 +19,7 @@ pub(super) fn setting(name: &str) -> Option<u64> {
 }
 
 /// Compares `count` random rows, or some more, in batches; panics with the smallest case that it finds.
-pub(super) fn compare(python: &'static Path, count: u64) {
+pub(super) fn compare(stage: Stage, count: u64) {
     let seed = setting("FOREBAY_TEST_SEED").unwrap_or_else(|| fastrand::u64(..));
     // Not `eprintln!`, which is not shown of a test that passes.
     let say = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
@@ -35,14 +34,14 @@ pub(super) fn compare(python: &'static Path, count: u64) {
             tables += 1;
             batch.push(case);
         }
-        if let Err(failure) = compare_beside_others(python, &batch) {
+        if let Err(failure) = compare_beside_others(stage, &batch) {
             // Looking takes minutes, in which the test may be stopped.
             let first: Vec<_> = failure.0.lines().take(FIRST_LINES).collect();
             say(&format!(
                 "seed {seed}: a difference, now looking for the smallest case of it\n{}",
                 first.join("\n")
             ));
-            let (cases, failure) = shrink(python, batch, failure);
+            let (cases, failure) = shrink(stage, batch, failure);
             let cases: String = cases.iter().map(Case::to_string).collect();
             panic!("FOREBAY_TEST_SEED={seed}:\n{}\n{cases}", failure.0);
         }
@@ -51,14 +50,14 @@ pub(super) fn compare(python: &'static Path, count: u64) {
 }
 
 /// Compares the cases beside one that has a row in each run: a first run without rows leaves no load in forebay.
-fn compare_beside_others(python: &'static Path, cases: &[Case]) -> Result<(), Failure> {
+fn compare_beside_others(stage: Stage, cases: &[Case]) -> Result<(), Failure> {
     let others = documents::parse("others append [1]\n    [2]\n    [3]");
-    documents::compare(python, &[cases, &others].concat())
+    documents::compare(stage, &[cases, &others].concat())
 }
 
 /// Halves the cases, then the rows of the one that is left, as long as there is a half that fails.
-fn shrink(python: &'static Path, mut cases: Vec<Case>, mut failure: Failure) -> (Vec<Case>, Failure) {
-    let fails = |half: Vec<Case>| Some((compare_beside_others(python, &half).err()?, half));
+fn shrink(stage: Stage, mut cases: Vec<Case>, mut failure: Failure) -> (Vec<Case>, Failure) {
+    let fails = |half: Vec<Case>| Some((compare_beside_others(stage, &half).err()?, half));
     while let Some((found, half)) = halves(&cases).into_iter().find_map(fails) {
         (failure, cases) = (found, half);
     }

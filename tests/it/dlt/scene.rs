@@ -1,5 +1,8 @@
-//! A directory with a config that forebay and dlt both run, each in a clean environment.
+//! A directory with a config that forebay and dlt both run, each in a clean environment, and the databases that they
+//! load into.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,10 +13,12 @@ use std::{fmt, fs};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::postgres::{self, Database, Server};
+
 /// The Python that has dlt, or `None` where `tests/tools/test.sh` found that there cannot be one, and said so.
 ///
 /// Anywhere else a missing Python ends the test with what `tests/tools/venv.sh` has to say about it.
-pub(super) fn python() -> Option<&'static Path> {
+fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON.get_or_init(find_python).as_deref()
 }
@@ -34,19 +39,55 @@ fn find_python() -> Option<PathBuf> {
     Some(String::from_utf8(output.stdout).unwrap().trim().into())
 }
 
-pub(super) struct Scene {
+/// What scenes of a test have in common: the Python that has dlt, and the engine that both programs load into.
+#[derive(Clone, Copy)]
+pub(super) struct Stage {
     python: &'static Path,
+    engine: Engine,
+}
+
+/// A kind of database.
+#[derive(Clone, Copy)]
+enum Engine {
+    DuckDb,
+    Postgres(&'static Server),
+}
+
+impl Stage {
+    /// `None` where there is no Python, which has been said then.
+    pub(super) fn on_duckdb() -> Option<Self> {
+        Some(Self { python: python()?, engine: Engine::DuckDb })
+    }
+
+    /// `None` where there is no Python or no server, which has been said then.
+    pub(super) fn on_postgres() -> Option<Self> {
+        Some(Self { python: python()?, engine: Engine::Postgres(postgres::server()?) })
+    }
+
+    /// dlt's name of the engine.
+    pub(super) fn engine(self) -> &'static str {
+        match self.engine {
+            Engine::DuckDb => "duckdb",
+            Engine::Postgres(_) => "postgres",
+        }
+    }
+}
+
+pub(super) struct Scene {
+    stage: Stage,
     directory: TempDir,
+    /// Databases of a server, by the scene's names for them.
+    databases: RefCell<BTreeMap<String, Database>>,
 }
 
 impl Scene {
-    pub(super) fn new(python: &'static Path) -> Self {
-        Self { python, directory: TempDir::new().unwrap() }
+    pub(super) fn new(stage: Stage) -> Self {
+        Self { stage, directory: TempDir::new().unwrap(), databases: RefCell::default() }
     }
 
     /// A scene with its one config.
-    pub(super) fn of(python: &'static Path, config: &Value) -> Self {
-        let scene = Self::new(python);
+    pub(super) fn of(stage: Stage, config: &Value) -> Self {
+        let scene = Self::new(stage);
         scene.configure(config);
         scene
     }
@@ -62,24 +103,53 @@ impl Scene {
         self.directory.path().join(name)
     }
 
+    /// Where a database of the scene is, in the words of the scripts: a file, or a URL. It is made at first use.
+    pub(super) fn place(&self, database: &str) -> String {
+        match self.stage.engine {
+            Engine::DuckDb => format!("{database}.duckdb"),
+            Engine::Postgres(server) => {
+                let mut databases = self.databases.borrow_mut();
+                let create = || server.create_database();
+                databases.entry(database.to_owned()).or_insert_with(create).url().to_owned()
+            }
+        }
+    }
+
+    /// Makes a copy of a database.
+    pub(super) fn copy(&self, original: &str, copy: &str) {
+        match self.stage.engine {
+            Engine::DuckDb => {
+                fs::copy(self.path(&self.place(original)), self.path(&self.place(copy))).unwrap();
+            }
+            Engine::Postgres(server) => {
+                let mut databases = self.databases.borrow_mut();
+                let made = server.copy_database(&databases[original]);
+                databases.insert(copy.to_owned(), made);
+            }
+        }
+    }
+
+    /// The same in forebay's words.
+    fn destination(&self, database: &str) -> String {
+        let place = self.place(database);
+        match self.stage.engine {
+            Engine::DuckDb => format!("duckdb:{place}"),
+            Engine::Postgres(_) => place,
+        }
+    }
+
     /// `forebay run` into a database; what it says at the end.
     pub(super) fn forebay(&self, database: &str) -> Result<String, Failure> {
         let mut command = self.command(env!("CARGO_BIN_EXE_forebay"));
-        command.args(["run", "--quiet", "--destination", &format!("duckdb:{database}"), "forebay.toml"]);
+        command.args(["run", "--quiet", "--destination", &self.destination(database), "forebay.toml"]);
         output(&mut command)
     }
 
     /// What `forebay schema` prints of a database.
     pub(super) fn schema(&self, database: &str, format: &str) -> String {
         let mut command = self.command(env!("CARGO_BIN_EXE_forebay"));
-        command.args([
-            "schema",
-            "--format",
-            format,
-            "--destination",
-            &format!("duckdb:{database}"),
-            "forebay.toml",
-        ]);
+        let destination = self.destination(database);
+        command.args(["schema", "--format", format, "--destination", &destination, "forebay.toml"]);
         output(&mut command).unwrap_or_else(|failure| panic!("{failure:?}"))
     }
 
@@ -93,26 +163,33 @@ impl Scene {
         arguments: &[&str],
     ) -> Result<Value, Failure> {
         let mut command = self.python(script, home);
-        let printed = output(command.args(["config.json", database]).args(arguments))?;
+        let printed = output(command.args(["config.json", &self.place(database)]).args(arguments))?;
         Ok(serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{script}: {error}: {printed}")))
     }
 
-    /// All differences of what the files hold, as an error; the first one is dlt's.
+    /// All differences of what the databases hold, as an error; the first one is dlt's.
     pub(super) fn compare(&self, dataset: &str, dlts: &str, forebays: &str) -> Result<(), Failure> {
         let mut command = self.python("compare.py", "unused");
-        output(command.args([dataset, dlts, forebays])).map(drop)
+        output(command.args([dataset, &self.place(dlts), &self.place(forebays)])).map(drop)
     }
 
     /// dlt's own command line.
     pub(super) fn dlt(&self, home: &str, database: &str, arguments: &[&str]) -> Result<String, Failure> {
-        let mut command = self.command(self.python.with_file_name("dlt"));
-        let credentials = format!("duckdb:///{}", self.path(database).display());
-        command.env("DLT_DATA_DIR", self.path(home)).env("DESTINATION__DUCKDB__CREDENTIALS", credentials);
+        let mut command = self.command(self.stage.python.with_file_name("dlt"));
+        let place = self.place(database);
+        match self.stage.engine {
+            Engine::DuckDb => command.env(
+                "DESTINATION__DUCKDB__CREDENTIALS",
+                format!("duckdb:///{}", self.path(&place).display()),
+            ),
+            Engine::Postgres(_) => command.env("DESTINATION__POSTGRES__CREDENTIALS", place),
+        };
+        command.env("DLT_DATA_DIR", self.path(home));
         output(command.arg("--yes").args(arguments))
     }
 
     fn python(&self, script: &str, home: &str) -> Command {
-        let mut command = self.command(self.python);
+        let mut command = self.command(self.stage.python);
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dlt").join(script));
         command.env("DLT_DATA_DIR", self.path(home));
         command

@@ -1,6 +1,8 @@
 //! Sessions with a real server.
 
+mod conformance;
 mod copy;
+mod crash;
 mod locks;
 mod migrations;
 mod refusals;
@@ -11,9 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::super::DestinationError;
+use super::super::sql::{Param, Row};
 use super::connection::Session;
 use super::options::Options;
-use super::super::sql::{Param, Row};
 use crate::config::{PostgresPlan, Secret, parse_postgres_url};
 
 /// Longer than any test waits for a lock that it gets.
