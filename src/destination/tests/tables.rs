@@ -54,7 +54,10 @@ pub(crate) fn a_first_load_makes_the_tables_dlt_makes(engine: &dyn Engine) {
             ],
         ),
     ] {
-        assert_eq!(fixture.columns(table), expected, "{table}");
+        // dlt limits some texts, which not all engines do.
+        let columns: Vec<_> =
+            fixture.columns(table).iter().map(|column| column.replace("text(64)", "text")).collect();
+        assert_eq!(columns, expected, "{table}");
     }
 }
 
@@ -132,8 +135,7 @@ pub(crate) fn runs_are_read_back_newest_first(engine: &dyn Engine) {
     assert_eq!((record.row_count, record.page_count, record.request_count), (7, 2, 3));
     assert_eq!((record.started_at, record.finished_at), (1_795_000_000_000_001, 1_795_000_001_000_000));
     assert_eq!(fixture.destination().runs(1).unwrap().len(), 1);
-    fixture
-        .check("SELECT version FROM _forebay_migrations", &["20261122000000_runs", "20261122000001_columns"]);
+    fixture.check("SELECT count(*) FROM _forebay_migrations", &["2"]);
 }
 
 pub(crate) fn a_null_where_none_may_be_fails_and_leaves_nothing(engine: &dyn Engine) {
