@@ -211,7 +211,7 @@ pub(crate) fn texts_come_through(engine: &dyn Engine) {
     let values: ArrayRef = Arc::new(values);
     let found = round_trip(engine, plain(DataType::Text), &values, "x");
     for ((_, expected), found) in texts.iter().zip(found) {
-        assert!(found == *expected, "{:.80} is not {expected:.80}", found);
+        assert!(found == *expected, "{found:.80} is not {expected:.80}");
     }
 }
 
