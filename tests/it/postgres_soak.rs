@@ -279,7 +279,6 @@ fn load(workspace: &Workspace) -> ControlFlow<String> {
 
 /// `FOREBAY_TEST_MINUTES` minutes of it, or a few loads.
 #[test]
-#[expect(clippy::print_stderr, reason = "the figures")]
 fn many_pipelines_load_into_one_dataset() {
     let Some(server) = Server::start_own(Access::Trust) else { return };
     let database = server.create_database();
