@@ -34,8 +34,8 @@ test: ## All tests
 test-postgres-versions: ## All tests that have to do with Postgres, on each major version (VERSIONS="13 18" for some)
 	@tests/tools/test-postgres-versions.sh $(VERSIONS)
 
-oracle: ## Random documents, the same for dlt and forebay (N=100000 for more, SEED=1 for these again)
-	FOREBAY_TEST_DOCUMENTS=$(N) FOREBAY_TEST_SEED=$(SEED) $(CARGO) test --test it dlt::random -- --nocapture
+oracle: ## New random documents, the same for dlt and forebay (N=100000 for more, SEED=1 for those of that seed)
+	FOREBAY_TEST_DOCUMENTS=$(N) FOREBAY_TEST_SEED=$(or $(SEED),random) $(CARGO) test --test it dlt::random -- --nocapture
 
 test-kill: ## Kill runs at the real quota of 25/s and let the next ones go on
 	$(CARGO) test --test it kill -- --ignored

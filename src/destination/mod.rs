@@ -9,6 +9,9 @@ mod failpoint;
 pub mod postgres;
 mod sql;
 mod strategy;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
 
 use std::time::Duration;
 

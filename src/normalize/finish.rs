@@ -4,7 +4,7 @@ use super::error::NormalizeError;
 use super::store::Store;
 use super::table::System;
 use super::{Normalized, Origin, TableRows};
-use crate::schema::Table;
+use crate::schema::{MergeStrategy, Table};
 
 impl Store {
     /// Writes what is left.
@@ -20,6 +20,10 @@ impl Store {
                 self.write_batch(table)?;
             }
             if self.tables[table].rows_written == 0 {
+                if self.lost_all_versions(table) {
+                    let table = self.tables[table].name.clone();
+                    tables.push(TableRows { table, row_count: 0, files: Vec::new() });
+                }
                 continue;
             }
             if self.options.null_columns {
@@ -35,6 +39,15 @@ impl Store {
         self.add_marks();
         let origins = self.origins();
         Ok(Normalized { schema: self.schema, tables, retyped: self.retypes.changed, origins })
+    }
+
+    /// Whether there came rows for a table with versions and its contract let none in. A row that it does not let in is
+    /// retired beside others, and so it is without them, as in dlt.
+    fn lost_all_versions(&self, table: usize) -> bool {
+        let builder = &self.tables[table];
+        let listed = self.schema.tables.get(&builder.name).filter(|listed| listed.has_seen_data());
+        let has_versions = listed.is_some_and(|listed| listed.merge_strategy() == Some(MergeStrategy::Scd2));
+        has_versions && builder.parent.is_none() && builder.discarded > 0
     }
 
     /// Lists tables that got no rows: those that resources say something of, as dlt does, and if asked for those of

@@ -39,7 +39,7 @@ use row::Rows;
 pub struct Normalized {
     /// The schema with every change the rows needed, not bumped yet.
     pub schema: Schema,
-    /// Tables that got rows, parents before children.
+    /// Tables that got rows, parents before children; of tables with versions also those whose rows were all let go.
     pub tables: Vec<TableRows>,
     /// Columns that an earlier load made with another type than they have in [`Normalized::schema`] now.
     pub retyped: Vec<Retype>,

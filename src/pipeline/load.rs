@@ -213,7 +213,7 @@ impl Attempt {
     /// Whether a load would write nothing but its own traces. A pipeline's first state alone is no news.
     fn has_nothing_new(&self, tables: &Tables, committed: &Committed) -> bool {
         let state = committed.state.as_ref();
-        tables.normalized.tables.iter().all(|table| table.row_count == 0)
+        tables.normalized.tables.is_empty()
             && !creates_tables(&tables.normalized.schema, committed.schema.as_ref())
             && self.emptied(tables).is_empty()
             && !self.may_delete(tables)

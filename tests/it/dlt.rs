@@ -7,6 +7,7 @@ mod generator;
 mod matrix;
 mod random;
 mod scene;
+mod shrink;
 
 use serde_json::{Value, json};
 

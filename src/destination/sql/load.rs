@@ -71,6 +71,7 @@ fn write(
         ChainLoad { database, chain, existing: &existing, columns: &columns, load_id: package.load_id }
             .run(receipt)?;
     }
+    ddl::make_unique(database, &changes)?;
     ledger::write(database, package, newest.as_ref())?;
     runs::write(database, package.load_id, package.pipeline, package.runs)?;
     Ok(true)

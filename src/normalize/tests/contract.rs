@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::schema::ContractMode::{self, DiscardRow, DiscardValue, Evolve, Freeze};
-use crate::schema::{Contract, ContractEntity};
+use crate::schema::{Contract, ContractEntity, MergeStrategy};
 
 fn only(entity: ContractEntity, mode: ContractMode) -> Contract {
     let for_entity = |other| (entity == other).then_some(mode);
@@ -231,4 +231,25 @@ fn values_that_are_kept_apart_do_not_break_a_contract() {
         let lost = "1 value was lost: two fields of a row become column `foo_bar` of table `t`, and the later one counts";
         assert_eq!(lines, ["t: foo_bar=2", lost]);
     }
+}
+
+#[test]
+fn a_table_with_versions_is_loaded_without_rows_if_all_are_let_go() {
+    let check = |strategy, rows: &[&str], expected: &[(&str, u64)]| {
+        let root = |contract| {
+            let mut root = bound(contract);
+            root.hints.disposition =
+                Some(Disposition::Merge { strategy: Some(strategy), history: History::default() });
+            root
+        };
+        let (before, _) = normalize_onto(Schema::new("s"), root(Contract::All(Evolve)), &[r#"{"id": 1}"#]);
+        let contract = only(ContractEntity::Columns, DiscardRow);
+        let (normalized, _) = normalize_onto(before.schema, root(contract), rows);
+        let loaded = normalized.tables.iter().map(|rows| (rows.table.as_str(), rows.row_count));
+        assert_eq!(loaded.collect::<Vec<_>>(), expected, "{strategy:?} {rows:?}");
+    };
+    check(MergeStrategy::Scd2, &[r#"{"x": 1}"#], &[("t", 0)]);
+    check(MergeStrategy::Scd2, &[r#"{"x": 1}"#, r#"{"id": 2}"#], &[("t", 1)]);
+    check(MergeStrategy::Scd2, &[], &[]);
+    check(MergeStrategy::DeleteInsert, &[r#"{"x": 1}"#], &[]);
 }

@@ -294,7 +294,8 @@ impl Generator {
             (6, Texts::Words) => self.pick(HUGE).to_owned(),
             (8, Texts::Words) => self.any_float(),
             _ if self.rng.bool() => self.pick(FLOATS).to_owned(),
-            _ => (f64::from(self.rng.i32(1..)) / 1000.0).to_string(),
+            // With a point in it at any rate: without one it would be an integer.
+            _ => format!("{:?}", f64::from(self.rng.i32(1..)) / 1000.0),
         }
     }
 
@@ -352,6 +353,8 @@ impl Generator {
         // dlt fails on zones of a day or more, and where the zone leads out of the years 1 to 9999.
         let zone = text.rfind(['+', '-']).map_or("", |at| &text[at + 1..]);
         let is_wide = zone.get(..2).is_some_and(|hours| hours >= "23");
-        if is_wide || text.starts_with(['0', '9']) { "soon".to_owned() } else { text }
+        // In a column of dates it takes ten digits for a day and two more, not for seconds.
+        let is_ten_digits = text.len() == 10 && text.parse::<u64>().is_ok();
+        if is_wide || is_ten_digits || text.starts_with(['0', '9']) { "soon".to_owned() } else { text }
     }
 }

@@ -1,6 +1,8 @@
 //! Sessions with a real server.
 
+mod conformance;
 mod copy;
+mod crash;
 mod locks;
 mod migrations;
 mod refusals;
