@@ -14,9 +14,9 @@ fn values_go_in_and_come_out() {
                FROM t WHERE b = $1";
     let found = rows(&session, sql, &values[1..2]);
     let [row] = found.as_slice() else { panic!("{found:?}") };
-    let all: Vec<_> = (0..10).map(|index| row.text(index)).collect();
+    let all: Vec<_> = (0..9).map(|index| row.text(index).unwrap()).collect();
     let expected =
-        ["ä'\"$1", &i64::MIN.to_string(), "2025-12-31 22:00:00+00", "0", "7", "8", "9", "ä'\"$1", "n", ""];
+        ["ä'\"$1", &i64::MIN.to_string(), "2025-12-31 22:00:00+00", "0", "7", "8", "9", "ä'\"$1", "n"];
     assert_eq!(all, expected);
     assert_eq!((row.int(1).unwrap(), row.maybe_text(9).unwrap()), (i64::MIN, None));
     // Plans are not kept: the table may be another one the next time.
