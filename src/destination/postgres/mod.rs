@@ -36,13 +36,21 @@ use super::{
     StoredRun,
 };
 use crate::config::PostgresPlan;
-use crate::schema::Column;
+use crate::schema::{Capabilities, Column};
 
 /// How long a run waits for a server that starts, is full or does not answer.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest identifier of a server as it is built everywhere, in bytes.
-const MAX_IDENTIFIER_LENGTH: usize = 63;
+/// What servers can hold, as they are built everywhere and as dlt makes its tables there.
+static CAPABILITIES: Capabilities = Capabilities {
+    max_identifier_length: 63,
+    max_text_limit: Some(10_485_760),
+    has_unique_ids: true,
+    min_integer_bits: 16,
+    max_decimal_digits: 1_000,
+    // 2^256 has 78 digits.
+    wei_digits: (156, 78),
+};
 
 /// How often something is tried that another transaction was in the way of, or whose connection broke. Of loads that
 /// meet, at least one gets through each time.
@@ -187,8 +195,8 @@ impl Destination for Postgres {
         "dlt.destinations.postgres"
     }
 
-    fn max_identifier_length(&self) -> usize {
-        MAX_IDENTIFIER_LENGTH
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
     }
 
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError> {
