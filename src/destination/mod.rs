@@ -16,7 +16,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::normalize::Normalized;
-use crate::schema::{Column, DeleteMode, Schema};
+use crate::schema::{Capabilities, Column, DeleteMode, Schema};
 use crate::state::{LoadId, PipelineState};
 
 pub use answers::{ColumnOrigin, QueryResult, StoredRun};
@@ -148,8 +148,8 @@ pub trait Destination: Send {
     /// dlt's name of the kind, for the state document: `dlt.destinations.duckdb`.
     fn dlt_type(&self) -> &'static str;
 
-    /// Longest identifier, in bytes.
-    fn max_identifier_length(&self) -> usize;
+    /// What it can hold.
+    fn capabilities(&self) -> &'static Capabilities;
 
     /// Reads the newest schema of `source` and state of `pipeline`. A dataset that is not there yet is empty,
     /// and is not created by this. A state counts only if its load is in `_dlt_loads` with status 0, as in dlt.

@@ -102,7 +102,7 @@ async fn work(
         None => store.create(start::manifest(run, selected, &committed))?,
     };
     let client = run.client()?;
-    let ahead = Ahead::start(run.plan, &package, &committed, run.destination.max_identifier_length());
+    let ahead = Ahead::start(run.plan, &package, &committed, run.destination.capabilities());
     let extraction = Extraction {
         plan: run.plan,
         client: &client,

@@ -196,9 +196,10 @@ impl Database for OpenDataset {
         migrate::is_current(&self.session, &self.dataset)
     }
 
-    /// Loads of one source come one after the other: each of them looks at the schema that is there first.
+    /// Loads of one source come one after the other: each of them looks at the schema that is there first. What others
+    /// committed before it got a lock, it has to see, whatever isolation somebody made the default.
     fn begin(&self, package: &LoadPackage<'_>) -> Result<(), DestinationError> {
-        self.execute_batch(&"begin a transaction", "BEGIN")?;
+        self.execute_batch(&"begin a transaction", "BEGIN ISOLATION LEVEL READ COMMITTED")?;
         lock::lock_source(&self.session, &self.dataset, &package.rows.schema.name)
     }
 
@@ -212,6 +213,7 @@ impl Database for OpenDataset {
         for alike in tables.chunk_by(|one, next| one.1 == next.1) {
             let names: Vec<_> = alike.iter().map(|(table, _)| self.table(table)).collect();
             let mode = match alike[0].1 {
+                TableLock::Appends => "ROW EXCLUSIVE",
                 // Readers go on.
                 TableLock::Rows => "SHARE ROW EXCLUSIVE",
                 TableLock::Columns => "ACCESS EXCLUSIVE",

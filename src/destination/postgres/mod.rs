@@ -36,17 +36,28 @@ use super::{
     StoredRun,
 };
 use crate::config::PostgresPlan;
-use crate::schema::Column;
+use crate::schema::{Capabilities, Column};
 
 /// How long a run waits for a server that starts, is full or does not answer.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest identifier of a server as it is built everywhere, in bytes.
-const MAX_IDENTIFIER_LENGTH: usize = 63;
+/// What servers can hold, as they are built everywhere and as dlt makes its tables there.
+static CAPABILITIES: Capabilities = Capabilities {
+    max_identifier_length: 63,
+    max_text_limit: Some(10_485_760),
+    has_unique_ids: true,
+    min_integer_bits: 16,
+    max_decimal_digits: 1_000,
+    // 2^256 has 78 digits.
+    wei_digits: (156, 78),
+};
 
-/// How often a load is tried that another transaction was in the way of, or whose connection broke. Each time at
-/// least one of those that met gets through.
+/// How often something is tried that another transaction was in the way of, or whose connection broke. Of loads that
+/// meet, at least one gets through each time.
 const MAX_ATTEMPTS: u32 = 8;
+
+/// Longest pause before the next try. It is drawn anew each time, so that two do not go on meeting.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A dataset in a database of a server.
 pub struct Postgres {
@@ -130,10 +141,32 @@ impl Postgres {
     /// load.
     fn renew_lock(&self) -> Result<(), DestinationError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lost) = held.take_if(|held| held.session.execute_batch(&"look", "SELECT 1").is_err()) {
-            *held = Some(self.hold(&lost.pipeline)?);
+        if let Some(lost) = held.as_mut()
+            && lost.session.execute_batch(&"look after the lock", "SELECT 1").is_err()
+        {
+            // Until there is a new one, the lost one stays: the next try has to know that there is a lock to take.
+            *lost = self.hold(&lost.pipeline)?;
         }
         Ok(())
+    }
+
+    /// Takes a lock, asks or loads, again if need be. A load that was committed before its connection broke is found by
+    /// its id.
+    fn insist<T>(
+        &self,
+        attempt: impl Fn(&Self) -> Result<T, DestinationError>,
+    ) -> Result<T, DestinationError> {
+        let mut attempts = 1;
+        loop {
+            match attempt(self) {
+                Err(error) if error.is_transient() && attempts < MAX_ATTEMPTS => {
+                    tracing::debug!(%error, attempts, "try again");
+                    attempts += 1;
+                    std::thread::sleep(LONGEST_PAUSE.mul_f64(fastrand::f64()));
+                }
+                result => return result,
+            }
+        }
     }
 
     fn load_once(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
@@ -162,36 +195,28 @@ impl Destination for Postgres {
         "dlt.destinations.postgres"
     }
 
-    fn max_identifier_length(&self) -> usize {
-        MAX_IDENTIFIER_LENGTH
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
     }
 
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError> {
-        self.read(|database| ledger::read(database, &database.existing_tables()?, pipeline, source))
+        self.insist(|postgres| {
+            postgres.read(|database| ledger::read(database, &database.existing_tables()?, pipeline, source))
+        })
     }
 
     fn check_writable(&self, has_merges: bool) -> Result<(), DestinationError> {
-        self.ask(|database| database.check_writable(has_merges))
+        self.insist(|postgres| postgres.ask(|database| database.check_writable(has_merges)))
     }
 
     fn lock(&self, pipeline: &str) -> Result<PipelineGuard, DestinationError> {
-        let held = self.hold(pipeline)?;
+        let held = self.insist(|postgres| postgres.hold(pipeline))?;
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
         Ok(Box::new(Guard(Arc::clone(&self.held))))
     }
 
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
-        let mut attempt = 1;
-        loop {
-            match self.load_once(package) {
-                // A load that was committed before its connection broke is found by its id.
-                Err(error) if error.is_transient() && attempt < MAX_ATTEMPTS => {
-                    tracing::debug!(%error, attempt, "load again");
-                    attempt += 1;
-                }
-                result => return result,
-            }
-        }
+        self.insist(|postgres| postgres.load_once(package))
     }
 
     fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {
