@@ -16,7 +16,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::normalize::Normalized;
-use crate::schema::{Column, DeleteMode, Schema};
+use crate::schema::{Capabilities, Column, DeleteMode, Schema};
 use crate::state::{LoadId, PipelineState};
 
 pub use answers::{ColumnOrigin, QueryResult, StoredRun};
@@ -151,8 +151,8 @@ pub trait Destination: Send {
     /// dlt's name of the kind, for the state document: `dlt.destinations.duckdb`.
     fn dlt_type(&self) -> &'static str;
 
-    /// Longest identifier, in bytes.
-    fn max_identifier_length(&self) -> usize;
+    /// What it can hold.
+    fn capabilities(&self) -> &'static Capabilities;
 
     /// Reads the newest schema of `source` and state of `pipeline`. A dataset that is not there yet is empty,
     /// and is not created by this. A state counts only if its load is in `_dlt_loads` with status 0, as in dlt.
@@ -162,11 +162,11 @@ pub trait Destination: Send {
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError>;
 
     /// Looks whether a load could be written, as far as that can be told without writing: before an API is asked for
-    /// what could not be kept.
+    /// what could not be kept. `has_merges` says whether rows will meet others by key, which may take more.
     ///
     /// # Errors
     /// There is no place for the database, or no permission to write it.
-    fn check_writable(&self) -> Result<(), DestinationError>;
+    fn check_writable(&self, has_merges: bool) -> Result<(), DestinationError>;
 
     /// Keeps other runs of the pipeline out of the dataset, on whatever machine they are, until the guard is dropped or
     /// this process ends. Does not wait for one that is there already.
@@ -250,11 +250,15 @@ impl DestinationError {
                 "the password is taken from `destination`, else from PGPASSWORD, else from the line for this server, \
                  database and user in ~/.pgpass or PGPASSFILE, which nobody else may be able to read",
             ),
-            Self::LoginRefused { .. } => {
-                Some("check the user in `destination`, and what `pg_hba.conf` of the server allows it")
-            }
+            Self::LoginRefused { .. } => Some(
+                "check the user in `destination`, what `pg_hba.conf` of the server allows it, and `GRANT CONNECT ON \
+                     DATABASE <database> TO <role>`",
+            ),
             Self::NoDatabase { .. } => {
                 Some("check `destination`, or make the database with `CREATE DATABASE`")
+            }
+            Self::NoDataset { .. } => {
+                Some("`forebay run` makes it; if that was done, check `destination` and `pipeline.dataset`")
             }
             Self::PermissionDenied { hint, .. } => Some(hint),
             Self::ReadOnly { .. } => {
@@ -372,6 +376,14 @@ pub enum DestinationError {
     NoDatabase {
         /// Host and port, or the socket.
         server: String,
+        /// Name of the database.
+        database: String,
+    },
+    /// The database does not have the dataset.
+    #[error("there is no schema `{dataset}` in database `{database}`")]
+    NoDataset {
+        /// Name of the dataset.
+        dataset: String,
         /// Name of the database.
         database: String,
     },

@@ -66,7 +66,7 @@ impl ColumnBuilder {
     /// An empty column.
     pub(super) fn new(name: String, column_type: ColumnType) -> Self {
         let values = match column_type.data_type {
-            DataType::Text | DataType::Json => Values::Text(StringBuilder::new()),
+            _ if column_type.is_textual() => Values::Text(StringBuilder::new()),
             DataType::Bigint if column_type.precision > 64 => Values::Decimal(
                 Decimal128Builder::new().with_data_type(decimal_type(column_type.as_digits())),
             ),
@@ -83,6 +83,7 @@ impl ColumnBuilder {
                 Values::Decimal(Decimal128Builder::new().with_data_type(decimal_type(column_type)))
             }
             DataType::Binary => Values::Binary(BinaryBuilder::new()),
+            DataType::Text | DataType::Json => Values::Text(StringBuilder::new()),
         };
         Self { name, column_type, length: 0, values }
     }
@@ -120,11 +121,11 @@ impl ColumnBuilder {
         }
         self.pad(row);
         // The common case, without a detour: a value of the column's own type.
-        let is_json = self.is_json();
+        let (takes_any_text, is_json) = (self.column_type == ColumnType::TEXT, self.is_json());
         match (&mut self.values, value) {
-            (Values::Text(_), Value::Text(text)) if !is_json => return self.push_text(row, text),
+            (_, Value::Text(text)) if takes_any_text => return self.push_text(row, text),
             // dlt reads text that meets a JSON column, and this reads as nothing.
-            (Values::Text(_), Value::Text(text)) if text.trim_ascii() == "null" => return Pushed::Stored(0),
+            (_, Value::Text(text)) if is_json && text.trim_ascii() == "null" => return Pushed::Stored(0),
             (Values::Int(builder), Value::Int(number)) => {
                 builder.append_value(*number);
             }
@@ -185,6 +186,7 @@ impl ColumnBuilder {
 
 fn decimal_type(column_type: ColumnType) -> arrow_types::DataType {
     // Both are 38 at most.
+    let precision = u8::try_from(column_type.precision).unwrap_or(38);
     let scale = i8::try_from(column_type.scale).unwrap_or(0);
-    arrow_types::DataType::Decimal128(column_type.precision, scale)
+    arrow_types::DataType::Decimal128(precision, scale)
 }

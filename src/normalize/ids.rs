@@ -54,11 +54,15 @@ impl IdSource {
         RowId::new(shake_128(text.as_bytes()))
     }
 
-    /// The id of a child row: the same for the same parent row, table and place in the list.
-    pub(super) fn child(&mut self, parent: &str, table: &str, index: usize) -> RowId {
+    /// The id of a child row: the same for the same parent row, table and place in the list. `rank` is not 0 where the
+    /// table has the row of another list at this place: dlt gives both one id.
+    pub(super) fn child(&mut self, parent: &str, table: &str, index: usize, rank: usize) -> RowId {
         self.place.clear();
         // Writing to a `String` cannot fail.
         let _ = write!(self.place, "{parent}_{table}_{index}");
+        if rank > 0 {
+            let _ = write!(self.place, "_{rank}");
+        }
         RowId::new(shake_128(self.place.as_bytes()))
     }
 }
@@ -111,7 +115,7 @@ mod tests {
     #[test]
     fn child_ids_are_dlts() {
         // base64(shake_128(b"PARENT_t__l_0").digest(10)) without padding, by Python.
-        assert_eq!(IdSource::new().child("PARENT", "t__l", 0).as_str(), "y975BYAV+oPQBQ");
+        assert_eq!(IdSource::new().child("PARENT", "t__l", 0, 0).as_str(), "y975BYAV+oPQBQ");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use error::{Discarded, Example, NormalizeError, Warning, WarningKind};
 pub(crate) use retype::replace as replace_retype;
 pub use root::RootTable;
 
-use crate::schema::{DataType, Schema, SchemaOptions};
+use crate::schema::{Capabilities, DataType, Schema, SchemaOptions};
 use crate::state::LoadId;
 use row::Rows;
 
@@ -80,8 +80,8 @@ pub struct NormalizeJob {
     pub load_id: LoadId,
     /// Where files go; it is there.
     pub spill_dir: PathBuf,
-    /// In bytes.
-    pub max_identifier_length: usize,
+    /// What the destination can hold.
+    pub capabilities: Capabilities,
     /// What goes beyond dlt's rules.
     pub options: SchemaOptions,
     /// Columns that get another type: what earlier tries with the same rows asked for. One that is listed with the

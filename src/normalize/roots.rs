@@ -83,7 +83,7 @@ impl Store {
     ) -> RowId {
         let builder = &self.tables[table];
         match &builder.ids {
-            IdRule::Place => self.ids.child(link.parent, &builder.name, link.index),
+            IdRule::Place => self.ids.child(link.parent, &builder.name, link.index, link.rank),
             IdRule::Random => self.ids.random(),
             IdRule::Key(names) => IdSource::of(&canonical::key(
                 names.iter().map(|name| (name.as_str(), value_of(values, builder.find_field(name)))),

@@ -78,7 +78,7 @@ impl Source<'_, '_> {
 
 impl Rows {
     pub(super) fn new(job: NormalizeJob) -> Self {
-        let max_length = job.max_identifier_length;
+        let max_length = job.capabilities.max_identifier_length;
         let mut shapes = Vec::new();
         let tables: Vec<_> = job
             .roots
@@ -115,7 +115,7 @@ impl Rows {
         } else {
             Source::Single(VALUE, walk.token())
         };
-        let link = Link { parent: "", root: None, index: 0, turn: None };
+        let link = Link { parent: "", root: None, index: 0, rank: 0, turn: None };
         self.row(self.roots[root], source, link, &mut scratch)
     }
 
@@ -155,12 +155,23 @@ impl Rows {
             return Ok(());
         }
         let root = if hands_down { Some(id.as_str()) } else { link.root };
-        for list in lists {
-            let (list, text) = scratch.lists[list];
-            self.list(list, text, Link { parent: id.as_str(), root, index: 0, turn: link.turn }, scratch)?;
+        for at in lists {
+            let (list, text) = scratch.lists[at];
+            let rank = self.rank(list, &scratch.lists[first_list..at]);
+            let link = Link { parent: id.as_str(), root, index: 0, rank, turn: link.turn };
+            self.list(list, text, link, scratch)?;
         }
         scratch.lists.truncate(first_list);
         Ok(())
+    }
+
+    /// How many of the lists before one in a row fill the same table, where that would give rows one id.
+    fn rank(&self, list: ListId, before: &[(ListId, &str)]) -> usize {
+        if !self.lists[list].shares_table || !self.store.capabilities.has_unique_ids {
+            return 0;
+        }
+        let table = |list: ListId| self.shapes[self.lists[list].rows].table;
+        before.iter().filter(|(other, _)| table(*other) == table(list)).count()
     }
 
     /// Writes the elements of a list as rows.
@@ -333,7 +344,11 @@ impl Rows {
         self.shapes.push(Shape::of_rows(table, source, level));
         self.shapes.push(Shape::of_rows(table, source, level - 1));
         let wrapped = rows + 1;
-        self.lists.push(List { parent, path, level, rows, wrapped, seen_in: 0, seen_at: 0 });
+        let mut shares_table = false;
+        for list in self.lists.iter_mut().filter(|list| self.shapes[list.rows].table == table) {
+            (list.shares_table, shares_table) = (true, true);
+        }
+        self.lists.push(List { parent, path, level, rows, wrapped, shares_table, seen_in: 0, seen_at: 0 });
         self.lists.len() - 1
     }
 }

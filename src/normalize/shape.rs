@@ -75,6 +75,8 @@ pub(super) struct List {
     pub(super) rows: ShapeId,
     /// Elements that are lists again: rows with that list as their only field.
     pub(super) wrapped: ShapeId,
+    /// Whether another list fills the same table.
+    pub(super) shares_table: bool,
     /// The last row that had the list.
     pub(super) seen_in: u64,
     /// Where the list of that row waits.

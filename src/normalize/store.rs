@@ -10,7 +10,7 @@ use super::retype::{Retypes, is_null_only};
 use super::spill;
 use super::table::{ColumnId, System, TableBuilder};
 use super::{NormalizeJob, RootTable};
-use crate::schema::{Column, ColumnType, DataType, Hint, Schema, SchemaOptions, Value, join};
+use crate::schema::{Capabilities, Column, ColumnType, DataType, Hint, Schema, SchemaOptions, Value, join};
 use crate::state::LoadId;
 
 /// Rows after which a batch is written: DuckDB takes them in vectors of 2,048 and row groups of 122,880, so
@@ -33,6 +33,8 @@ pub(super) struct Link<'a> {
     pub(super) root: Option<&'a str>,
     /// Place in the list.
     pub(super) index: usize,
+    /// How many lists of the row come before this one and have the same table, where ids are to differ.
+    pub(super) rank: usize,
     /// The number of the root row, if rows below carry it.
     pub(super) turn: Option<u64>,
 }
@@ -66,6 +68,7 @@ pub(super) struct Store {
     pub(super) ids: IdSource,
     spill_dir: PathBuf,
     pub(super) max_length: usize,
+    pub(super) capabilities: Capabilities,
     bytes: usize,
     pub(super) options: SchemaOptions,
     pub(super) retypes: Retypes,
@@ -86,7 +89,8 @@ impl Store {
             load_id: job.load_id,
             ids: IdSource::new(),
             spill_dir: job.spill_dir,
-            max_length: job.max_identifier_length,
+            max_length: job.capabilities.max_identifier_length,
+            capabilities: job.capabilities,
             bytes: 0,
             warnings: Vec::new(),
         }
@@ -256,7 +260,7 @@ impl Store {
             return Some(*column);
         }
         let column = self.schema.tables.get(&builder.name)?.columns.get(name)?;
-        let column_type = ColumnType::of(column).filter(|_| !is_null_only(column))?;
+        let column_type = ColumnType::of(column, &self.capabilities).filter(|_| !is_null_only(column))?;
         let is_required = !column.is_nullable();
         Some(self.build_column(table, name.to_owned(), column_type, is_required))
     }
@@ -270,7 +274,7 @@ impl Store {
             }
             listed.add(column.clone());
         }
-        let column_type = ColumnType::of(&column).unwrap_or(ColumnType::TEXT);
+        let column_type = ColumnType::of(&column, &self.capabilities).unwrap_or(ColumnType::TEXT);
         let is_required = !column.is_nullable();
         self.build_column(table, column.name, column_type, is_required)
     }

@@ -9,7 +9,7 @@ use arrow::util::display::array_value_to_string;
 use serde_json::json;
 
 use super::*;
-use crate::schema::{DataType, Disposition, History, TableHints};
+use crate::schema::{Capabilities, DataType, Disposition, History, TableHints};
 
 mod contract;
 mod hints;
@@ -39,7 +39,7 @@ fn job(schema: Schema, roots: Vec<RootTable>, dir: &Path) -> NormalizeJob {
         roots,
         load_id: LoadId::from_stored("1.5"),
         spill_dir: dir.to_owned(),
-        max_identifier_length: 65_536,
+        capabilities: Capabilities::ROOMY,
         options: SchemaOptions::default(),
         retyped: Vec::new(),
     }

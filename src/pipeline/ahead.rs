@@ -18,7 +18,7 @@ use crate::error::{Error, RowError};
 use crate::extract::{Follower, KeptPage, Refusal};
 use crate::normalize::{NormalizeError, Retype};
 use crate::package::{Package, PackageError, PageRecord, Record};
-use crate::schema::Schema;
+use crate::schema::{Capabilities, Schema};
 
 /// Pages that may wait for the normalizer: enough to even out bursts, few enough to bound memory.
 const WAITING_PAGES: usize = 8;
@@ -50,13 +50,18 @@ enum Made {
 
 impl Ahead {
     /// Begins with the pages that the journal has, and goes on with those that come.
-    pub(super) fn start(plan: &Arc<Plan>, package: &Package, committed: &Committed, length: usize) -> Self {
+    pub(super) fn start(
+        plan: &Arc<Plan>,
+        package: &Package,
+        committed: &Committed,
+        capabilities: &'static Capabilities,
+    ) -> Self {
         let (pages, received) = mpsc::channel(WAITING_PAGES);
         let (refusals, refused) = watch::channel(BTreeMap::new());
         let is_cancelled = Arc::new(AtomicBool::new(false));
         let work = Work {
             schema: committed.schema.clone().unwrap_or_else(|| Schema::new(&plan.source)),
-            length,
+            capabilities,
             resources: package.manifest.selected.iter().cloned().collect(),
             taken: HashMap::new(),
             refusals,
@@ -120,7 +125,7 @@ impl Prepared {
 /// handed over, too.
 struct Work {
     schema: Schema,
-    length: usize,
+    capabilities: &'static Capabilities,
     /// Resources that are not refused.
     resources: BTreeSet<String>,
     /// Pages taken in, per resource.
@@ -162,8 +167,14 @@ impl Work {
     fn replay<'a>(&mut self, plan: &'a Plan, package: &'a Package) -> Result<Rows<'a>, Error> {
         loop {
             self.taken.clear();
-            let mut rows =
-                Rows::begin(plan, package, &self.resources, self.schema.clone(), self.length, Vec::new())?;
+            let mut rows = Rows::begin(
+                plan,
+                package,
+                &self.resources,
+                self.schema.clone(),
+                self.capabilities,
+                Vec::new(),
+            )?;
             if self.replay_into(&mut rows, package)? {
                 return Ok(rows);
             }

@@ -172,15 +172,15 @@ impl Attempt {
             Some(tables) => tables,
             None => {
                 let schema = committed.schema.clone().unwrap_or_else(|| Schema::new(&plan.source));
-                let length = self.destination.max_identifier_length();
-                rows::from_journal(plan, &self.package, schema, length, &self.excluded, &self.retyped)?
+                let capabilities = self.destination.capabilities();
+                rows::from_journal(plan, &self.package, schema, capabilities, &self.excluded, &self.retyped)?
             }
         };
         if self.has_nothing_new(&tables, committed) {
             return Ok((None, tables.warnings));
         }
         let emptied = self.emptied(&tables);
-        let length = self.destination.max_identifier_length();
+        let length = self.destination.capabilities().max_identifier_length;
         let Decision { deletes, mut refused } = deletes::decide(plan, &self.package, &tables, length)?;
         let (mut state, state_changed) = self.next_state(&tables, committed.state.as_ref());
         tables.normalized.schema.add_state_table();
@@ -223,7 +223,7 @@ impl Attempt {
 
     /// Whether rows that are there may be gone from the API.
     fn may_delete(&self, tables: &Tables) -> bool {
-        let length = self.destination.max_identifier_length();
+        let length = self.destination.capabilities().max_identifier_length;
         let loaded = |name: &str| tables.ends.iter().any(|end| end.resource == name);
         let has_rows = |resource: &ResourcePlan| {
             let table = tables.normalized.schema.tables.get(&normalize_path(&resource.table, length));
@@ -248,7 +248,7 @@ impl Attempt {
     /// Root tables whose rows go even if no new ones came: those of `replace`, and when all is read again also
     /// those of `append`, which would repeat every row otherwise. Tables that are not there yet are left out.
     fn emptied(&self, tables: &Tables) -> Vec<String> {
-        let length = self.destination.max_identifier_length();
+        let length = self.destination.capabilities().max_identifier_length;
         let goes = |disposition| match disposition {
             WriteDisposition::Replace => true,
             WriteDisposition::Append => self.package.manifest.full_refresh,

@@ -13,7 +13,7 @@ use crate::normalize::{
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
 use crate::page;
 use crate::paginate::PageCursor;
-use crate::schema::Schema;
+use crate::schema::{Capabilities, Schema};
 use crate::state::{Incremental, PipelineState};
 
 /// What a package becomes.
@@ -63,7 +63,7 @@ impl<'a> Rows<'a> {
         package: &'a Package,
         resources: &BTreeSet<String>,
         schema: Schema,
-        max_identifier_length: usize,
+        capabilities: &'static Capabilities,
         retyped: Vec<Retype>,
     ) -> Result<Self, Error> {
         let wanted = plan.resources.iter().filter(|resource| resources.contains(&resource.name));
@@ -75,7 +75,7 @@ impl<'a> Rows<'a> {
             roots,
             load_id: package.load_id().clone(),
             spill_dir: package.spill_dir()?,
-            max_identifier_length,
+            capabilities: *capabilities,
             options: plan.schema,
             retyped,
         });
@@ -124,7 +124,7 @@ pub(super) fn from_journal(
     plan: &Plan,
     package: &Package,
     schema: Schema,
-    max_identifier_length: usize,
+    capabilities: &'static Capabilities,
     excluded: &BTreeSet<String>,
     retyped: &[Retype],
 ) -> Result<Tables, Error> {
@@ -133,7 +133,7 @@ pub(super) fn from_journal(
         !excluded.contains(*name) && ends.get(*name).is_some_and(|end| end.outcome.is_loaded())
     };
     let resources = package.manifest.selected.iter().filter(loaded).cloned().collect();
-    let mut rows = Rows::begin(plan, package, &resources, schema, max_identifier_length, retyped.to_vec())?;
+    let mut rows = Rows::begin(plan, package, &resources, schema, capabilities, retyped.to_vec())?;
     let mut sealed = false;
     for record in package.records()? {
         match record.map_err(PackageError::from)? {

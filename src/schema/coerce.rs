@@ -8,17 +8,17 @@ use base64::engine::general_purpose::STANDARD;
 use super::pytext::{decimal_text, float_text, parse_float, parse_int, strip};
 use super::timestamp::{self, DAY, Moment};
 use super::value::Value;
-use super::{Column, DataType};
+use super::{Capabilities, Column, DataType};
 
-/// Digits of integers of more than 64 bits, as far as Arrow's decimals hold them.
-const WIDE_INTEGER_DIGITS: u8 = 38;
+/// Digits that Arrow's decimals hold.
+const ARROW_DIGITS: u32 = 38;
 /// First and last second that Python has a date for.
 const EPOCH_RANGE: std::ops::Range<f64> = -62_135_596_800.0..253_402_300_800.0;
 
 /// A value in the form its column stores.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cell<'a> {
-    /// Text, and JSON as text.
+    /// Text, JSON as text, and decimals of more digits than Arrow's have.
     Text(Cow<'a, str>),
     /// A 64-bit integer.
     Int(i64),
@@ -43,10 +43,10 @@ pub(crate) enum Cell<'a> {
 pub(crate) struct ColumnType {
     /// dlt's type.
     pub(crate) data_type: DataType,
-    /// Digits of a decimal, bits of an integer.
-    pub(crate) precision: u8,
+    /// Digits of a decimal, bits of an integer, most characters of a text; 0: as many as there are.
+    pub(crate) precision: u32,
     /// Digits after the point of a decimal.
-    pub(crate) scale: u8,
+    pub(crate) scale: u32,
     /// Whether a timestamp carries its zone.
     pub(crate) zoned: bool,
 }
@@ -59,25 +59,35 @@ impl ColumnType {
     /// Plain text.
     pub(crate) const TEXT: Self = Self { data_type: DataType::Text, precision: 0, scale: 0, zoned: true };
 
-    /// The type of a complete column; `None` if it has none yet.
-    pub(crate) fn of(column: &Column) -> Option<Self> {
+    /// The type of a complete column in a database; `None` if it has none yet.
+    pub(crate) fn of(column: &Column, capabilities: &Capabilities) -> Option<Self> {
         let data_type = column.data_type?;
         let (precision, scale) = match data_type {
-            DataType::Decimal | DataType::Wei => column.decimal_digits(),
-            DataType::Bigint => (integer_bits(column), 0),
+            DataType::Decimal | DataType::Wei => capabilities.decimal_digits(column),
+            DataType::Text => (capabilities.text_limit(column).unwrap_or(0), 0),
+            DataType::Bigint => (integer_bits(column).max(capabilities.min_integer_bits), 0),
             _ => (0, 0),
         };
         Some(Self { data_type, precision, scale, zoned: column.timezone.unwrap_or(true) })
     }
 
+    /// Whether values are texts: those of any length, and numbers of more digits than Arrow's decimals have.
+    pub(crate) fn is_textual(self) -> bool {
+        match self.data_type {
+            DataType::Text | DataType::Json => true,
+            DataType::Decimal | DataType::Wei => self.precision > ARROW_DIGITS,
+            _ => false,
+        }
+    }
+
     /// The same integers as decimals without a fraction: what those of more than 64 bits travel as.
     pub(crate) const fn as_digits(self) -> Self {
-        Self { precision: WIDE_INTEGER_DIGITS, scale: 0, ..self }
+        Self { precision: ARROW_DIGITS, scale: 0, ..self }
     }
 }
 
 /// Bits of the smallest integer type that holds what a column asks for.
-fn integer_bits(column: &Column) -> u8 {
+fn integer_bits(column: &Column) -> u32 {
     match column.precision.unwrap_or(64) {
         0..=8 => 8,
         9..=16 => 16,
@@ -90,7 +100,7 @@ fn integer_bits(column: &Column) -> u8 {
 /// Fits a value into a column; `None` if it has to go to a variant column. Null fits nowhere: it is no value.
 pub(crate) fn coerce<'a>(column: ColumnType, value: &Value<'a>) -> Option<Cell<'a>> {
     match column.data_type {
-        DataType::Text => to_text(value).map(Cell::Text),
+        DataType::Text => to_text(value).filter(|text| is_within(text, column.precision)).map(Cell::Text),
         DataType::Bigint if column.precision > 64 => to_wide_int(value).map(Cell::Decimal),
         DataType::Bigint => to_int(value).filter(|number| has_bits(*number, column.precision)).map(Cell::Int),
         DataType::Double => to_float(value).map(Cell::Float),
@@ -98,6 +108,9 @@ pub(crate) fn coerce<'a>(column: ColumnType, value: &Value<'a>) -> Option<Cell<'
         DataType::Timestamp => to_instant(value).map(Cell::Instant),
         DataType::Date => to_day(value).map(Cell::Day),
         DataType::Time => to_time(value).map(Cell::Time),
+        DataType::Decimal | DataType::Wei if column.is_textual() => {
+            to_digits(value, column).map(|digits| Cell::Text(Cow::Owned(digits)))
+        }
         DataType::Decimal | DataType::Wei => to_decimal(value, column).map(Cell::Decimal),
         DataType::Binary => to_binary(value).map(Cell::Binary),
         DataType::Json => to_json(value).map(Cell::Text),
@@ -117,6 +130,12 @@ fn to_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
     })
 }
 
+/// Whether a text has at most `limit` characters, if there is a limit. Where there is one NUL is left out.
+fn is_within(text: &str, limit: u32) -> bool {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    limit == 0 || text.len() <= limit || text.chars().filter(|symbol| *symbol != '\0').count() <= limit
+}
+
 fn to_int(value: &Value<'_>) -> Option<i64> {
     match value {
         Value::Int(number) => Some(*number),
@@ -127,7 +146,7 @@ fn to_int(value: &Value<'_>) -> Option<i64> {
 }
 
 /// Whether an integer fits into so many bits.
-fn has_bits(number: i64, bits: u8) -> bool {
+fn has_bits(number: i64, bits: u32) -> bool {
     let bound = 1_i128 << (bits.clamp(1, 64) - 1);
     (-bound..bound).contains(&i128::from(number))
 }
@@ -140,7 +159,7 @@ fn to_wide_int(value: &Value<'_>) -> Option<i128> {
         Value::Text(text) => parse_int(text)?,
         _ => return None,
     };
-    (number.unsigned_abs() < 10_u128.pow(u32::from(WIDE_INTEGER_DIGITS))).then_some(number)
+    (number.unsigned_abs() < 10_u128.pow(ARROW_DIGITS)).then_some(number)
 }
 
 /// The integer equal to a double that has no fraction.
@@ -233,17 +252,24 @@ fn to_decimal(value: &Value<'_>, column: ColumnType) -> Option<i128> {
 }
 
 fn scale_integer(number: i128, column: ColumnType) -> Option<i128> {
-    let scaled = number.checked_mul(10_i128.checked_pow(u32::from(column.scale))?)?;
+    let scaled = number.checked_mul(10_i128.checked_pow(column.scale)?)?;
     in_precision(scaled, column)
 }
 
 fn in_precision(scaled: i128, column: ColumnType) -> Option<i128> {
-    let bound = 10_u128.checked_pow(u32::from(column.precision))?;
+    let bound = 10_u128.checked_pow(column.precision)?;
     (scaled.unsigned_abs() < bound).then_some(scaled)
 }
 
-/// A decimal number, rounded half away from zero to the column's scale as the database would.
-fn parse_decimal(text: &str, column: ColumnType) -> Option<i128> {
+/// What a decimal number is written of.
+struct Parts<'a> {
+    negative: bool,
+    whole: &'a str,
+    fraction: &'a str,
+    exponent: i32,
+}
+
+fn parts(text: &str) -> Option<Parts<'_>> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (text, 0),
@@ -254,9 +280,12 @@ fn parse_decimal(text: &str, column: ColumnType) -> Option<i128> {
         _ => (false, mantissa),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if whole.len() + fraction.len() == 0 {
-        return None;
-    }
+    (whole.len() + fraction.len() > 0).then_some(Parts { negative, whole, fraction, exponent })
+}
+
+/// A decimal number, rounded half away from zero to the column's scale as the database would.
+fn parse_decimal(text: &str, column: ColumnType) -> Option<i128> {
+    let Parts { negative, whole, fraction, exponent } = parts(text)?;
     // Digits up to the column's last place; the one after it decides the rounding.
     let kept = i64::try_from(whole.len()).ok()? + i64::from(exponent) + i64::from(column.scale);
     let mut scaled: i128 = 0;
@@ -274,6 +303,65 @@ fn parse_decimal(text: &str, column: ColumnType) -> Option<i128> {
         scaled = scaled.checked_mul(10_i128.checked_pow(u32::try_from(kept - count).ok()?)?)?;
     }
     in_precision(if negative { -scaled } else { scaled }, column)
+}
+
+/// A decimal number of any length as `-12.5`.
+fn to_digits(value: &Value<'_>, column: ColumnType) -> Option<String> {
+    match value {
+        Value::Int(number) => round_digits(&number.to_string(), column),
+        Value::Wide(digits) => round_digits(digits, column),
+        Value::Float(number) => round_digits(&float_text(*number), column),
+        Value::Text(text) if strip(text).starts_with("0x") => {
+            round_digits(&parse_int(text)?.to_string(), column)
+        }
+        Value::Text(text) => round_digits(&decimal_text(text), column),
+        _ => None,
+    }
+}
+
+/// The same as [`parse_decimal`], digit by digit.
+fn round_digits(text: &str, column: ColumnType) -> Option<String> {
+    let Parts { negative, whole, fraction, exponent } = parts(text)?;
+    let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    let digits = &digits[zeros..];
+    let point = i64::try_from(whole.len()).ok()? - i64::try_from(zeros).ok()? + i64::from(exponent);
+    if !digits.is_empty() && point > i64::from(column.precision) - i64::from(column.scale) {
+        return None;
+    }
+    let (Ok(kept), false) = (usize::try_from(point + i64::from(column.scale)), digits.is_empty()) else {
+        return Some("0".to_owned());
+    };
+    // The number without its point: the scale says where that is.
+    let mut rounded: Vec<u8> = digits.iter().copied().chain(std::iter::repeat(b'0')).take(kept).collect();
+    if digits.get(kept).is_some_and(|digit| *digit >= b'5') {
+        add_one(&mut rounded);
+    }
+    let scale = usize::try_from(column.scale).ok()?;
+    if rounded.len() > usize::try_from(column.precision).ok()? {
+        return None;
+    }
+    let digits = format!("{:0>width$}", String::from_utf8(rounded).ok()?, width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let fraction = fraction.trim_end_matches('0');
+    let sign = if negative { "-" } else { "" };
+    let point = if fraction.is_empty() { "" } else { "." };
+    Some(format!("{sign}{whole}{point}{fraction}"))
+}
+
+/// Adds one to the number that digits are.
+fn add_one(digits: &mut Vec<u8>) {
+    for digit in digits.iter_mut().rev() {
+        if *digit < b'9' {
+            *digit += 1;
+            return;
+        }
+        *digit = b'0';
+    }
+    digits.insert(0, b'1');
 }
 
 fn to_binary(value: &Value<'_>) -> Option<Vec<u8>> {
@@ -324,7 +412,7 @@ mod tests {
     use super::*;
 
     fn check(data_type: DataType, value: &Value<'_>, expected: impl Into<Option<Cell<'static>>>) {
-        let column = ColumnType::of(&Column::new("c", data_type)).unwrap();
+        let column = ColumnType::of(&Column::new("c", data_type), &Capabilities::ROOMY).unwrap();
         assert_eq!(coerce(column, value), expected.into(), "{value:?} into {data_type:?}");
     }
 
@@ -335,7 +423,7 @@ mod tests {
         expected: impl Into<Option<Cell<'static>>>,
     ) {
         let column = Column { precision: Some(precision), ..Column::new("c", data_type) };
-        let column = ColumnType::of(&column).unwrap();
+        let column = ColumnType::of(&column, &Capabilities::ROOMY).unwrap();
         assert_eq!(coerce(column, value), expected.into(), "{value:?} into {data_type:?} of {precision}");
     }
 

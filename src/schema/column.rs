@@ -3,11 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Digits of a decimal column without a precision, as in dlt.
-const DECIMAL_PRECISION: u32 = 38;
-/// Digits after the point of a decimal column without a scale, as in dlt.
-const DECIMAL_SCALE: u32 = 9;
-
 /// dlt's data types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -162,14 +157,6 @@ impl Column {
             ("x-active-record-timestamp", Some(_)) => true,
             (_, Some(value)) => !matches!(value, Value::Null | Value::Bool(false)),
         }
-    }
-
-    /// Digits of a decimal, and how many of them are after the point: as many as the database can have.
-    pub fn decimal_digits(&self) -> (u8, u8) {
-        let scale = if self.data_type == Some(DataType::Wei) { 0 } else { DECIMAL_SCALE };
-        let precision = self.precision.unwrap_or(DECIMAL_PRECISION).clamp(1, DECIMAL_PRECISION);
-        let scale = self.scale.unwrap_or(scale).min(precision);
-        (u8::try_from(precision).unwrap_or(38), u8::try_from(scale).unwrap_or(0))
     }
 
     /// Takes over everything that `other` says, whether or not this column says something else. That is how dlt

@@ -1,5 +1,6 @@
 //! Tables, columns and types, and dlt's rules for them: naming, inference, coercion. No I/O.
 
+mod capabilities;
 mod coerce;
 mod column;
 mod contract;
@@ -16,6 +17,7 @@ mod value;
 
 use indexmap::IndexMap;
 
+pub use capabilities::Capabilities;
 pub(crate) use coerce::{Cell, ColumnType, coerce};
 pub use column::{Column, DataType, Hint};
 pub use contract::{Contract, ContractEntity, ContractMode};

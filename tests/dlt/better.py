@@ -79,7 +79,9 @@ def main() -> None:
     pipeline.sync_destination()
     dataset = pipeline.dataset()
     for table, count in dataset.row_counts().fetchall():
-        if len(dataset[table].df()) != count:
+        # With a server, dlt gives up on numbers of more digits than Arrow's have, which its columns for wei hold.
+        read = dataset[table].fetchall() if is_url(args.place) else dataset[table].df()
+        if len(read) != count:
             raise ValueError(f"dlt reads another number of rows of {table} than {count}")
     print(json.dumps({table: {"rows": trees} for table, trees in found.items()}))
 

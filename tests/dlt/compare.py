@@ -131,7 +131,9 @@ class Loaded:
         if "_dlt_load_id" in tree:
             tree["_dlt_load_id"] = self.loads.get(row["_dlt_load_id"], "a load that is not finished")
         for child_table, child in below.pop((table, row["_dlt_id"]), []):
-            if child["_dlt_id"] != child_id(row["_dlt_id"], child_table, child["_dlt_list_idx"]):
+            # Of lists that share a table the later ones have ids of their own where ids are unique.
+            ranks = [child["_dlt_list_idx"], f"{child['_dlt_list_idx']}_1"][: 1 + self.engine.has_unique_ids]
+            if child["_dlt_id"] not in [child_id(row["_dlt_id"], child_table, rank) for rank in ranks]:
                 self.problems.append(f"{child_table}: `_dlt_id` of {child} does not follow from its place")
             tree.setdefault(child_table, []).append(self._tree(child_table, child, root, below))
         # Two lists can share a table, and then their rows a place.
@@ -165,7 +167,7 @@ class Loaded:
         try:
             # In a column of text, too: there it is where text came first.
             is_json = data_type in self.engine.json_types or value.startswith(("{", "["))
-            return {"json": json.loads(value)} if is_json else value
+            return {"json": json.loads(value, parse_float=number)} if is_json else value
         except ValueError:
             return value
 
@@ -175,6 +177,12 @@ def instant_of(load_id: str) -> str:
     instant = datetime.fromtimestamp(float(load_id), timezone.utc)
     fraction = f".{instant.microsecond:06}".rstrip("0").rstrip(".")
     return f"{instant:%Y-%m-%d %H:%M:%S}{fraction}+00"
+
+
+def number(text: str) -> int | float:
+    """A number of JSON by its value: `jsonb` writes those with an exponent anew, in full."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def child_id(parent_id: str, table: str, index: str) -> str:

@@ -37,6 +37,7 @@ class DuckDb(Engine):
     decimal_types = {"DECIMAL"}
     # dlt's way through SQL text takes the last bit of some: DuckDB reads 17 digits as a decimal first.
     double_digits = 15
+    has_unique_ids = False
 
     def __init__(self, place: str, dataset: str) -> None:
         self.dataset = dataset
@@ -64,6 +65,7 @@ class Postgres(Engine):
     double_types = {"double precision"}
     decimal_types = {"numeric"}
     double_digits = 17
+    has_unique_ids = True
 
     def __init__(self, place: str, dataset: str) -> None:
         self.dataset = dataset

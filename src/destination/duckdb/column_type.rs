@@ -1,6 +1,7 @@
 //! dlt's types as DuckDB columns, as dlt makes them.
 
 use super::super::DestinationError;
+use super::CAPABILITIES;
 use crate::schema::{Column, DataType};
 
 /// Fractional digits of a second that dlt takes for given on DuckDB.
@@ -26,7 +27,7 @@ pub(super) fn sql_type(table: &str, column: &Column) -> Result<String, Destinati
         DataType::Binary => "BLOB",
         DataType::Json => "JSON",
         DataType::Decimal | DataType::Wei => {
-            let (precision, scale) = column.decimal_digits();
+            let (precision, scale) = CAPABILITIES.decimal_digits(column);
             return Ok(format!("DECIMAL({precision},{scale})"));
         }
         DataType::Bigint => match column.precision.unwrap_or(64) {

@@ -23,9 +23,19 @@ use super::sql::{self, Database, ledger, origins, runs};
 use super::{
     ColumnOrigin, Committed, Destination, DestinationError, LoadPackage, QueryResult, Receipt, StoredRun,
 };
-use crate::schema::Column;
+use crate::schema::{Capabilities, Column};
 
 pub use connection::OnWait;
+
+/// What files can hold, and what dlt makes its tables for there.
+static CAPABILITIES: Capabilities = Capabilities {
+    max_identifier_length: 65_536,
+    max_text_limit: None,
+    has_unique_ids: false,
+    min_integer_bits: 8,
+    max_decimal_digits: 38,
+    wei_digits: (38, 0),
+};
 
 /// A dataset in a DuckDB file.
 pub struct DuckDb {
@@ -67,8 +77,8 @@ impl Destination for DuckDb {
         "dlt.destinations.duckdb"
     }
 
-    fn max_identifier_length(&self) -> usize {
-        65_536
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
     }
 
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError> {
@@ -78,7 +88,7 @@ impl Destination for DuckDb {
         ledger::read(&database, &database.existing_tables()?, pipeline, source)
     }
 
-    fn check_writable(&self) -> Result<(), DestinationError> {
+    fn check_writable(&self, _has_merges: bool) -> Result<(), DestinationError> {
         connection::check_writable(&self.path)
     }
 

@@ -1,18 +1,9 @@
 //! dlt's types as Postgres columns, as dlt makes them.
 
 use super::super::DestinationError;
+use super::CAPABILITIES;
 use crate::schema::{Column, DataType};
 
-/// Most digits of a number that is declared with them.
-const NUMERIC_PRECISION: u32 = 1_000;
-/// Digits of a decimal without a precision, and how many of them are after the point, as in dlt.
-const DECIMAL: (u32, u32) = (38, 9);
-/// The same of wei: 2^256 has 78 digits.
-const WEI: (u32, u32) = (156, 78);
-/// Digits of the whole numbers of wei that are loaded.
-const WEI_WHOLE: u32 = 38;
-/// Longest text that can be declared so.
-const TEXT_LENGTH: u32 = 10_485_760;
 /// Fractional digits of a second: finer ones no type has.
 const SECOND_DIGITS: u32 = 6;
 
@@ -29,9 +20,9 @@ pub(crate) fn sql_type(table: &str, column: &Column) -> Result<String, Destinati
         reason: "it never had a value".to_owned(),
     })?;
     let name = match data_type {
-        DataType::Text => match column.precision {
-            Some(length @ 1..=TEXT_LENGTH) => return Ok(format!("character varying({length})")),
-            _ => "character varying",
+        DataType::Text => match CAPABILITIES.text_limit(column) {
+            Some(limit) => return Ok(format!("character varying({limit})")),
+            None => "character varying",
         },
         DataType::Double => "double precision",
         DataType::Bool => "boolean",
@@ -39,7 +30,7 @@ pub(crate) fn sql_type(table: &str, column: &Column) -> Result<String, Destinati
         DataType::Binary => "bytea",
         DataType::Json => "jsonb",
         DataType::Decimal | DataType::Wei => {
-            let (precision, scale) = digits(data_type, column);
+            let (precision, scale) = CAPABILITIES.decimal_digits(column);
             return Ok(format!("numeric({precision},{scale})"));
         }
         DataType::Bigint => match column.precision.unwrap_or(64) {
@@ -55,17 +46,6 @@ pub(crate) fn sql_type(table: &str, column: &Column) -> Result<String, Destinati
         DataType::Timestamp => return Ok(to_the_second("timestamp", "without time zone", column)),
     };
     Ok(name.to_owned())
-}
-
-/// Digits of a number, and how many of them are after the point. dlt's own scale is cut where it would leave less before
-/// the point than values have, and, up to Postgres 14, could not be declared.
-fn digits(data_type: DataType, column: &Column) -> (u32, u32) {
-    let is_wei = data_type == DataType::Wei;
-    let (precision, scale) = if is_wei { WEI } else { DECIMAL };
-    let precision = column.precision.unwrap_or(precision).clamp(1, NUMERIC_PRECISION);
-    let whole = if is_wei { WEI_WHOLE } else { 0 };
-    let scale = column.scale.unwrap_or(scale.min(precision.saturating_sub(whole)));
-    (precision, scale.min(precision))
 }
 
 fn to_the_second(name: &str, zone: &str, column: &Column) -> String {
@@ -113,7 +93,7 @@ mod tests {
         let cases = [
             (DataType::Text, 10, "character varying(10)"),
             (DataType::Text, 0, "character varying"),
-            (DataType::Text, TEXT_LENGTH + 1, "character varying"),
+            (DataType::Text, 10_485_761, "character varying"),
             (DataType::Bigint, 8, "smallint"),
             (DataType::Bigint, 16, "smallint"),
             (DataType::Bigint, 32, "integer"),

@@ -12,6 +12,7 @@ mod lock;
 mod migrate;
 mod options;
 mod password_file;
+mod privileges;
 mod query;
 mod retry;
 mod retype;
@@ -35,13 +36,21 @@ use super::{
     StoredRun,
 };
 use crate::config::PostgresPlan;
-use crate::schema::Column;
+use crate::schema::{Capabilities, Column};
 
 /// How long a run waits for a server that starts, is full or does not answer.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest identifier of a server as it is built everywhere, in bytes.
-const MAX_IDENTIFIER_LENGTH: usize = 63;
+/// What servers can hold, as they are built everywhere and as dlt makes its tables there.
+static CAPABILITIES: Capabilities = Capabilities {
+    max_identifier_length: 63,
+    max_text_limit: Some(10_485_760),
+    has_unique_ids: true,
+    min_integer_bits: 16,
+    max_decimal_digits: 1_000,
+    // 2^256 has 78 digits.
+    wei_digits: (156, 78),
+};
 
 /// How often something is tried that another transaction was in the way of, or whose connection broke. Of loads that
 /// meet, at least one gets through each time.
@@ -102,6 +111,19 @@ impl Postgres {
         let answer = question(&database)?;
         database.session.close();
         Ok(answer)
+    }
+
+    /// Asks what takes no more than to read.
+    fn read<T>(
+        &self,
+        question: impl FnOnce(&OpenDataset) -> Result<T, DestinationError>,
+    ) -> Result<T, DestinationError> {
+        self.ask(question).map_err(|error| match error {
+            DestinationError::PermissionDenied { action, reason, .. } => {
+                DestinationError::PermissionDenied { action, reason, hint: privileges::READ }
+            }
+            other => other,
+        })
     }
 
     /// Takes the lock of a pipeline in a new session.
@@ -173,18 +195,18 @@ impl Destination for Postgres {
         "dlt.destinations.postgres"
     }
 
-    fn max_identifier_length(&self) -> usize {
-        MAX_IDENTIFIER_LENGTH
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
     }
 
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError> {
         self.insist(|postgres| {
-            postgres.ask(|database| ledger::read(database, &database.existing_tables()?, pipeline, source))
+            postgres.read(|database| ledger::read(database, &database.existing_tables()?, pipeline, source))
         })
     }
 
-    fn check_writable(&self) -> Result<(), DestinationError> {
-        self.insist(|postgres| postgres.ask(OpenDataset::check_writable))
+    fn check_writable(&self, has_merges: bool) -> Result<(), DestinationError> {
+        self.insist(|postgres| postgres.ask(|database| database.check_writable(has_merges)))
     }
 
     fn lock(&self, pipeline: &str) -> Result<PipelineGuard, DestinationError> {
@@ -198,15 +220,15 @@ impl Destination for Postgres {
     }
 
     fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {
-        self.ask(|database| runs::read(database, &database.existing_tables()?, limit))
+        self.read(|database| runs::read(database, &database.existing_tables()?, limit))
     }
 
     fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError> {
-        self.ask(|database| origins::read(database, &database.existing_tables()?))
+        self.read(|database| origins::read(database, &database.existing_tables()?))
     }
 
     fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError> {
-        self.ask(|database| query::query(database, sql, limit))
+        self.read(|database| query::query(database, sql, limit))
     }
 
     fn sql_type(&self, table: &str, column: &Column) -> Result<String, DestinationError> {

@@ -13,7 +13,7 @@ use forebay::error::{Error, chain};
 use forebay::package::Store;
 use forebay::pipeline::{self, IfLocked, Run, RunOptions};
 use forebay::report::{Event, Reporter, RunReport, Status};
-use forebay::schema::Column;
+use forebay::schema::{Capabilities, Column};
 use tokio::sync::watch;
 
 use crate::mock::{Mock, MockConfig};
@@ -76,8 +76,8 @@ impl Destination for Shared {
         self.file.dlt_type()
     }
 
-    fn max_identifier_length(&self) -> usize {
-        self.file.max_identifier_length()
+    fn capabilities(&self) -> &'static Capabilities {
+        self.file.capabilities()
     }
 
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError> {
@@ -85,9 +85,9 @@ impl Destination for Shared {
         self.file.committed(pipeline, source)
     }
 
-    fn check_writable(&self) -> Result<(), DestinationError> {
+    fn check_writable(&self, has_merges: bool) -> Result<(), DestinationError> {
         may_block();
-        self.file.check_writable()
+        self.file.check_writable(has_merges)
     }
 
     fn lock(&self, pipeline: &str) -> Result<PipelineGuard, DestinationError> {

@@ -60,7 +60,7 @@ fn files_that_are_no_database_are_refused_by_name() {
 #[test]
 fn a_place_to_load_is_looked_for_without_making_anything() {
     let folder = tempfile::tempdir().unwrap();
-    let check = |path: &str| open(&folder.path().join(path)).check_writable();
+    let check = |path: &str| open(&folder.path().join(path)).check_writable(true);
     check("new.duckdb").unwrap();
     assert!(matches!(check("missing/new.duckdb"), Err(DestinationError::NoFolder { .. })));
     fs::write(folder.path().join("file"), "").unwrap();

@@ -30,6 +30,8 @@ pub(super) enum Conversion {
     /// Whole numbers of more than 64 bits.
     WideInt(Number),
     Decimal,
+    /// Numbers of more digits than Arrow's decimals have, as text.
+    Digits,
     Float(Number),
     Bool,
     BoolText,
@@ -70,6 +72,7 @@ impl Conversion {
             (DataType::Boolean, Server::Text | Server::Varchar) => Self::BoolText,
             (DataType::Utf8, Server::Text | Server::Varchar | Server::Bpchar | Server::Json) => Self::Text,
             (DataType::Utf8, Server::Jsonb) => Self::Jsonb,
+            (DataType::Utf8, Server::Numeric) => Self::Digits,
             (DataType::Timestamp(TimeUnit::Microsecond, _), Server::TimestampTz | Server::Timestamp) => {
                 Self::Instant
             }
@@ -117,6 +120,7 @@ enum Values<'a> {
     Int(&'a Int64Array, Number),
     WideInt(&'a Decimal128Array, Number),
     Decimal(&'a Decimal128Array),
+    Digits(&'a StringArray),
     Float(&'a Float64Array, Number),
     Bool(&'a BooleanArray),
     BoolText(&'a BooleanArray),
@@ -140,6 +144,7 @@ impl<'a> Cells<'a> {
                 Values::WideInt((array.scale() == 0).then_some(array)?, number)
             }
             Conversion::Decimal => Values::Decimal(array.as_primitive_opt()?),
+            Conversion::Digits => Values::Digits(array.as_string_opt()?),
             Conversion::Float(number) => Values::Float(array.as_primitive_opt()?, number),
             Conversion::Bool => Values::Bool(array.as_boolean_opt()?),
             Conversion::BoolText => Values::BoolText(array.as_boolean_opt()?),
@@ -175,6 +180,10 @@ impl<'a> Cells<'a> {
             Values::Decimal(array) => {
                 let value = array.value(row);
                 numeric::write(out, value < 0, value.unsigned_abs(), -i32::from(array.scale()));
+            }
+            Values::Digits(array) => {
+                let is_number = numeric::write_digits(out, array.value(row));
+                return if is_number { Written::Whole } else { Written::Misfit };
             }
             Values::Float(array, number) => return write_float(array.value(row), *number, out),
             Values::Bool(array) => write_fixed(out, [u8::from(array.value(row))]),

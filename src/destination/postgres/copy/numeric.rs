@@ -7,6 +7,8 @@ const BASE: u64 = 10_000;
 const NEGATIVE: u16 = 0x4000;
 /// Groups of the longest number: 39 digits, wherever the point cuts them.
 const GROUPS: usize = 11;
+/// Most digits of a number that is declared with them, before and after the point.
+const MAX_DIGITS: usize = 1_001;
 /// Four numbers of 16 bits go before the digits.
 const HEAD: i32 = 8;
 
@@ -15,16 +17,49 @@ const HEAD: i32 = 8;
 pub(super) fn write(out: &mut Vec<u8>, is_negative: bool, magnitude: u128, exponent: i32) {
     let mut groups = [0_u16; GROUPS];
     let (count, lowest) = split(magnitude, exponent, &mut groups);
-    let digits = &groups[..count];
+    let digits = &mut groups[..count];
+    digits.reverse();
+    write_groups(out, is_negative, digits, lowest, (-exponent).max(0) as u16);
+}
+
+/// Writes the field of a number in decimal digits, `-12.5`, its length first. `false`, and nothing is written: it is no
+/// number, or has more digits than can be declared.
+pub(super) fn write_digits(out: &mut Vec<u8>, text: &str) -> bool {
+    let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if !(1..=MAX_DIGITS).contains(&(whole.len() + fraction.len())) {
+        return false;
+    }
+    // The point stands between groups.
+    let size = GROUP.unsigned_abs() as usize;
+    let [lead, tail] = [whole, fraction].map(|part| part.len().next_multiple_of(size) - part.len());
+    let padded = ["0".repeat(lead).as_str(), whole, fraction, "0".repeat(tail).as_str()].concat();
+    if !padded.bytes().all(|digit| digit.is_ascii_digit()) {
+        return false;
+    }
+    let value = |group: &[u8]| group.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0'));
+    let groups: Vec<_> = padded.as_bytes().chunks(size).map(value).collect();
+    let lowest = -(fraction.len().div_ceil(size) as i32);
+    let zeros = groups.iter().rev().take_while(|group| **group == 0).count();
+    let groups = &groups[..groups.len() - zeros];
+    let first = groups.iter().position(|group| *group != 0).unwrap_or(groups.len());
+    write_groups(out, is_negative, &groups[first..], lowest + zeros as i32, fraction.len() as u16);
+    true
+}
+
+/// Writes the field of a number that is given in groups, the highest first, without zeros at either end. `lowest` is the
+/// power of the last one, `scale` how many decimal digits are shown after the point.
+fn write_groups(out: &mut Vec<u8>, is_negative: bool, groups: &[u16], lowest: i32, scale: u16) {
+    let count = groups.len();
     let weight = if count == 0 { 0 } else { lowest + count as i32 - 1 };
     let sign = if is_negative && count > 0 { NEGATIVE } else { 0 };
     out.extend_from_slice(&(HEAD + 2 * count as i32).to_be_bytes());
     out.extend_from_slice(&(count as u16).to_be_bytes());
     out.extend_from_slice(&(weight as i16).to_be_bytes());
     out.extend_from_slice(&sign.to_be_bytes());
-    out.extend_from_slice(&((-exponent).max(0) as u16).to_be_bytes());
-    for digit in digits.iter().rev() {
-        out.extend_from_slice(&digit.to_be_bytes());
+    out.extend_from_slice(&scale.to_be_bytes());
+    for group in groups {
+        out.extend_from_slice(&group.to_be_bytes());
     }
 }
 

@@ -49,7 +49,11 @@ pub(crate) fn insert_children(
 }
 
 fn insert_new(load: &ChainLoad<'_>, roots: &Staged<'_>, child: &Table) -> Result<u64, DestinationError> {
-    let staged = Staged::of(load, child)?;
+    let mut staged = Staged::of(load, child)?;
+    if !roots.is_thinned {
+        // Of thinned rows it is not always the first one that stays, and those that stay have ids of their own.
+        staged.drop_equal_ids()?;
+    }
     let table = load.database.table(&child.name);
     let parent = child.parent.as_deref().unwrap_or(&load.chain.root.name);
     let sql = format!(

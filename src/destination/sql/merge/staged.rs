@@ -52,6 +52,17 @@ impl<'a> Staged<'a> {
         self.drop_rows(&is_duplicate(dialect, &self.name, "true", dialect.arrival, merge))
     }
 
+    /// Drops all but the first row of each id where ids are unique. Rows below equal rows are equal, too, so that each of
+    /// them leads to what is below the first.
+    pub(crate) fn drop_equal_ids(&mut self) -> Result<(), DestinationError> {
+        let Dialect { arrival, has_unique, .. } = self.load.database.dialect();
+        if !has_unique {
+            return Ok(());
+        }
+        let first = format!("SELECT min({arrival}) FROM {} GROUP BY _dlt_id", self.name);
+        self.drop_rows(&format!("new.{arrival} NOT IN ({first})"))
+    }
+
     /// Drops rows that say that they are deleted.
     pub(crate) fn drop_deleted(&mut self, hint: &HardDelete<'_>) -> Result<(), DestinationError> {
         self.drop_rows(&says_deleted("new", hint))
