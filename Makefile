@@ -5,6 +5,7 @@ CARGO := tests/tools/cargo.sh
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/forebay
 ROWS ?= 100000
 N ?= 20000
+MINUTES ?= 10
 VERSIONS ?= 13 14 15 16 17 18
 
 # CI clones anew each time: the dependencies it compiled last time are outside the clone.
@@ -13,7 +14,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build release demo test test-postgres-versions oracle test-kill lint deny advisories generate check-generated bench ci clean-cache
+.PHONY: help build release demo test test-postgres-versions oracle test-kill soak lint deny advisories generate check-generated bench ci clean-cache
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-23s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,9 @@ oracle: ## New random documents, the same for dlt and forebay (N=100000 for more
 
 test-kill: ## Kill runs at the real quota of 25/s and let the next ones go on
 	$(CARGO) test --test it kill -- --ignored
+
+soak: ## Eight pipelines load into one dataset on Postgres while it is read and changed (MINUTES=60 for longer)
+	FOREBAY_TEST_MINUTES=$(MINUTES) $(CARGO) test --test it postgres_soak -- --nocapture
 
 lint: ## Formatting and clippy, warnings denied
 	cargo fmt --check

@@ -141,6 +141,10 @@ pub(crate) fn parse(url: &str) -> Result<PostgresPlan, UrlProblem> {
     if url.fragment().is_some() {
         return Err(broken("has a `#`"));
     }
+    // Of `user:1/23@host/db` the password would be the name of the database.
+    if url.path().contains('@') {
+        return Err(broken("has an `@` behind a `/`"));
+    }
     let mut plan = PostgresPlan::default();
     for (name, value) in [
         ("user", Some(url.username())),
@@ -176,7 +180,8 @@ impl PostgresPlan {
         match name {
             "host" => {
                 if value.contains(',') {
-                    return Err(problem("names several hosts; one is used", None));
+                    let hint = "name the one that takes changes";
+                    return Err(problem("names several hosts", Some(hint.to_owned())));
                 }
                 self.host = Some(value);
             }
@@ -316,9 +321,10 @@ mod tests {
             ("postgres://u:s3cr3t#x@h/db", "is not a URL: invalid port number"),
             ("postgres://u:s3cr3t/x@h/db", "is not a URL: invalid port number"),
             ("postgres://u:1#s3cr3t@h/db", "has a `#`"),
+            ("postgres://u:1/s3cr3t@h/db", "has an `@` behind a `/`"),
             ("postgres://u:1?s3cr3t@h/db", "has a parameter that is not known"),
             ("postgres://a:1,b:2/s3cr3t", "is not a URL: invalid port number"),
-            ("postgres://a,b/s3cr3t", "names several hosts; one is used"),
+            ("postgres://a,b/s3cr3t", "names several hosts"),
             ("postgres://h/db?passwort=s3cr3t", "has parameter `passwort` that is not known"),
             (
                 "postgres://h/db?target_session_attrs=s3cr3t",

@@ -236,7 +236,7 @@ fn marked(_: &str) -> Option<String> {
 #[test]
 fn the_password_of_a_destination_is_not_shown() {
     for url in ["postgres://me:${K}@host/db", "postgres://me@host/db?password=${K}"] {
-        let overrides = Overrides { destination: Some(url.to_owned()), ..Default::default() };
+        let overrides = Overrides { set: vec![format!("pipeline.destination={url}")], ..Default::default() };
         let text = format!("{HEAD}[[resources]]\nname = 'm'");
         let plan = load_text(&text, &overrides, &|_| Some(MARKER.to_owned())).unwrap();
         assert_eq!(plan.destination.to_string(), "postgres://me@host/db");

@@ -9,6 +9,9 @@ mod failpoint;
 pub mod postgres;
 mod sql;
 mod strategy;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
 
 use std::time::Duration;
 
@@ -156,11 +159,11 @@ pub trait Destination: Send {
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError>;
 
     /// Looks whether a load could be written, as far as that can be told without writing: before an API is asked for
-    /// what could not be kept.
+    /// what could not be kept. `has_merges` says whether rows will meet others by key, which may take more.
     ///
     /// # Errors
     /// There is no place for the database, or no permission to write it.
-    fn check_writable(&self) -> Result<(), DestinationError>;
+    fn check_writable(&self, has_merges: bool) -> Result<(), DestinationError>;
 
     /// Keeps other runs of the pipeline out of the dataset, on whatever machine they are, until the guard is dropped or
     /// this process ends. Does not wait for one that is there already.
@@ -244,11 +247,15 @@ impl DestinationError {
                 "the password is taken from `destination`, else from PGPASSWORD, else from the line for this server, \
                  database and user in ~/.pgpass or PGPASSFILE, which nobody else may be able to read",
             ),
-            Self::LoginRefused { .. } => {
-                Some("check the user in `destination`, and what `pg_hba.conf` of the server allows it")
-            }
+            Self::LoginRefused { .. } => Some(
+                "check the user in `destination`, what `pg_hba.conf` of the server allows it, and `GRANT CONNECT ON \
+                     DATABASE <database> TO <role>`",
+            ),
             Self::NoDatabase { .. } => {
                 Some("check `destination`, or make the database with `CREATE DATABASE`")
+            }
+            Self::NoDataset { .. } => {
+                Some("`forebay run` makes it; if that was done, check `destination` and `pipeline.dataset`")
             }
             Self::PermissionDenied { hint, .. } => Some(hint),
             Self::ReadOnly { .. } => {
@@ -365,6 +372,14 @@ pub enum DestinationError {
     NoDatabase {
         /// Host and port, or the socket.
         server: String,
+        /// Name of the database.
+        database: String,
+    },
+    /// The database does not have the dataset.
+    #[error("there is no schema `{dataset}` in database `{database}`")]
+    NoDataset {
+        /// Name of the dataset.
+        dataset: String,
         /// Name of the database.
         database: String,
     },

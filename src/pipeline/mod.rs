@@ -21,6 +21,7 @@ use crate::extract::{self, ExtractError, Extracted, Extraction, ResourceEnd, Sta
 use crate::http::HttpClient;
 use crate::package::{Outcome, Package, Pending, Store};
 use crate::report::{Event, LoadReport, PendingWork, Reporter, ResourceReport, RunReport, Status};
+use crate::schema::WriteDisposition;
 
 pub use hold::IfLocked;
 
@@ -84,7 +85,7 @@ async fn work(
     selected: &[String],
     report: &mut RunReport,
 ) -> Result<(), Error> {
-    run.check_writable().await?;
+    run.check_writable(selected).await?;
     let mut unfinished = None;
     for pending in store.pending()? {
         match pending {
@@ -158,9 +159,12 @@ async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -
 
 impl Run<'_> {
     /// Asks the destination whether a load could be written.
-    async fn check_writable(&self) -> Result<(), Error> {
+    async fn check_writable(&self, selected: &[String]) -> Result<(), Error> {
         let destination = Arc::clone(&self.destination);
-        let checked = tokio::task::spawn_blocking(move || destination.check_writable());
+        let mut resources = self.plan.resources.iter().filter(|resource| selected.contains(&resource.name));
+        let has_merges =
+            resources.any(|resource| resource.hints.write_disposition() == WriteDisposition::Merge);
+        let checked = tokio::task::spawn_blocking(move || destination.check_writable(has_merges));
         checked
             .await?
             .map_err(|source| Error::NotWritable { destination: self.plan.destination.to_string(), source })

@@ -16,8 +16,9 @@ from dlt.sources.rest_api import rest_api_source  # noqa: E402
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base-url", required=True)
-    parser.add_argument("--directory", required=True, help="for the database and the pipeline's files")
-    parser.add_argument("--format", choices=["insert_values", "parquet"], required=True)
+    parser.add_argument("--directory", required=True, help="for the pipeline's files")
+    parser.add_argument("--destination", required=True, help="duckdb:///file.duckdb or postgresql://…")
+    parser.add_argument("--format", choices=["insert_values", "parquet", "csv"], required=True)
     parser.add_argument("--disposition", choices=["append", "merge"], required=True)
     args = parser.parse_args()
 
@@ -52,9 +53,13 @@ def main() -> None:
         },
         name="bench",
     )
+    if args.destination.startswith("duckdb://"):
+        destination = dlt.destinations.duckdb(args.destination.removeprefix("duckdb://"))
+    else:
+        destination = dlt.destinations.postgres(args.destination)
     pipeline = dlt.pipeline(
         "bench",
-        destination=dlt.destinations.duckdb(os.path.join(args.directory, "bench.duckdb")),
+        destination=destination,
         dataset_name="bench_data",
         pipelines_dir=os.path.join(args.directory, "pipelines"),
     )

@@ -41,7 +41,9 @@ fn roles_need_what_the_server_asks_of_them() {
         let database = server.create_database();
         let role = server.create_role();
         let enter = |role: &str, password: &str, settings: &str| {
-            let url = server.url_as(role, password, database.name()) + settings;
+            // The certificate is for this name.
+            let url = server.url_as(role, password, database.name()).replace("127.0.0.1", "localhost");
+            let url = url + settings;
             sql(&url, "SELECT current_user").is_ok_and(|name| name == role)
         };
         let (name, password) = (role.name.as_str(), role.password.as_str());

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::faults::FOREVER;
 use crate::mock::{Fault, FaultKind, Key, MockConfig};
+use crate::postgres::{Access, Server};
 use crate::scene::{Ran, Scene, count};
 use crate::script::Script;
 
@@ -79,6 +80,50 @@ fn a_key_in_the_query_is_nowhere_but_in_the_requests() {
     assert!(api.requests().last().unwrap().contains("who=sk_MARKER%2F9f%2B%22x+y"), "{:?}", api.requests());
     assert_no_secret(&ran, scene.dir.path());
     assert_no_secret(&run(3).with_code(1), scene.dir.path());
+}
+
+#[test]
+fn a_password_of_postgres_is_nowhere_but_in_the_log_in() {
+    let Some(server) = Server::start_own(Access::Password) else { return };
+    let scene = Scene::new(25);
+    server.create_login("loader", MARKER);
+    server.sql("CREATE DATABASE shop OWNER loader");
+    let run = |command: &str, url: &str, format: &str| {
+        let mut forebay = scene.command(command);
+        forebay.args(["--destination", url, "--format", format]).env("FOREBAY_LOG", "trace");
+        if command == "query" {
+            forebay.arg("SELECT * FROM members");
+        }
+        forebay
+    };
+    let url = server.url_as("loader", MARKER, "shop");
+    assert_no_secret(&run("run", &url, "text").ran().with_code(0), scene.dir.path());
+    for command in ["run", "status", "query", "schema"] {
+        for format in ["text", "json"] {
+            assert_no_secret(&run(command, &url, format).ran().with_code(0), scene.dir.path());
+        }
+    }
+    let (login, place) = url.rsplit_once('@').unwrap();
+    let parameter = format!("{}@{place}?password={}", "postgres://loader", login.rsplit_once(':').unwrap().1);
+    assert_no_secret(&run("status", &parameter, "text").ran().with_code(0), scene.dir.path());
+    let bare = server.url_as("loader", "", "shop");
+    let ran = run("status", &bare, "text").env("PGPASSWORD", MARKER).ran().with_code(0);
+    assert_no_secret(&ran, scene.dir.path());
+    // Refused, misread and misspelt.
+    for (url, code) in [
+        (url.replace("MARKER", "MARKERMARKER"), 1),
+        (url.replace("/shop", "/stop"), 1),
+        (format!("{url}?sslmode=require"), 1),
+        (format!("{url}?passwort=MARKER"), 2),
+        (format!("{url}?sslmode=MARKER"), 2),
+        (url.replace("loader:", "loader:1/"), 2),
+        (url.replace("loader:", "loader:1#"), 2),
+        (url.replace("postgres", "postgras"), 2),
+    ] {
+        for (command, format) in [("run", "text"), ("run", "json"), ("status", "text")] {
+            assert_no_secret(&run(command, &url, format).ran().with_code(code), scene.dir.path());
+        }
+    }
 }
 
 #[test]

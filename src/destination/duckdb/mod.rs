@@ -88,7 +88,7 @@ impl Destination for DuckDb {
         ledger::read(&database, &database.existing_tables()?, pipeline, source)
     }
 
-    fn check_writable(&self) -> Result<(), DestinationError> {
+    fn check_writable(&self, _has_merges: bool) -> Result<(), DestinationError> {
         connection::check_writable(&self.path)
     }
 

@@ -37,6 +37,10 @@ pub(super) fn query(
         left -= batch.num_rows();
         result.batches.push(batch);
     }
+    if result.batches.is_empty() {
+        // So that the names of the columns are printed.
+        result.batches.push(RecordBatch::new_empty(result.schema.clone()));
+    }
     Ok(result)
 }
 

@@ -196,9 +196,10 @@ impl Database for OpenDataset {
         migrate::is_current(&self.session, &self.dataset)
     }
 
-    /// Loads of one source come one after the other: each of them looks at the schema that is there first.
+    /// Loads of one source come one after the other: each of them looks at the schema that is there first. What others
+    /// committed before it got a lock, it has to see, whatever isolation somebody made the default.
     fn begin(&self, package: &LoadPackage<'_>) -> Result<(), DestinationError> {
-        self.execute_batch(&"begin a transaction", "BEGIN")?;
+        self.execute_batch(&"begin a transaction", "BEGIN ISOLATION LEVEL READ COMMITTED")?;
         lock::lock_source(&self.session, &self.dataset, &package.rows.schema.name)
     }
 
@@ -212,6 +213,7 @@ impl Database for OpenDataset {
         for alike in tables.chunk_by(|one, next| one.1 == next.1) {
             let names: Vec<_> = alike.iter().map(|(table, _)| self.table(table)).collect();
             let mode = match alike[0].1 {
+                TableLock::Appends => "ROW EXCLUSIVE",
                 // Readers go on.
                 TableLock::Rows => "SHARE ROW EXCLUSIVE",
                 TableLock::Columns => "ACCESS EXCLUSIVE",
@@ -220,45 +222,5 @@ impl Database for OpenDataset {
             self.execute_batch(&action, &format!("LOCK TABLE {} IN {mode} MODE", names.join(", ")))?;
         }
         Ok(())
-    }
-}
-
-impl OpenDataset {
-    /// Looks whether the role may load here, as far as that can be told without writing.
-    pub(super) fn check_writable(&self) -> Result<(), DestinationError> {
-        let action = format_args!("look what the role may do in schema `{}`", self.dataset);
-        let row = self.first(
-            &action,
-            "SELECT current_setting('transaction_read_only'), current_user::text, current_database()::text, \
-             has_database_privilege(current_database(), 'CREATE')::int::bigint, \
-             (SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = $1), \
-             (SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = $1 \
-              AND has_schema_privilege(oid, 'USAGE'))",
-            &[(&self.dataset).into()],
-        )?;
-        let Some(row) = row else { return Ok(()) };
-        if row.text(0)? == "on" {
-            return Err(DestinationError::ReadOnly {
-                action: format!("write to database `{}`", row.text(2)?),
-                reason: "the server takes no changes".to_owned(),
-            });
-        }
-        let (role, may_create) = (row.text(1)?, row.int(3)? > 0);
-        let (action, reason) = match (row.int(4)? > 0, row.int(5)? > 0) {
-            (false, _) if !may_create => {
-                ("create", format!("role `{role}` may not create schemas in database `{}`", row.text(2)?))
-            }
-            (true, false) => ("use", format!("permission denied for role `{role}`")),
-            _ => return Ok(()),
-        };
-        Err(DestinationError::PermissionDenied {
-            action: format!("{action} schema `{}`", self.dataset),
-            hint: super::error::missing_privilege(if action == "create" {
-                "for database"
-            } else {
-                "for schema"
-            }),
-            reason,
-        })
     }
 }

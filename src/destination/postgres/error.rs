@@ -9,6 +9,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
 
 use super::super::DestinationError;
+use super::privileges;
 
 /// Longest detail that is repeated, in characters: some hold the whole row that failed.
 const MAX_DETAIL: usize = 300;
@@ -46,7 +47,7 @@ pub(super) fn failed(action: &dyn Display, error: &sqlx::Error, lock_timeout: Du
         code::SERIALIZATION | code::DEADLOCK => DestinationError::Conflict { action, reason },
         code::LOCK_TIMEOUT => DestinationError::TableLocked { action, waited: lock_timeout },
         code::PRIVILEGE => {
-            let hint = missing_privilege(database_error.message());
+            let hint = privileges::missing(database_error.message());
             DestinationError::PermissionDenied { action, reason, hint }
         }
         code::READ_ONLY => DestinationError::ReadOnly { action, reason },
@@ -168,23 +169,5 @@ fn reason(error: &sqlx::Error) -> String {
         | sqlx::Error::Encode(error)
         | sqlx::Error::Decode(error) => error.to_string(),
         other => other.to_string(),
-    }
-}
-
-/// What a role lacks, from the words of a server that speaks English.
-pub(super) fn missing_privilege(message: &str) -> &'static str {
-    let is_about = |what: &str| message.contains(what);
-    if is_about("for schema") {
-        "the role needs `GRANT USAGE, CREATE ON SCHEMA <dataset> TO <role>`"
-    } else if is_about("for database") {
-        "the role needs `GRANT CREATE ON DATABASE <database> TO <role>`, or a schema that somebody else made for it: \
-         `CREATE SCHEMA <dataset> AUTHORIZATION <role>`"
-    } else if is_about("must be owner") {
-        "the role has to own the tables that it changes, or be a member of the role that does: \
-         `ALTER TABLE <table> OWNER TO <role>`"
-    } else if is_about("for table") || is_about("for sequence") {
-        "the role needs `GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA <dataset> TO <role>`"
-    } else {
-        "the role needs USAGE and CREATE on the schema of the dataset, and has to own its tables"
     }
 }

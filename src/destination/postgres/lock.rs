@@ -54,7 +54,7 @@ pub(crate) fn try_lock_pipeline(
 /// at the same time, like making tables. Taken after the lock of a source.
 ///
 /// # Errors
-/// Another transaction keeps it for longer than the session waits for locks.
+/// The connection breaks.
 pub(crate) fn lock_dataset(session: &Session, dataset: &str) -> Result<(), DestinationError> {
     let action = format_args!("lock dataset `{dataset}`");
     lock_until_commit(session, &action, key(&["dataset", dataset]))
@@ -64,19 +64,27 @@ pub(crate) fn lock_dataset(session: &Session, dataset: &str) -> Result<(), Desti
 /// tables are the same, come one after the other.
 ///
 /// # Errors
-/// Another transaction keeps it for longer than the session waits for locks.
+/// The connection breaks.
 pub(crate) fn lock_source(session: &Session, dataset: &str, source: &str) -> Result<(), DestinationError> {
     let action = format_args!("lock source `{source}` in dataset `{dataset}`");
     lock_until_commit(session, &action, key(&["source", dataset, source]))
 }
 
+/// Waits as long as it takes: the holder is a load that goes on, whose own waits end. One whose client is gone, the
+/// server ends by itself.
 fn lock_until_commit(
     session: &Session,
     action: &dyn std::fmt::Display,
     key: i64,
 ) -> Result<(), DestinationError> {
-    // A statement, not a query: `void` is no type that rows are read in.
-    session.execute(action, "SELECT pg_advisory_xact_lock($1)", &[Param::Int(key)]).map(drop)
+    // What the session waits for tables may be the URL's, which only the server knows.
+    let sql = format!(
+        "SELECT set_config('forebay.lock_timeout', current_setting('lock_timeout'), true), \
+         set_config('lock_timeout', '0', true); \
+         SELECT pg_advisory_xact_lock({key}); \
+         SELECT set_config('lock_timeout', current_setting('forebay.lock_timeout'), true)"
+    );
+    session.execute_batch(action, &sql)
 }
 
 /// The session that has a lock. What this role may not see of another role's session is left out.

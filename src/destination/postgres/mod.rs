@@ -12,6 +12,7 @@ mod lock;
 mod migrate;
 mod options;
 mod password_file;
+mod privileges;
 mod query;
 mod retry;
 mod retype;
@@ -51,9 +52,12 @@ static CAPABILITIES: Capabilities = Capabilities {
     wei_digits: (156, 78),
 };
 
-/// How often a load is tried that another transaction was in the way of, or whose connection broke. Each time at
-/// least one of those that met gets through.
+/// How often something is tried that another transaction was in the way of, or whose connection broke. Of loads that
+/// meet, at least one gets through each time.
 const MAX_ATTEMPTS: u32 = 8;
+
+/// Longest pause before the next try. It is drawn anew each time, so that two do not go on meeting.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A dataset in a database of a server.
 pub struct Postgres {
@@ -109,6 +113,19 @@ impl Postgres {
         Ok(answer)
     }
 
+    /// Asks what takes no more than to read.
+    fn read<T>(
+        &self,
+        question: impl FnOnce(&OpenDataset) -> Result<T, DestinationError>,
+    ) -> Result<T, DestinationError> {
+        self.ask(question).map_err(|error| match error {
+            DestinationError::PermissionDenied { action, reason, .. } => {
+                DestinationError::PermissionDenied { action, reason, hint: privileges::READ }
+            }
+            other => other,
+        })
+    }
+
     /// Takes the lock of a pipeline in a new session.
     fn hold(&self, pipeline: &str) -> Result<Held, DestinationError> {
         let session = self.connect()?;
@@ -124,10 +141,32 @@ impl Postgres {
     /// load.
     fn renew_lock(&self) -> Result<(), DestinationError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lost) = held.take_if(|held| held.session.execute_batch(&"look", "SELECT 1").is_err()) {
-            *held = Some(self.hold(&lost.pipeline)?);
+        if let Some(lost) = held.as_mut()
+            && lost.session.execute_batch(&"look after the lock", "SELECT 1").is_err()
+        {
+            // Until there is a new one, the lost one stays: the next try has to know that there is a lock to take.
+            *lost = self.hold(&lost.pipeline)?;
         }
         Ok(())
+    }
+
+    /// Takes a lock, asks or loads, again if need be. A load that was committed before its connection broke is found by
+    /// its id.
+    fn insist<T>(
+        &self,
+        attempt: impl Fn(&Self) -> Result<T, DestinationError>,
+    ) -> Result<T, DestinationError> {
+        let mut attempts = 1;
+        loop {
+            match attempt(self) {
+                Err(error) if error.is_transient() && attempts < MAX_ATTEMPTS => {
+                    tracing::debug!(%error, attempts, "try again");
+                    attempts += 1;
+                    std::thread::sleep(LONGEST_PAUSE.mul_f64(fastrand::f64()));
+                }
+                result => return result,
+            }
+        }
     }
 
     fn load_once(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
@@ -161,43 +200,35 @@ impl Destination for Postgres {
     }
 
     fn committed(&self, pipeline: &str, source: &str) -> Result<Committed, DestinationError> {
-        self.ask(|database| ledger::read(database, &database.existing_tables()?, pipeline, source))
+        self.insist(|postgres| {
+            postgres.read(|database| ledger::read(database, &database.existing_tables()?, pipeline, source))
+        })
     }
 
-    fn check_writable(&self) -> Result<(), DestinationError> {
-        self.ask(OpenDataset::check_writable)
+    fn check_writable(&self, has_merges: bool) -> Result<(), DestinationError> {
+        self.insist(|postgres| postgres.ask(|database| database.check_writable(has_merges)))
     }
 
     fn lock(&self, pipeline: &str) -> Result<PipelineGuard, DestinationError> {
-        let held = self.hold(pipeline)?;
+        let held = self.insist(|postgres| postgres.hold(pipeline))?;
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
         Ok(Box::new(Guard(Arc::clone(&self.held))))
     }
 
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
-        let mut attempt = 1;
-        loop {
-            match self.load_once(package) {
-                // A load that was committed before its connection broke is found by its id.
-                Err(error) if error.is_transient() && attempt < MAX_ATTEMPTS => {
-                    tracing::debug!(%error, attempt, "load again");
-                    attempt += 1;
-                }
-                result => return result,
-            }
-        }
+        self.insist(|postgres| postgres.load_once(package))
     }
 
     fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {
-        self.ask(|database| runs::read(database, &database.existing_tables()?, limit))
+        self.read(|database| runs::read(database, &database.existing_tables()?, limit))
     }
 
     fn column_origins(&self) -> Result<Vec<ColumnOrigin>, DestinationError> {
-        self.ask(|database| origins::read(database, &database.existing_tables()?))
+        self.read(|database| origins::read(database, &database.existing_tables()?))
     }
 
     fn query(&self, sql: &str, limit: Option<usize>) -> Result<QueryResult, DestinationError> {
-        self.ask(|database| query::query(database, sql, limit))
+        self.read(|database| query::query(database, sql, limit))
     }
 
     fn sql_type(&self, table: &str, column: &Column) -> Result<String, DestinationError> {

@@ -158,6 +158,8 @@ pub(crate) struct Dialect {
 /// What another load must not do to a table meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TableLock {
+    /// Change its columns.
+    Appends,
     /// Change its rows.
     Rows,
     /// Read or change anything of it: its columns change.

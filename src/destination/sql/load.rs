@@ -71,6 +71,7 @@ fn write(
         ChainLoad { database, chain, existing: &existing, columns: &columns, load_id: package.load_id }
             .run(receipt)?;
     }
+    ddl::make_unique(database, &changes)?;
     ledger::write(database, package, newest.as_ref())?;
     runs::write(database, package.load_id, package.pipeline, package.runs)?;
     Ok(true)
@@ -102,8 +103,8 @@ fn create_own_tables(
     database.existing_tables()
 }
 
-/// What other loads must not touch: tables whose columns change, and tables with rows that may go or change. In the
-/// order of their names, so that no two loads wait for each other.
+/// What other loads must not touch: tables whose columns change, and tables with rows that may go or change. All others
+/// that get rows are among them: in the order of their names, so that no two loads wait for each other.
 fn locks<'a>(
     package: &'a LoadPackage<'_>,
     chains: &[Chain<'a>],
@@ -111,10 +112,10 @@ fn locks<'a>(
     existing: &ExistingTables,
 ) -> Vec<(&'a str, TableLock)> {
     let mut locks = BTreeMap::new();
-    let changing =
-        chains.iter().filter(|chain| chain.strategy != Strategy::Append || chain.deletes.is_some());
-    for table in changing.flat_map(Chain::tables) {
-        locks.insert(table.name.as_str(), TableLock::Rows);
+    for chain in chains {
+        let only_grows = chain.strategy == Strategy::Append && chain.deletes.is_none();
+        let lock = if only_grows { TableLock::Appends } else { TableLock::Rows };
+        locks.extend(chain.tables().map(|table| (table.name.as_str(), lock)));
     }
     let retyped = package.rows.retyped.iter().map(|retype| retype.table.as_str());
     for table in changes.added.iter().map(|added| added.table.name.as_str()).chain(retyped) {

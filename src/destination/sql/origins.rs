@@ -13,7 +13,7 @@ use crate::schema::Schema;
 use crate::state::LoadId;
 
 /// Where each column comes from.
-const COLUMNS: &str = "_forebay_columns";
+pub(crate) const COLUMNS: &str = "_forebay_columns";
 
 /// Text by table and column.
 type ByColumn = HashMap<(String, String), String>;

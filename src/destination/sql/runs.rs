@@ -7,7 +7,7 @@ use super::ledger::instant;
 use crate::state::LoadId;
 
 /// What each resource did in each load.
-const RUNS: &str = "_forebay_runs";
+pub(crate) const RUNS: &str = "_forebay_runs";
 
 /// Writes what each resource did.
 pub(crate) fn write(

@@ -85,9 +85,9 @@ impl Destination for Shared {
         self.file.committed(pipeline, source)
     }
 
-    fn check_writable(&self) -> Result<(), DestinationError> {
+    fn check_writable(&self, has_merges: bool) -> Result<(), DestinationError> {
         may_block();
-        self.file.check_writable()
+        self.file.check_writable(has_merges)
     }
 
     fn lock(&self, pipeline: &str) -> Result<PipelineGuard, DestinationError> {

@@ -6,3 +6,4 @@ pub(crate) mod api;
 pub(crate) mod cli;
 pub(crate) mod db;
 pub(crate) mod package;
+pub(crate) mod postgres;

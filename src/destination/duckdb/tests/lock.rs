@@ -1,12 +1,13 @@
+//! Files that somebody else has open.
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::{Fixture, roots};
+use super::{Fixture, loaded, path};
 use crate::destination::duckdb::DuckDb;
 use crate::destination::{Destination, DestinationError};
-use crate::schema::WriteDisposition;
 
 const FILE: &str = "FOREBAY_TEST_HOLD";
 
@@ -19,10 +20,10 @@ fn holder() {
     let _ = std::io::stdin().read(&mut [0]);
 }
 
-fn hold(fixture: &Fixture) -> Child {
+fn hold(fixture: &Fixture<'_>) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "destination::duckdb::tests::lock::holder", "--nocapture"])
-        .env(FILE, fixture.path())
+        .env(FILE, path(fixture))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -34,13 +35,12 @@ fn hold(fixture: &Fixture) -> Child {
 
 #[test]
 fn a_lock_is_waited_for_and_its_holder_named() {
-    let mut fixture = Fixture::new(WriteDisposition::Append);
-    fixture.load("1.1", &[("t", roots("1.1", &[(1, "a", "r1")]))]);
+    let fixture = loaded();
     let mut child = hold(&fixture);
     let pid = child.id();
     let (sender, receiver) = std::sync::mpsc::channel();
     let database = |timeout, told: Box<dyn Fn(&str) + Send + Sync>| {
-        DuckDb::new(fixture.path(), "ds".to_owned(), timeout, move |holder| told(holder))
+        DuckDb::new(path(&fixture), "ds".to_owned(), timeout, move |holder| told(holder))
     };
 
     let error = database(Duration::ZERO, Box::new(|_| ())).committed("p", "src").unwrap_err();

@@ -1,19 +1,15 @@
+//! Files that are opened, and those that cannot be.
+
 use std::fs;
 
-use super::{Fixture, open, roots};
+use super::{DuckDbFiles, Fixture, loaded, open, path};
 use crate::destination::{Destination, DestinationError};
 use crate::schema::WriteDisposition;
-
-fn loaded() -> Fixture {
-    let mut fixture = Fixture::new(WriteDisposition::Append);
-    fixture.load("1.1", &[("t", roots("1.1", &[(1, "a", "r1"), (2, "b", "r2")]))]);
-    fixture
-}
 
 #[test]
 fn a_query_reads_and_cannot_write() {
     let fixture = loaded();
-    let database = fixture.database();
+    let database = open(&path(&fixture));
     for table in ["t", "ds.ds.t"] {
         let result =
             database.query(&format!("SELECT id AS key, name FROM {table} ORDER BY id"), Some(1)).unwrap();
@@ -55,8 +51,8 @@ fn files_that_are_no_database_are_refused_by_name() {
     check("empty", b"");
     let error = open(&folder.path().join("missing")).query("SELECT 1", None).unwrap_err();
     assert!(matches!(error, DestinationError::Missing { .. }), "{error}");
-    let mut fixture = Fixture::new(WriteDisposition::Append);
-    fs::create_dir(fixture.path()).unwrap();
+    let mut fixture = Fixture::new(&DuckDbFiles, WriteDisposition::Append);
+    fs::create_dir(path(&fixture)).unwrap();
     let error = fixture.try_load("1.1", &[]).unwrap_err().to_string();
     assert!(error.ends_with("Is a directory"), "{error}");
 }
@@ -64,7 +60,7 @@ fn files_that_are_no_database_are_refused_by_name() {
 #[test]
 fn a_place_to_load_is_looked_for_without_making_anything() {
     let folder = tempfile::tempdir().unwrap();
-    let check = |path: &str| open(&folder.path().join(path)).check_writable();
+    let check = |path: &str| open(&folder.path().join(path)).check_writable(true);
     check("new.duckdb").unwrap();
     assert!(matches!(check("missing/new.duckdb"), Err(DestinationError::NoFolder { .. })));
     fs::write(folder.path().join("file"), "").unwrap();
@@ -79,17 +75,17 @@ fn a_file_of_a_newer_engine_is_told_apart() {
     let fixture = loaded();
     // The first block: checksum of 8 bytes, magic of 4, version of 8. The checksum covers the rest of it, so
     // the engine may stop there already; either way it must not be taken for a lock or a missing file.
-    let mut bytes = fs::read(fixture.path()).unwrap();
+    let mut bytes = fs::read(path(&fixture)).unwrap();
     bytes[12] = 99;
-    fs::write(fixture.path(), bytes).unwrap();
-    let error = fixture.database().committed("p", "src").unwrap_err();
+    fs::write(path(&fixture), bytes).unwrap();
+    let error = open(&path(&fixture)).committed("p", "src").unwrap_err();
     assert!(matches!(error, DestinationError::Open { .. }), "{error}");
 }
 
 #[test]
 fn nothing_but_the_database_is_left_in_the_folder() {
     let fixture = loaded();
-    let mut names: Vec<_> = fs::read_dir(fixture.path().parent().unwrap())
+    let mut names: Vec<_> = fs::read_dir(path(&fixture).parent().unwrap())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| !name.ends_with(".arrow"))

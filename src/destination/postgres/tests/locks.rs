@@ -17,7 +17,7 @@ fn wait_until_free(session: &Session) {
 
 #[test]
 fn a_second_run_is_told_who_has_the_lock_until_that_one_ends() {
-    let database = TestDatabase::new();
+    let Some(database) = TestDatabase::new() else { return };
     let name = application_name("members");
     let one = connect_as(&database.plan(), &name, LOCK_TIMEOUT).unwrap();
     let two = database.session();
@@ -41,7 +41,7 @@ fn a_second_run_is_told_who_has_the_lock_until_that_one_ends() {
 
 #[test]
 fn locks_of_a_transaction_are_waited_for_and_end_with_it() {
-    let database = TestDatabase::new();
+    let Some(database) = TestDatabase::new() else { return };
     let (one, two) = (database.session(), database.session());
     run(&one, "BEGIN; CREATE TABLE order_of_things (position serial, who text)");
     run(&one, "COMMIT; BEGIN");
@@ -58,9 +58,27 @@ fn locks_of_a_transaction_are_waited_for_and_end_with_it() {
     run(&one, "INSERT INTO order_of_things (who) VALUES ('one'); COMMIT");
     other.join().unwrap();
     assert_eq!(texts(&one, "SELECT who FROM order_of_things ORDER BY position"), ["one", "two"]);
-    run(&one, "BEGIN");
+}
+
+#[test]
+fn a_load_is_waited_for_longer_than_a_table() {
+    let Some(database) = TestDatabase::new() else { return };
+    let (one, other) = (database.session(), database.session());
+    let hasty = connect_as(&database.plan(), "x", Duration::from_millis(1)).unwrap();
+    let process = rows(&hasty, "SELECT pg_backend_pid()", &[])[0].int(0).unwrap();
+    run(&one, "CREATE TABLE t ()");
+    run(&one, "BEGIN; LOCK TABLE t");
     lock_dataset(&one, "ds").unwrap();
-    let hasty = connect_as(&database.plan(), "x", Duration::from_millis(20)).unwrap();
-    let error = lock_dataset(&hasty, "ds").unwrap_err();
+    run(&hasty, "BEGIN");
+    let hasty = thread::spawn(move || lock_dataset(&hasty, "ds").map(|()| hasty));
+    // The server counts the time.
+    let waits = format!(
+        "SELECT 1 FROM pg_stat_activity WHERE pid = {process} AND wait_event = 'advisory' \
+         AND clock_timestamp() - query_start > interval '20 ms'"
+    );
+    while rows(&other, &waits, &[]).is_empty() {}
+    run(&one, "COMMIT; BEGIN; LOCK TABLE t");
+    let hasty = hasty.join().unwrap().unwrap();
+    let error = hasty.execute_batch(&"lock table `t`", "LOCK TABLE t").unwrap_err();
     assert!(matches!(error, DestinationError::TableLocked { .. }), "{error:?}");
 }

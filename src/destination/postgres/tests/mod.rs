@@ -1,63 +1,55 @@
 //! Sessions with a real server.
 
+mod conformance;
 mod copy;
+mod crash;
 mod locks;
 mod migrations;
+mod query;
 mod refusals;
 mod statements;
 mod tls;
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::super::DestinationError;
 use super::super::sql::{Param, Row};
 use super::connection::Session;
 use super::options::Options;
-use crate::config::{PostgresPlan, Secret, parse_postgres_url};
+use crate::config::{PostgresPlan, parse_postgres_url};
+use crate::test_postgres::{self as harness, Server, server};
 
 /// Longer than any test waits for a lock that it gets.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The server that tests use: a superuser's URL.
-fn server() -> PostgresPlan {
-    let url = std::env::var("FOREBAY_TEST_POSTGRES_URL").expect(
-        "FOREBAY_TEST_POSTGRES_URL is the URL of a server whose superuser may make databases and roles",
-    );
-    parse_postgres_url(&url).unwrap()
-}
-
-/// A database of its own for one test, with a role that owns nothing. Both go with the test.
+/// A database of its own for one test, with a role that owns nothing. Both go with the test, the database first: it may
+/// have what the role owns by then.
 struct TestDatabase {
-    name: String,
-    admin: Session,
+    database: harness::Database,
+    role: harness::Role,
+    role_url: String,
 }
 
 impl TestDatabase {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("forebay_test_{}_{count}", std::process::id());
-        let admin = connect(&server()).unwrap();
-        let role = format!("CREATE ROLE {name} LOGIN PASSWORD 'role''s own'");
-        for sql in [format!("CREATE DATABASE {name}"), role] {
-            admin.execute_batch(&"set up a test", &sql).unwrap();
-        }
-        Self { name, admin }
+    /// `None` where there is no server, which the harness has said.
+    fn new() -> Option<Self> {
+        server().map(Self::on)
+    }
+
+    fn on(server: &Server) -> Self {
+        let (database, role) = (server.create_database(), server.create_role());
+        let role_url = server.url_as(&role.name, &role.password, database.name());
+        Self { database, role, role_url }
     }
 
     /// The superuser's way in.
     fn plan(&self) -> PostgresPlan {
-        PostgresPlan { database: Some(self.name.clone()), ..server() }
+        parse_postgres_url(self.database.url()).unwrap()
     }
 
     /// The role's way in.
     fn role_plan(&self) -> PostgresPlan {
-        PostgresPlan {
-            user: Some(self.name.clone()),
-            password: Some(Secret::new("role's own")),
-            ..self.plan()
-        }
+        parse_postgres_url(&self.role_url).unwrap()
     }
 
     fn session(&self) -> Session {
@@ -66,17 +58,6 @@ impl TestDatabase {
 
     fn role_session(&self) -> Session {
         connect(&self.role_plan()).unwrap()
-    }
-}
-
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
-        let drop_database = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        for sql in [drop_database, format!("DROP ROLE IF EXISTS {}", self.name)] {
-            if let Err(error) = self.admin.execute_batch(&"clean up after a test", &sql) {
-                println!("{error}");
-            }
-        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::thread;
 
 use super::*;
+use crate::config::Secret;
+use crate::test_postgres::Access;
 
 /// The error of a statement.
 fn refused(session: &Session, sql: &str) -> DestinationError {
@@ -12,10 +14,10 @@ fn refused(session: &Session, sql: &str) -> DestinationError {
 
 #[test]
 fn who_is_not_let_in_is_told_why() {
-    let database = TestDatabase::new();
-    let name = &database.name;
-    let server = connect_as(&server(), "x", LOCK_TIMEOUT).map(|_| ()).map(|()| server()).unwrap();
-    let label = Options::resolve(&server, "x", &|_| None).unwrap().peer.server;
+    let Some(server) = Server::start_own(Access::Password) else { return };
+    let database = TestDatabase::on(&server);
+    let name = &database.role.name;
+    let label = Options::resolve(&database.plan(), "x", &|_| None).unwrap().peer.server;
     let plan = database.role_plan();
     let with_password =
         |password: &str| PostgresPlan { password: Some(Secret::new(password)), ..plan.clone() };
@@ -37,7 +39,7 @@ fn who_is_not_let_in_is_told_why() {
         assert!(error.hint().unwrap().contains(hint) && !error.is_transient(), "{error:?}");
         assert!(!format!("{error:?}").contains("s3cr3t"));
     }
-    run(&database.admin, &format!("ALTER ROLE {name} NOLOGIN"));
+    server.sql(&format!("ALTER ROLE {name} NOLOGIN"));
     let error = connect(&plan).err().unwrap();
     assert!(matches!(error, DestinationError::LoginRefused { .. }), "{error:?}");
 }
@@ -65,7 +67,7 @@ fn a_server_that_does_not_answer_is_named() {
 
 #[test]
 fn a_role_is_told_what_it_lacks() {
-    let database = TestDatabase::new();
+    let Some(database) = TestDatabase::new() else { return };
     run(
         &database.session(),
         "CREATE SCHEMA s; CREATE TABLE s.t (a int); REVOKE CREATE ON SCHEMA public FROM public",
@@ -78,14 +80,14 @@ fn a_role_is_told_what_it_lacks() {
     };
     check("CREATE SCHEMA x", "GRANT CREATE ON DATABASE");
     check("CREATE TABLE s.x (a int)", "GRANT USAGE, CREATE ON SCHEMA");
-    run(&database.session(), &format!("GRANT USAGE ON SCHEMA s TO {}", database.name));
+    run(&database.session(), &format!("GRANT USAGE ON SCHEMA s TO {}", database.role.name));
     check("INSERT INTO s.t VALUES (1)", "GRANT SELECT, INSERT");
     check("ALTER TABLE s.t ADD COLUMN b int", "has to own the tables");
 }
 
 #[test]
 fn servers_words_have_lines_of_their_own() {
-    let database = TestDatabase::new();
+    let Some(database) = TestDatabase::new() else { return };
     let session = database.session();
     run(&session, "CREATE TABLE t (a text PRIMARY KEY); INSERT INTO t VALUES ('x')");
     let error = refused(&session, "INSERT INTO t VALUES ('x')");
@@ -102,9 +104,10 @@ fn servers_words_have_lines_of_their_own() {
 
 #[test]
 fn a_lock_that_somebody_forgot_is_told() {
-    let database = TestDatabase::new();
+    let Some(database) = TestDatabase::new() else { return };
     let forgetful = database.session();
-    run(&forgetful, "CREATE TABLE t (a int); BEGIN; SELECT * FROM t");
+    run(&forgetful, "CREATE TABLE t (a int)");
+    run(&forgetful, "BEGIN; SELECT * FROM t");
     let session = connect_as(&database.plan(), "x", Duration::from_millis(20)).unwrap();
     let error = session.execute_batch(&"change table `t`", "ALTER TABLE t ADD COLUMN b int").unwrap_err();
     assert_eq!(
@@ -116,7 +119,7 @@ fn a_lock_that_somebody_forgot_is_told() {
 
 #[test]
 fn a_lost_connection_and_a_deadlock_may_be_tried_again() {
-    let database = TestDatabase::new();
+    let Some(database) = TestDatabase::new() else { return };
     let (one, two) = (database.session(), database.session());
     run(&one, "CREATE TABLE t (a int PRIMARY KEY, b int); INSERT INTO t VALUES (1, 1), (2, 2)");
     for (session, row) in [(&one, 1), (&two, 2)] {
@@ -139,7 +142,7 @@ fn a_lost_connection_and_a_deadlock_may_be_tried_again() {
     assert!(matches!(error, DestinationError::Conflict { .. }) && error.is_transient(), "{error:?}");
 
     run(&one, "ROLLBACK");
-    let process = texts(&one, "SELECT pg_backend_pid()").remove(0);
+    let process = texts(&one, "SELECT pg_backend_pid()::text").remove(0);
     run(&database.session(), &format!("SELECT pg_terminate_backend({process})"));
     let error = refused(&one, "SELECT 1");
     assert!(matches!(error, DestinationError::ConnectionLost { .. }) && error.is_transient(), "{error:?}");

@@ -2,30 +2,26 @@
 
 use super::*;
 use crate::config::SslMode;
-
-/// File with the certificate of the authority of the tests' server.
-fn authority() -> String {
-    std::env::var("FOREBAY_TEST_POSTGRES_ROOT_CERT").expect(
-        "FOREBAY_TEST_POSTGRES_ROOT_CERT is the file of the authority that the server's certificate is by",
-    )
-}
+use crate::test_postgres::Access;
 
 #[test]
 fn a_server_proves_itself_as_far_as_asked() {
-    let authority = authority();
+    let Some(server) = Server::start_own(Access::Tls) else { return };
+    let database = TestDatabase::on(&server);
+    let authority = server.certificates().root.to_str().unwrap();
     let session = |host: &str, mode, root: Option<&str>| {
         let plan = PostgresPlan {
             host: Some(host.to_owned()),
             sslmode: mode,
             sslrootcert: root.map(str::to_owned),
-            ..server()
+            ..database.plan()
         };
         connect(&plan).map(|session| {
             let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
             rows(&session, sql, &[])[0].int(0).unwrap() == 1
         })
     };
-    let root = Some(authority.as_str());
+    let root = Some(authority);
     for (host, mode, root, expected) in [
         ("localhost", None, None, Ok(true)),
         ("localhost", Some(SslMode::Prefer), None, Ok(true)),
@@ -48,7 +44,7 @@ fn a_server_proves_itself_as_far_as_asked() {
     ] {
         match (session(host, mode, root), expected) {
             (Ok(is_encrypted), Ok(expected)) => {
-                assert_eq!(is_encrypted, expected, "{host} {mode:?} {root:?}")
+                assert_eq!(is_encrypted, expected, "{host} {mode:?} {root:?}");
             }
             (Err(error), Err(reason)) => {
                 assert!(matches!(error, DestinationError::Tls { .. }), "{error:?}");

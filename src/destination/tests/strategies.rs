@@ -3,42 +3,41 @@
 
 use serde_json::{Value, json};
 
-use super::Fixture;
+use super::{Engine, Fixture};
 use crate::schema::{Column, DELETED_AT, DataType, WriteDisposition};
 
-const ROOTS: &str = "SELECT id, name, _dlt_load_id FROM t ORDER BY ALL";
-pub(super) const CHILDREN: &str = "SELECT value, _dlt_parent_id FROM t__c ORDER BY ALL";
-pub(super) const GRANDCHILDREN: &str = "SELECT value, _dlt_parent_id FROM t__c__d ORDER BY ALL";
+const ROOTS: &str = "SELECT id, name, _dlt_load_id FROM t ";
+pub(crate) const CHILDREN: &str = "SELECT value, _dlt_parent_id FROM t__c ";
+pub(crate) const GRANDCHILDREN: &str = "SELECT value, _dlt_parent_id FROM t__c__d ";
 
 /// A fixture with columns `gone` and `at`, which is merged by `strategy`.
-pub(super) fn merged(strategy: &str) -> Fixture {
-    let mut fixture = Fixture::new(WriteDisposition::Merge);
+pub(crate) fn merged<'e>(engine: &'e dyn Engine, strategy: &str) -> Fixture<'e> {
+    let mut fixture = Fixture::new(engine, WriteDisposition::Merge);
     fixture.schema.tables["t"].add(Column::new("gone", DataType::Bool));
     fixture.schema.tables["t"].add(Column::new("at", DataType::Bigint));
     fixture.hint("", "x-merge-strategy", json!(strategy));
     fixture
 }
 
-pub(super) fn root(id: i64, name: &str, row_id: &str) -> Value {
+pub(crate) fn root(id: i64, name: &str, row_id: &str) -> Value {
     json!({"id": id, "name": name, "_dlt_id": row_id})
 }
 
-pub(super) fn child(value: &str, parent: &str, index: i64) -> Value {
+pub(crate) fn child(value: &str, parent: &str, index: i64) -> Value {
     let id = format!("{parent}.{index}");
     json!({"value": value, "_dlt_root_id": parent.split('.').next(), "_dlt_parent_id": parent,
         "_dlt_list_idx": index, "_dlt_id": id})
 }
 
 /// The row with more fields.
-pub(super) fn with(mut row: Value, more: &Value) -> Value {
+pub(crate) fn with(mut row: Value, more: &Value) -> Value {
     row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     row
 }
 
-#[test]
-fn the_first_by_the_sort_column_stays() {
+pub(crate) fn the_first_by_the_sort_column_stays(engine: &dyn Engine) {
     let check = |order: &str, expected: &[&str]| {
-        let mut fixture = merged("delete-insert");
+        let mut fixture = merged(engine, "delete-insert");
         fixture.hint("at", "dedup_sort", json!(order));
         let receipt = fixture.load_json(
             "1.1",
@@ -55,16 +54,15 @@ fn the_first_by_the_sort_column_stays() {
             }),
         );
         assert_eq!(receipt.tables, [("t".to_owned(), 3), ("t__c".to_owned(), 1)]);
-        fixture.check("SELECT name FROM t ORDER BY id", expected);
-        fixture.check("SELECT value FROM t__c", &expected[..1]);
+        fixture.check("SELECT id, name FROM t", expected);
+        fixture.check("SELECT '1 ' || value FROM t__c", &expected[..1]);
     };
-    check("desc", &["high", "some", "last"]);
-    check("asc", &["low", "some", "last"]);
+    check("desc", &["1 high", "2 some", "3 last"]);
+    check("asc", &["1 low", "2 some", "3 last"]);
 }
 
-#[test]
-fn rows_that_say_so_are_deleted() {
-    let mut fixture = merged("delete-insert");
+pub(crate) fn rows_that_say_so_are_deleted(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "delete-insert");
     fixture.hint("gone", "hard_delete", json!(true));
     let receipt = fixture.load_json(
         "1.1",
@@ -98,9 +96,8 @@ fn rows_that_say_so_are_deleted() {
     fixture.check(CHILDREN, &["C r7"]);
 }
 
-#[test]
-fn any_value_says_so_in_a_column_of_another_type() {
-    let mut fixture = merged("delete-insert");
+pub(crate) fn any_value_says_so_in_a_column_of_another_type(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "delete-insert");
     fixture.hint("at", "hard_delete", json!(true));
     fixture
         .load_json("1.1", &json!({"t": [root(1, "a", "r1"), with(root(2, "b", "r2"), &json!({"at": 0}))]}));
@@ -109,9 +106,8 @@ fn any_value_says_so_in_a_column_of_another_type() {
     fixture.check(ROOTS, &[]);
 }
 
-#[test]
-fn a_deleted_row_takes_its_merge_group_along() {
-    let mut fixture = merged("delete-insert");
+pub(crate) fn a_deleted_row_takes_its_merge_group_along(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "delete-insert");
     fixture.schema.tables["t"].columns["id"].hints.clear();
     fixture.hint("name", "merge_key", json!(true));
     fixture.hint("gone", "hard_delete", json!(true));
@@ -123,9 +119,8 @@ fn a_deleted_row_takes_its_merge_group_along() {
     fixture.check(CHILDREN, &[]);
 }
 
-#[test]
-fn without_keys_rows_that_say_so_are_not_added() {
-    let mut fixture = merged("delete-insert");
+pub(crate) fn without_keys_rows_that_say_so_are_not_added(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "delete-insert");
     fixture.schema.tables["t"].columns["id"].hints.clear();
     fixture.hint("gone", "hard_delete", json!(true));
     for load in ["1.1", "1.2"] {
@@ -142,9 +137,8 @@ fn without_keys_rows_that_say_so_are_not_added() {
     fixture.check("SELECT value FROM t__c", &["a", "a"]);
 }
 
-#[test]
-fn upserted_rows_keep_their_id_and_get_their_children_anew() {
-    let mut fixture = merged("upsert");
+pub(crate) fn upserted_rows_keep_their_id_and_get_their_children_anew(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "upsert");
     fixture.load_json(
         "1.1",
         &json!({
@@ -161,17 +155,14 @@ fn upserted_rows_keep_their_id_and_get_their_children_anew() {
         }),
     );
     assert_eq!(receipt.tables, [("t".to_owned(), 2), ("t__c".to_owned(), 2)]);
-    fixture.check(
-        "SELECT id, name, _dlt_load_id, _dlt_id FROM t ORDER BY id",
-        &["1 a 1.1 k1", "2 B 1.2 k2", "3 C 1.2 k3"],
-    );
+    fixture
+        .check("SELECT id, name, _dlt_load_id, _dlt_id FROM t", &["1 a 1.1 k1", "2 B 1.2 k2", "3 C 1.2 k3"]);
     fixture.check(CHILDREN, &["B0 k2", "C0 k3", "a0 k1"]);
     fixture.check(GRANDCHILDREN, &["e k1.0"]);
 }
 
-#[test]
-fn upserts_go_by_all_columns_of_the_key_and_nulls_are_equal() {
-    let mut fixture = merged("upsert");
+pub(crate) fn upserts_go_by_all_columns_of_the_key_and_nulls_are_equal(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "upsert");
     fixture.schema.tables["t"].columns["id"].nullable = Some(true);
     fixture.hint("name", "primary_key", json!(true));
     let rows = |at: i64| {
@@ -183,11 +174,10 @@ fn upserts_go_by_all_columns_of_the_key_and_nulls_are_equal() {
     };
     fixture.load_json("1.1", &rows(1));
     fixture.load_json("1.2", &rows(2));
-    fixture.check("SELECT id, name, \"at\" FROM t ORDER BY ALL", &["1 a 2", "1 - 2", "- a 2"]);
+    fixture.check("SELECT id, name, \"at\" FROM t ", &["1 a 2", "1 - 2", "- a 2"]);
 }
 
-#[test]
-fn the_last_of_equal_keys_comes_with_its_children_alone() {
+pub(crate) fn the_last_of_equal_keys_comes_with_its_children_alone(engine: &dyn Engine) {
     for strategy in ["upsert", "insert-only"] {
         let turn = |row, number: i64| with(row, &json!({"_forebay_turn_": number}));
         let rows = json!({
@@ -198,7 +188,7 @@ fn the_last_of_equal_keys_comes_with_its_children_alone() {
             ],
             "t__c__d": [turn(child("old", "k1.1", 0), 1), turn(child("new", "k1.0", 0), 3)],
         });
-        let mut fixture = merged(strategy);
+        let mut fixture = merged(engine, strategy);
         let receipt = fixture.load_json("1.1", &rows);
         assert_eq!(
             receipt.tables,
@@ -210,8 +200,7 @@ fn the_last_of_equal_keys_comes_with_its_children_alone() {
         fixture.check(ROOTS, &[&format!("1 new {load}"), &format!("2 x {load}")]);
         fixture.check(CHILDREN, &["new0 k1", "x k2"]);
         fixture.check(GRANDCHILDREN, &["new k1.0"]);
-        fixture
-            .check("SELECT DISTINCT column_name FROM duckdb_columns() WHERE column_name LIKE '%turn%'", &[]);
+        assert!(fixture.stored_columns().iter().all(|column| !column.name.contains("turn")));
         // Where none comes twice, the turn does not matter.
         fixture.load_json(
             "1.3",
@@ -221,9 +210,8 @@ fn the_last_of_equal_keys_comes_with_its_children_alone() {
     }
 }
 
-#[test]
-fn a_source_may_have_the_column_of_marks() {
-    let mut fixture = merged("upsert");
+pub(crate) fn a_source_may_have_the_column_of_marks(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "upsert");
     fixture.schema.tables["t"].add(Column::new(DELETED_AT, DataType::Text));
     let rows = json!({"t": [with(root(1, "a", "k1"), &json!({"_forebay_deleted_at": "theirs"}))]});
     for load in ["1.1", "1.2"] {
@@ -232,9 +220,8 @@ fn a_source_may_have_the_column_of_marks() {
     }
 }
 
-#[test]
-fn upserts_delete_rows_that_say_so() {
-    let mut fixture = merged("upsert");
+pub(crate) fn upserts_delete_rows_that_say_so(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "upsert");
     fixture.hint("gone", "hard_delete", json!(true));
     fixture.load_json(
         "1.1",
@@ -260,9 +247,8 @@ fn upserts_delete_rows_that_say_so() {
     fixture.check(CHILDREN, &["B k2", "c k3"]);
 }
 
-#[test]
-fn tables_that_were_replaced_by_key_can_be_upserted() {
-    let mut fixture = merged("delete-insert");
+pub(crate) fn tables_that_were_replaced_by_key_can_be_upserted(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "delete-insert");
     fixture.load_json(
         "1.1",
         &json!({
@@ -275,9 +261,8 @@ fn tables_that_were_replaced_by_key_can_be_upserted() {
     fixture.check(CHILDREN, &["B k2", "a r1"]);
 }
 
-#[test]
-fn inserted_rows_stay_as_they_came() {
-    let mut fixture = merged("insert-only");
+pub(crate) fn inserted_rows_stay_as_they_came(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "insert-only");
     fixture.load_json("1.1", &json!({
         "t": [root(1, "a", "k1"), root(2, "b", "k2")], "t__c": [child("a0", "k1", 0), child("a1", "k1", 1)],
         "t__c__d": [child("d", "k1.0", 0)],
@@ -297,9 +282,8 @@ fn inserted_rows_stay_as_they_came() {
     fixture.check(GRANDCHILDREN, &["E k3.0", "d k1.0"]);
 }
 
-#[test]
-fn rows_that_say_they_are_deleted_are_not_inserted() {
-    let mut fixture = merged("insert-only");
+pub(crate) fn rows_that_say_they_are_deleted_are_not_inserted(engine: &dyn Engine) {
+    let mut fixture = merged(engine, "insert-only");
     fixture.hint("gone", "hard_delete", json!(true));
     fixture.load_json(
         "1.1",
