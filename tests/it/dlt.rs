@@ -239,12 +239,17 @@ fn dlt_and_forebay_take_turns_on_one_database(stage: Stage) {
     scene.forebay("shared").unwrap();
     let facts = read_back(&scene, "first-home", &mock);
     assert_eq!(*last_value(&facts), newest());
+    // From a server, values come to pandas one by one, and with nulls among them the type of a column is lost.
+    let (boolean, integer) = match stage.engine() {
+        "duckdb" => ("boolean", "Int64"),
+        _ => ("object", "float64"),
+    };
     for (column, dtype) in [
         ("created_at", "datetime64[us, UTC]"),
         ("last_login", "datetime64[us, UTC]"),
         ("verified", "bool"),
-        ("custom_fields__newsletter", "boolean"),
-        ("custom_fields__seats", "Int64"),
+        ("custom_fields__newsletter", boolean),
+        ("custom_fields__seats", integer),
     ] {
         assert_eq!(facts["dtypes"][column], dtype, "{column} of {}", facts["dtypes"]);
     }

@@ -82,6 +82,8 @@ enum Texts {
 
 pub(super) struct Generator {
     rng: Rng,
+    /// Whether columns of JSON take JSON alone, and dlt fails on text there that reads as a number.
+    has_strict_json: bool,
 }
 
 /// What the documents of a case have in common.
@@ -94,11 +96,16 @@ struct Dialect {
     objects: usize,
     /// How deep objects and lists nest.
     depth: usize,
+    /// Whether objects and lists may be kept whole.
+    keeps_json: bool,
+    /// Whether there is text that reads as a number.
+    has_number_texts: bool,
 }
 
 impl Generator {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { rng: Rng::with_seed(seed) }
+    /// Documents for an engine, by dlt's name.
+    pub(super) fn new(seed: u64, engine: &str) -> Self {
+        Self { rng: Rng::with_seed(seed), has_strict_json: engine == "postgres" }
     }
 
     fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
@@ -120,7 +127,7 @@ impl Generator {
         }
         // What is kept whole is no text: misfits would be. A replaced table with this setting keeps its rows in dlt
         // when there are no new ones.
-        if self.one_in(3) && !matches!(dialect.texts, Texts::All) && disposition != "replace" {
+        if self.one_in(3) && dialect.keeps_json && disposition != "replace" {
             settings.push(("max_table_nesting".to_owned(), json!(self.rng.u32(..4))));
         }
         if self.one_in(2) {
@@ -179,8 +186,11 @@ impl Generator {
                 .collect();
             let name: String = serde_json::from_str(&format!("\"{}\"", path.join("__"))).unwrap();
             // A hint for no name is refused.
-            if !name.trim_matches([' ', '_', '\u{a0}']).is_empty() {
-                columns[name] = json!({ "data_type": self.pick(types) });
+            let data_type = self.pick(types);
+            if !name.trim_matches([' ', '_', '\u{a0}']).is_empty()
+                && (dialect.keeps_json || data_type != "json")
+            {
+                columns[name] = json!({ "data_type": data_type });
             }
         }
         if has_key && self.one_in(2) {
@@ -203,7 +213,14 @@ impl Generator {
         (0..count).for_each(|_| add_name(&mut names, self.key()));
         let objects = names.len();
         (0..self.rng.usize(..4)).for_each(|_| add_name(&mut names, self.pick(LISTS).to_owned()));
-        Dialect { texts, has_integers: self.one_in(2), names, objects, depth: self.rng.usize(1..4) }
+        let has_number_texts = !self.has_strict_json || !matches!(texts, Texts::Words) || self.one_in(2);
+        let keeps_json = match texts {
+            Texts::Instants => true,
+            Texts::Words => !(self.has_strict_json && has_number_texts),
+            Texts::All => false,
+        };
+        let (has_integers, depth) = (self.one_in(2), self.rng.usize(1..4));
+        Dialect { texts, has_integers, names, objects, depth, keeps_json, has_number_texts }
     }
 
     fn key(&mut self) -> String {
@@ -274,9 +291,9 @@ impl Generator {
         match (self.rng.u32(..10), dialect.texts) {
             (0, _) => "null".to_owned(),
             (1..5, Texts::Instants) => format!("\"{}\"", self.instant()),
-            (1, Texts::Words) => format!("\"{}\"", self.pick(NUMBERS)),
-            (2, Texts::Words) => format!("\"{}\"", self.pick(LONG)),
-            (3..5, Texts::Words) => format!("\"{}\"", self.pick(TEXTS)),
+            (1, Texts::Words) if dialect.has_number_texts => format!("\"{}\"", self.pick(NUMBERS)),
+            (2, Texts::Words) if dialect.has_number_texts => format!("\"{}\"", self.pick(LONG)),
+            (1..5, Texts::Words) => format!("\"{}\"", self.pick(TEXTS)),
             (1..4, Texts::All) => format!("\"{}\"", self.instant()),
             (4..=6, Texts::All) => format!("\"{}\"", self.no_instant()),
             (7 | 8, Texts::All) => format!("\"{}\"", self.pick(NUMBERS)),

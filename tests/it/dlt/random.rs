@@ -33,7 +33,7 @@ pub(super) fn compare(stage: Stage, count: u64) {
     let seed = seed();
     // Not `eprintln!`, which is not shown of a test that passes.
     let say = |text: &str| drop(writeln!(std::io::stderr(), "{text}"));
-    let mut generator = Generator::new(seed);
+    let mut generator = Generator::new(seed, stage.engine());
     let (mut rows, mut tables) = (0, 0);
     while rows < count {
         let mut batch = Vec::new();
