@@ -136,17 +136,19 @@ fn origin(column: &str) -> Origin {
     Origin { table: "t".to_owned(), column: column.to_owned(), path: format!("$.{column}") }
 }
 
+/// Key, name and group of a row.
+type Member<'a> = (i64, &'a str, &'a str);
+
+/// Writes a row of one table, from its turn.
+type Make<'a> = dyn Fn(usize, &Member<'_>) -> Value + 'a;
+
 /// Loads rows (key, name, group), each with a child and a grandchild. Upper-case names are those of newer rows.
-fn load(
-    fixture: &mut Fixture<'_>,
-    id: &str,
-    rows: &[(i64, &str, &str)],
-) -> Result<Receipt, DestinationError> {
+fn load(fixture: &mut Fixture<'_>, id: &str, rows: &[Member<'_>]) -> Result<Receipt, DestinationError> {
     let has_root_id = fixture.schema.tables["t__c"].columns.contains_key("_dlt_root_id");
     // Where ids follow from keys, equal rows of a load have equal ids, and a turn. Otherwise no two rows have one id.
     let strategy = fixture.schema.tables["t"].merge_strategy();
     let is_keyed = matches!(strategy, Some(MergeStrategy::Upsert | MergeStrategy::InsertOnly));
-    let row_id = |level: &str, (key, name, _): &(i64, &str, &str)| match is_keyed {
+    let row_id = |level: &str, (key, name, _): &Member<'_>| match is_keyed {
         true => format!("{level}{key}"),
         false => format!("{level}{key}{name}{id}"),
     };
@@ -156,13 +158,13 @@ fn load(
         }
         row
     };
-    let root = |turn: usize, row: &(i64, &str, &str)| {
+    let root = |turn: usize, row: &Member<'_>| {
         let (key, name, group) = row;
         let root = json!({"id": key, "name": name, "group": group, "at": key, "gone": *name == "GONE",
             "_dlt_id": row_id("k", row)});
         with_turn(turn, root)
     };
-    let below = |turn: usize, row: &(i64, &str, &str), [parent, level]: [&str; 2]| {
+    let below = |turn: usize, row: &Member<'_>, [parent, level]: [&str; 2]| {
         let mut child = json!({"value": row.1, "_dlt_parent_id": row_id(parent, row), "_dlt_list_idx": 0,
             "_dlt_id": row_id(level, row)});
         if has_root_id {
@@ -170,9 +172,7 @@ fn load(
         }
         with_turn(turn, child)
     };
-    let all = |make: &dyn Fn(usize, &(i64, &str, &str)) -> Value| {
-        (1..).zip(rows).map(|(turn, row)| make(turn, row)).collect::<Vec<_>>()
-    };
+    let all = |make: &Make<'_>| (1..).zip(rows).map(|(turn, row)| make(turn, row)).collect::<Vec<_>>();
     let tables = json!({
         "t": all(&root),
         "t__c": all(&|turn, row| below(turn, row, ["k", "c"])),
