@@ -1,4 +1,4 @@
-//! forebay loads REST APIs into DuckDB, exactly as fast as their quota allows, into the tables dlt would make.
+//! forebay loads REST APIs into DuckDB and Postgres, exactly as fast as their quota allows, into the tables dlt would make.
 //!
 //! ```text
 //!  config.toml                                   one package, on disk                  one transaction
