@@ -195,6 +195,9 @@ impl Error {
             Self::Tables { source, .. } => {
                 (source.hint(), "what was loaded before is unharmed, and the package is kept")
             }
+            Self::Load { source: DestinationError::StateMoved { .. }, .. } => {
+                (None, "nothing is lost: the next run asks for all that the other one did not load")
+            }
             Self::Load { source, .. } => (
                 source.hint(),
                 "nothing was committed, and nothing that was received is lost: the next run loads the package without asking the API again",

@@ -116,6 +116,7 @@ mod tests {
             pipeline: "p",
             rows: &normalized(rows_in),
             state: None,
+            is_outdated: false,
             base_schema_hash: None,
             emptied: &names(emptied),
             deletes: &deletes,

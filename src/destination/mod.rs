@@ -59,6 +59,9 @@ pub struct LoadPackage<'a> {
     /// Hash of the schema that the rows were normalized against; `None` if there was none. A load onto another
     /// schema is refused with [`DestinationError::SchemaMoved`].
     pub base_schema_hash: Option<&'a str>,
+    /// Whether an incremental resource is no longer where the package began: another run has loaded the same rows, or
+    /// later ones. Refused with [`DestinationError::StateMoved`], unless the package itself was loaded.
+    pub is_outdated: bool,
     /// Root tables that are emptied even if no row came (a `replace` resource that yielded none).
     pub emptied: &'a [String],
     /// Root tables whose rows are all in this package: others of them are gone from the API.
@@ -276,6 +279,7 @@ impl DestinationError {
             Self::Foreign { .. } => Some("check `destination`; the file was left as it is"),
             Self::Statement { .. }
             | Self::SchemaMoved { .. }
+            | Self::StateMoved { .. }
             | Self::Schema(_)
             | Self::State(_)
             | Self::Spill { .. } => None,
@@ -462,6 +466,12 @@ pub enum DestinationError {
     SchemaMoved {
         /// Name of the source.
         source_name: String,
+    },
+    /// Another run went on from where this one began.
+    #[error("another run of pipeline `{pipeline}` has loaded since these rows were asked for")]
+    StateMoved {
+        /// Name of the pipeline.
+        pipeline: String,
     },
     /// A stored schema of another generation.
     #[error(transparent)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ahead::Prepared;
 use super::deletes::{self, Decision, Refused};
 use super::rows::{self, ResourceRecord, Tables};
-use super::{LoadReport, Run};
+use super::{LoadReport, Run, start};
 use crate::config::{Plan, ResourcePlan};
 use crate::destination::{
     Committed, DeletedRows, Destination, DestinationError, LoadPackage, Receipt, Repaired, RunRecord,
@@ -195,6 +195,7 @@ impl Attempt {
             rows: &tables.normalized,
             state: (state_changed || schema_changed).then_some(&state),
             base_schema_hash: base_hash.as_deref(),
+            is_outdated: start::is_outdated(plan, &self.package.manifest, committed),
             emptied: &emptied,
             deletes: &deletes,
             runs: &runs,

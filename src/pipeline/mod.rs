@@ -95,7 +95,7 @@ async fn work(
     }
 
     let committed = run.committed().await?;
-    let resumed = start::take_up(run, unfinished, selected, report)?;
+    let resumed = start::take_up(run, unfinished, selected, &committed, report)?;
     let is_new = resumed.is_none();
     let package = match resumed {
         Some(package) => package,
@@ -148,12 +148,15 @@ async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -
             "rows of resource `{lost}` in package {load_id} were not loaded: the config has it no more"
         ));
     }
-    let already_loaded = load::load_package(run, package, None, report).await?;
-    report.pending.push(if already_loaded {
-        PendingWork::AlreadyLoaded { load_id }
-    } else {
-        PendingWork::Loaded { load_id }
-    });
+    match load::load_package(run, package.clone(), None, report).await {
+        Ok(true) => report.pending.push(PendingWork::AlreadyLoaded { load_id }),
+        Ok(false) => report.pending.push(PendingWork::Loaded { load_id }),
+        // What it began is done; this run asks for all that follows.
+        Err(Error::Load { source: DestinationError::StateMoved { .. }, .. }) => {
+            start::drop_package(run, package, start::OUTDATED, report)?;
+        }
+        Err(error) => return Err(error),
+    }
     Ok(())
 }
 

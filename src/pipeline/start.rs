@@ -17,6 +17,9 @@ use crate::paginate::PageCursor;
 use crate::report::{Event, PendingWork, RunReport, now_micros};
 use crate::state::LoadId;
 
+/// Why a package for which [`is_outdated`] holds is dropped.
+pub(super) const OUTDATED: &str = "another run has loaded since";
+
 /// The resources whose rows are loaded: the named ones, else those the config selects.
 pub(super) fn selected(plan: &Plan, named: &[String]) -> Result<Vec<String>, Error> {
     let known = |name: &String| plan.resources.iter().any(|resource| &resource.name == name);
@@ -52,6 +55,7 @@ pub(super) fn take_up(
     run: &Run<'_>,
     unfinished: Option<Package>,
     selected: &[String],
+    committed: &Committed,
     report: &mut RunReport,
 ) -> Result<Option<Package>, Error> {
     let Some(package) = unfinished else { return Ok(None) };
@@ -62,6 +66,8 @@ pub(super) fn take_up(
         "`--full-refresh` was given"
     } else if package.manifest.plan_hash != plan_hash(run.plan, &package.manifest.selected) {
         "the config has changed since"
+    } else if is_outdated(run.plan, &package.manifest, committed) {
+        OUTDATED
     } else {
         let age = now_micros().saturating_sub(package.manifest.created_at);
         let age = Duration::from_micros(u64::try_from(age).unwrap_or(0));
@@ -74,10 +80,30 @@ pub(super) fn take_up(
         }
         return Ok(Some(package));
     };
+    drop_package(run, package, reason, report)?;
+    Ok(None)
+}
+
+/// Removes a package that is of no use, and says why.
+pub(super) fn drop_package(
+    run: &Run<'_>,
+    package: Package,
+    reason: &str,
+    report: &mut RunReport,
+) -> Result<(), Error> {
+    let load_id = package.load_id().clone();
     run.reporter.report(Event::Dropping { load_id: &load_id, reason });
     report.pending.push(PendingWork::Dropped { load_id, reason: reason.to_owned() });
-    package.remove()?;
-    Ok(None)
+    Ok(package.remove()?)
+}
+
+/// Whether an incremental resource is no longer where the package began: another run, on another machine, has loaded
+/// the same rows, or later ones.
+pub(super) fn is_outdated(plan: &Plan, manifest: &Manifest, committed: &Committed) -> bool {
+    manifest.starts.iter().any(|(resource, start)| {
+        let state = committed.state.as_ref().and_then(|state| state.resource(&plan.source, resource));
+        state != start.state.as_ref()
+    })
 }
 
 /// The manifest of a new package.

@@ -136,6 +136,59 @@ fn a_lock_that_was_lost_is_taken_again_before_the_load() {
     expect_members(&database);
 }
 
+/// What another machine has loaded since is not loaded again, though its rows are appended and have no key: neither by
+/// the run that lost its lock, nor from what it kept.
+#[test]
+fn rows_that_another_run_was_quicker_to_load_are_there_once() {
+    let Some(server) = server() else { return };
+    let database = server.create_database();
+    let machine = || {
+        let Machine { mock, workspace } = Machine::new(&database);
+        mock.set_faults(Vec::new());
+        let workspace = workspace
+            .with_set("resources.members.endpoint.incremental.page_cursor=true")
+            .with_set("resources.members.write_disposition=append");
+        Machine { mock, workspace }
+    };
+    let (one, two) = (machine(), machine());
+    one.workspace.run_well(&[]);
+    for machine in [&one, &two] {
+        (0..5).for_each(|_| machine.mock.create_member());
+    }
+    let start_held = || {
+        let asked = one.mock.requests().len();
+        one.mock.fail_next(FaultKind::Hold, 1);
+        let run = one.workspace.start(&[]);
+        wait_for(&one.mock, asked + 1);
+        run
+    };
+    let counts = || database.sql("SELECT count(*), count(DISTINCT id) FROM memberstack_data.members");
+
+    let first = start_held();
+    end_session(&database, &first);
+    two.workspace.run_well(&[]);
+    one.mock.release();
+    let late = first.wait();
+    late.expect_code(1);
+    late.expect_said("another run of pipeline `memberstack_pipeline` has loaded since");
+    late.expect_said("hint: nothing is lost: the next run asks for all that the other one did not load");
+    assert_eq!((counts().as_str(), left_by(&one.workspace)), ("35|35", Left::All));
+    one.mock.create_member();
+    let report = one.workspace.run_well(&[]);
+    assert_eq!(report["pending"][0]["reason"], "another run has loaded since");
+    assert_eq!((counts().as_str(), left_by(&one.workspace)), ("36|36", Left::Nothing));
+
+    // Pages of a run that was cut are of no use any more, either.
+    one.mock.create_member();
+    start_held().kill();
+    two.mock.create_member();
+    two.mock.create_member();
+    two.workspace.run_well(&["--if-locked", "wait"]);
+    let report = one.workspace.run_well(&[]);
+    assert_eq!(report["pending"][0]["reason"], "another run has loaded since");
+    assert_eq!(counts(), "37|37");
+}
+
 #[test]
 fn who_reads_a_table_that_is_replaced_does_not_wait() {
     let Some(server) = server() else { return };

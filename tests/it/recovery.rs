@@ -247,6 +247,24 @@ fn rows_of_a_resource_that_is_gone_are_not_dropped_silently() {
     finished.expect_said("were not loaded: the config has it no more");
 }
 
+#[test]
+fn a_waiting_package_that_another_work_directory_was_quicker_to_load_is_dropped() {
+    let (mock, workspace) = waiting_package();
+    let elsewhere = workspace.path("elsewhere");
+    workspace.run_well(&["--work-dir", elsewhere.to_str().unwrap()]);
+    assert_eq!((workspace.db().count("members"), mock.requests().len()), (400, 7));
+    mock.create_member();
+    let report = workspace.run_well(&[]);
+    let pending = &report["pending"][0];
+    assert_eq!(
+        (&pending["work"], &pending["reason"]),
+        (&"dropped".into(), &"another run has loaded since".into())
+    );
+    assert_eq!(mock.requests().len(), 8, "the run goes on where the other one ended");
+    workspace.db().content().expect_rows(&Workspace::undisturbed(401));
+    assert_eq!(left_by(&workspace), Left::Nothing);
+}
+
 /// A crash between the commit and the removal of the package leaves both.
 #[test]
 fn a_package_that_was_loaded_already_is_not_loaded_again() {

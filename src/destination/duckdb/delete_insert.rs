@@ -68,7 +68,7 @@ fn drop_unwanted(load: &ChainLoad<'_>, merge: &Merge<'_>) -> Result<u64, Destina
     let is_new = format!("_dlt_load_id = {}", literal(load.load_id.as_str()));
     let mut reasons = Vec::new();
     if !merge.primary_key.is_empty() {
-        reasons.push(is_duplicate(database.dialect(), &table, &is_new, "rowid", merge));
+        reasons.push(is_duplicate(load, (&table, "t"), &is_new, "rowid", merge));
     }
     // Only of the rows that stay does it matter, and of the others it does no harm.
     reasons.extend(merge.hard_delete.iter().map(|hint| says_deleted("t", hint)));

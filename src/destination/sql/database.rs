@@ -61,8 +61,8 @@ pub(crate) trait Database {
         select: &str,
     ) -> Result<(), DestinationError>;
 
-    /// Called once a temporary table has its rows.
-    fn filled_temporary(&self, _name: &str) -> Result<(), DestinationError> {
+    /// Called once a temporary table has its rows, with the columns that it is joined by.
+    fn filled_temporary(&self, _name: &str, _columns: &[&str]) -> Result<(), DestinationError> {
         Ok(())
     }
 

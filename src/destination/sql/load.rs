@@ -51,6 +51,9 @@ fn write(
     if existing.contains_key(ledger::LOADS) && ledger::is_loaded(database, &schema.name, package.load_id)? {
         return Ok(false);
     }
+    if package.is_outdated {
+        return Err(DestinationError::StateMoved { pipeline: package.pipeline.to_owned() });
+    }
     if newest.as_ref().map(|(hash, _)| hash.as_str()) != package.base_schema_hash {
         return Err(DestinationError::SchemaMoved { source_name: schema.name.clone() });
     }

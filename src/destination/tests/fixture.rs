@@ -127,6 +127,7 @@ impl<'e> Fixture<'e> {
             pipeline: &self.pipeline,
             rows: &rows,
             state: Some(&state),
+            is_outdated: false,
             base_schema_hash: self.base.as_deref(),
             emptied: &next.emptied,
             deletes: &next.deletes,

@@ -42,7 +42,7 @@ fn nothing_is_written_by_a_query() {
         ("SELECT setval('s', 7)", "cannot execute setval() in a read-only transaction"),
         (
             "SELECT set_config('transaction_read_only', 'off', false), write()",
-            "cannot set transaction read-write mode inside a read-only transaction",
+            "transaction read-write mode must be set before any query",
         ),
         ("SELECT 1; DROP TABLE t", several),
         ("COMMIT; DELETE FROM t", several),

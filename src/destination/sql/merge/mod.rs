@@ -15,7 +15,7 @@ use super::super::chain::{Chain, ROOT_ID};
 use super::super::evolution::ExistingTables;
 use super::super::strategy::{HardDelete, Merge, Strategy};
 use super::super::{DestinationError, Receipt};
-use super::database::{Database, Dialect, Target, literal, quote};
+use super::database::{Database, Target, literal, quote};
 use crate::schema::{DELETED_AT, Table};
 use crate::state::LoadId;
 
@@ -113,22 +113,27 @@ pub(crate) fn says_deleted(row: &str, hard_delete: &HardDelete<'_>) -> String {
     if hard_delete.is_bool { format!("coalesce({column}, false)") } else { format!("{column} IS NOT NULL") }
 }
 
-/// The condition that a row of `table` is not the one that stays of its primary key, among rows for which `scope`
-/// holds: the first by the column for it, else the last one received, where dlt keeps an arbitrary one.
-/// `arrival` is the column that grows with the order in which they came.
+/// The condition that a row of `table`, which goes by the name `row`, is not the one that stays of its primary key, among
+/// rows for which `scope` holds: the first by the column for it, else the last one received, where dlt keeps an
+/// arbitrary one. `arrival` is the column that grows with the order in which they came.
 pub(crate) fn is_duplicate(
-    dialect: &Dialect,
-    table: &str,
+    load: &ChainLoad<'_>,
+    (table, row): (&str, &str),
     scope: &str,
     arrival: &str,
     merge: &Merge<'_>,
 ) -> String {
     let key = merge.primary_key.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
-    let row_id = dialect.row_id;
+    let row_id = load.database.dialect().row_id;
     match &merge.dedup_sort {
-        None => format!("{arrival} NOT IN (SELECT max({arrival}) FROM {table} WHERE {scope} GROUP BY {key})"),
+        // Keys that come twice are few or none: what is compared with every row is small.
+        None => format!(
+            "EXISTS (SELECT 1 FROM (SELECT {key}, max({arrival}) AS last_ FROM {table} WHERE {scope} GROUP BY {key} \
+             HAVING count(*) > 1) AS twice WHERE {row}.{arrival} < last_ AND {})",
+            load.database.same_key(row, "twice", load.chain.root, &merge.primary_key)
+        ),
         Some(sort) => format!(
-            "{row_id} IN (SELECT id FROM (SELECT {row_id} AS id, row_number() OVER \
+            "{row}.{row_id} IN (SELECT id FROM (SELECT {row_id} AS id, row_number() OVER \
              (PARTITION BY {key} ORDER BY {} {} NULLS LAST, {arrival} DESC) AS place \
              FROM {table} WHERE {scope}) AS ranked WHERE place > 1)",
             quote(sort.column),

@@ -22,7 +22,7 @@ pub(crate) fn collect(
         REMOVED,
         &select,
     )?;
-    database.filled_temporary(REMOVED)
+    database.filled_temporary(REMOVED, &["_dlt_id"])
 }
 
 /// Deletes rows of a child table whose root row was noted. Returns how many went.

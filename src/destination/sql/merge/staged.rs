@@ -9,7 +9,10 @@ use super::super::super::strategy::{HardDelete, Merge};
 use super::super::database::{Dialect, Target};
 use super::{ChainLoad, is_duplicate, says_deleted};
 use crate::normalize::TURN;
-use crate::schema::Table;
+use crate::schema::{Column, Hint, Table};
+
+/// Ids of rows.
+const LINKS: [&str; 3] = ["_dlt_id", "_dlt_parent_id", ROOT_ID];
 
 /// A temporary table with the columns of a table and its new rows.
 pub(crate) struct Staged<'a> {
@@ -41,15 +44,15 @@ impl<'a> Staged<'a> {
             let mut columns = columns.clone();
             columns.insert(TURN.to_owned());
             database.append(rows, &columns, Target::Temporary(&name))?;
-            database.filled_temporary(&name)?;
+            database.filled_temporary(&name, &joined_by(table))?;
         }
         Ok(Self { load, table, name: database.temporary(&name), is_thinned: false })
     }
 
     /// Drops all but one row of each primary key.
     pub(crate) fn drop_duplicates(&mut self, merge: &Merge<'_>) -> Result<(), DestinationError> {
-        let dialect = self.load.database.dialect();
-        self.drop_rows(&is_duplicate(dialect, &self.name, "true", dialect.arrival, merge))
+        let arrival = self.load.database.dialect().arrival;
+        self.drop_rows(&is_duplicate(self.load, (&self.name, "new"), "true", arrival, merge))
     }
 
     /// Drops all but the first row of each id where ids are unique. Rows below equal rows are equal, too, so that each of
@@ -109,4 +112,14 @@ impl<'a> Staged<'a> {
     pub(crate) fn leads_to(&self) -> String {
         format!("new.{ROOT_ID} IN (SELECT _dlt_id FROM {})", self.name)
     }
+}
+
+/// Columns that staged rows are found by.
+fn joined_by(table: &Table) -> Vec<&str> {
+    let is_key = |column: &&Column| {
+        [Hint::PrimaryKey, Hint::MergeKey, Hint::RowVersion].iter().any(|hint| column.says(hint.key()))
+            || LINKS.contains(&column.name.as_str())
+    };
+    let keys = table.columns.values().filter(|column| column.data_type.is_some()).filter(is_key);
+    keys.map(|column| column.name.as_str()).collect()
 }
