@@ -526,6 +526,66 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_any_length_are_rounded_digit_by_digit() {
+        let check = |digits: (u32, u32), value: &Value<'_>, expected: Option<&'static str>| {
+            let column =
+                ColumnType { data_type: DataType::Wei, precision: digits.0, scale: digits.1, zoned: true };
+            let expected = expected.map(|text| Cell::Text(text.into()));
+            assert_eq!(coerce(column, value), expected, "{value:?} into {digits:?}");
+        };
+        let nines = "9".repeat(78);
+        let too_long = format!("1{}", "0".repeat(78));
+        let cases = [
+            ("1.25", Some("1.25")),
+            ("-0.50", Some("-0.5")),
+            ("000", Some("0")),
+            ("-0", Some("0")),
+            (
+                "1e-78",
+                Some("0.000000000000000000000000000000000000000000000000000000000000000000000000000001"),
+            ),
+            (
+                "5e-79",
+                Some("0.000000000000000000000000000000000000000000000000000000000000000000000000000001"),
+            ),
+            ("4.9e-79", Some("0")),
+            ("1e-2000000000", Some("0")),
+            ("0e2000000000", Some("0")),
+            ("1e78", None),
+            ("1e2000000000", None),
+            ("0xff", Some("255")),
+            ("abc", None),
+            ("", None),
+        ];
+        for (number, expected) in cases {
+            check((156, 78), &text(number), expected);
+        }
+        check((156, 78), &text("1e40"), Some("10000000000000000000000000000000000000000"));
+        assert_eq!(
+            round_digits(&nines, ColumnType { precision: 156, scale: 78, ..ColumnType::TEXT }),
+            Some(nines)
+        );
+        check((156, 78), &text(&too_long), None);
+        check((40, 1), &text("0.95"), Some("1"));
+        check((40, 0), &Value::Float(0.5), Some("1"));
+        check((40, 0), &text(&format!("{}.5", "9".repeat(40))), None);
+        check((40, 40), &text("0.99"), Some("0.99"));
+        check((40, 40), &Value::Int(1), None);
+        check((40, 0), &Value::Wide("-18446744073709551616"), Some("-18446744073709551616"));
+        check((40, 0), &Value::Bool(true), None);
+    }
+
+    #[test]
+    fn text_is_held_to_its_limit() {
+        let limited = ColumnType { precision: 3, ..ColumnType::TEXT };
+        for (value, fits) in [("", true), ("äöü", true), ("abcd", false), ("abc ", false), ("ab\0c", true)]
+        {
+            assert_eq!(coerce(limited, &text(value)).is_some(), fits, "{value:?}");
+        }
+        assert_eq!(coerce(limited, &Value::Bool(true)), None);
+    }
+
+    #[test]
     fn hinted_json_and_binary() {
         check(DataType::Json, &text("[1, 2]"), stored("[1,2]"));
         check(DataType::Json, &text("nope"), None);

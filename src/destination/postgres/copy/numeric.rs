@@ -166,7 +166,25 @@ mod tests {
         format!("{sign}{whole}{point}{fraction}")
     }
 
+    #[test]
+    fn digits_that_are_no_number_are_not_written() {
+        let too_long = "1".repeat(MAX_DIGITS + 1);
+        for text in ["", "-", ".", "1e5", "1.2.3", "+1", " 1", "٣", &too_long] {
+            let mut out = Vec::new();
+            assert!(!write_digits(&mut out, text) && out.is_empty(), "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn digits_are_written_as_the_number(is_negative: bool, digits: u128, shift in 0_u32..128, scale in 0_i32..90) {
+            let magnitude = digits >> shift;
+            let text = plain(is_negative, magnitude, -scale);
+            let mut out = Vec::new();
+            prop_assert!(write_digits(&mut out, &text));
+            prop_assert_eq!(out, bytes(is_negative, magnitude, -scale), "{}", text);
+        }
+
         #[test]
         fn numbers_come_back(is_negative: bool, digits: u128, shift in 0_u32..128, exponent in -345_i32..310) {
             let magnitude = digits >> shift;
