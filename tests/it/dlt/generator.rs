@@ -208,17 +208,26 @@ impl Generator {
 
     fn dialect(&mut self) -> Dialect {
         let texts = [Texts::Instants, Texts::Words, Texts::All][self.rng.usize(..3)];
-        let count = self.rng.usize(1..5);
-        let mut names = Vec::new();
-        (0..count).for_each(|_| add_name(&mut names, self.key()));
-        let objects = names.len();
-        (0..self.rng.usize(..4)).for_each(|_| add_name(&mut names, self.pick(LISTS).to_owned()));
         let has_number_texts = !self.has_strict_json || !matches!(texts, Texts::Words) || self.one_in(2);
         let keeps_json = match texts {
             Texts::Instants => true,
             Texts::Words => !(self.has_strict_json && has_number_texts),
             Texts::All => false,
         };
+        let count = self.rng.usize(1..5);
+        let mut names = Vec::new();
+        for _ in 0..count {
+            let key = self.key();
+            // JSON with NUL in it is something else that dlt fails on.
+            if !(self.has_strict_json && keeps_json && key.contains("\\u0000")) {
+                add_name(&mut names, key);
+            }
+        }
+        if names.is_empty() {
+            names.push("k".to_owned());
+        }
+        let objects = names.len();
+        (0..self.rng.usize(..4)).for_each(|_| add_name(&mut names, self.pick(LISTS).to_owned()));
         let (has_integers, depth) = (self.one_in(2), self.rng.usize(1..4));
         Dialect { texts, has_integers, names, objects, depth, keeps_json, has_number_texts }
     }
