@@ -118,6 +118,7 @@ mod tests {
             state: None,
             is_outdated: false,
             base_schema_hash: None,
+            base_state_hash: None,
             emptied: &names(emptied),
             deletes: &deletes,
             runs: &[],

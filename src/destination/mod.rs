@@ -59,6 +59,8 @@ pub struct LoadPackage<'a> {
     /// Hash of the schema that the rows were normalized against; `None` if there was none. A load onto another
     /// schema is refused with [`DestinationError::SchemaMoved`].
     pub base_schema_hash: Option<&'a str>,
+    /// Hash of the newest state that the package goes on from; `None` if there was none. Refused as another schema is.
+    pub base_state_hash: Option<&'a str>,
     /// Whether an incremental resource is no longer where the package began: another run has loaded the same rows, or
     /// later ones. Refused with [`DestinationError::StateMoved`], unless the package itself was loaded.
     pub is_outdated: bool,
@@ -233,7 +235,7 @@ impl DestinationError {
             Self::Locked { .. } => {
                 Some("close the program that has the database open, or wait longer with `--lock-timeout`")
             }
-            Self::CannotWiden { .. } => Some(
+            Self::CannotWiden { .. } | Self::CannotRetype { .. } => Some(
                 "values that do not fit go to a column of their own with `on_type_conflict = \"variant\"`",
             ),
             Self::PipelineLocked { .. } => Some(PIPELINE_LOCKED_HINT),
@@ -453,6 +455,20 @@ pub enum DestinationError {
         /// Rows whose value would change.
         row_count: u64,
     },
+    /// A column cannot get another type: the database does not let it.
+    #[error("cannot change column `{column}` of table `{table}` from {from} to {to}: {reason}")]
+    CannotRetype {
+        /// Name of the table.
+        table: String,
+        /// Name of the column.
+        column: String,
+        /// The database's type of the column.
+        from: String,
+        /// The database's type that it was to get.
+        to: String,
+        /// The engine's words.
+        reason: String,
+    },
     /// A statement failed.
     #[error("could not {action}: {reason}")]
     Statement {
@@ -461,8 +477,8 @@ pub enum DestinationError {
         /// The engine's words.
         reason: String,
     },
-    /// Somebody else changed the schema between reading it and loading: normalize again and load again.
-    #[error("the schema of source `{source_name}` changed while rows were on their way")]
+    /// Somebody else changed the schema, or the state, between reading it and loading: look at it again and load again.
+    #[error("source `{source_name}` was loaded by another run while rows were on their way")]
     SchemaMoved {
         /// Name of the source.
         source_name: String,

@@ -87,9 +87,10 @@ pub(super) async fn load_package(
                 retypings += 1;
                 retypes.into_iter().for_each(|retype| replace_retype(&mut retyped, retype));
             }
-            Err(Error::Load { source: error @ DestinationError::CannotWiden { .. }, .. })
-                if pin(&mut retyped, &error, known.as_ref()) =>
-            {
+            Err(Error::Load {
+                source: error @ (DestinationError::CannotWiden { .. } | DestinationError::CannotRetype { .. }),
+                ..
+            }) if pin(&mut retyped, &error, known.as_ref()) => {
                 report.warnings.push(format!("{error}; values that do not fit go to a column of their own"));
             }
             other => break other?,
@@ -115,7 +116,11 @@ pub(super) async fn load_package(
 
 /// Has a column that the database cannot change stay as it is. `false`: it was to stay already, or is not known.
 fn pin(retyped: &mut Vec<Retype>, error: &DestinationError, known: Option<&Schema>) -> bool {
-    let DestinationError::CannotWiden { table, column, .. } = error else { return false };
+    let (DestinationError::CannotWiden { table, column, .. }
+    | DestinationError::CannotRetype { table, column, .. }) = error
+    else {
+        return false;
+    };
     let stored = known.and_then(|schema| schema.tables.get(table)?.columns.get(column)?.data_type);
     let Some(data_type) = stored else { return false };
     let pinned = Retype { table: table.clone(), column: column.clone(), data_type };
@@ -195,6 +200,7 @@ impl Attempt {
             rows: &tables.normalized,
             state: (state_changed || schema_changed).then_some(&state),
             base_schema_hash: base_hash.as_deref(),
+            base_state_hash: committed.state.as_ref().and_then(PipelineState::version_hash),
             is_outdated: start::is_outdated(plan, &self.package.manifest, committed),
             emptied: &emptied,
             deletes: &deletes,

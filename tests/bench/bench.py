@@ -109,7 +109,7 @@ class Postgres:
         self.port, self.databases = port, 0
 
     def url(self, database: str) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://postgres:any@127.0.0.1:{self.port}/{database}"  # dlt wants a password
 
     def fresh(self, directory: Path) -> str:
         self.databases += 1

@@ -18,8 +18,9 @@ use crate::normalize::TableRows;
 use crate::schema::{Column, Table};
 
 static DIALECT: Dialect = Dialect {
-    row_id: "rowid",
+    row_id: &["rowid"],
     arrival: "rowid",
+    stages_arrival: false,
     micros: |instant| format!("epoch_us({instant})"),
     has_unique: false,
     system_tables: [

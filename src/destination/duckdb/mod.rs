@@ -93,7 +93,7 @@ impl Destination for DuckDb {
     }
 
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
-        sql::load(&self.open(Access::Write)?, package)
+        sql::load(&self.open(Access::Write)?, package, &mut None)
     }
 
     fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {

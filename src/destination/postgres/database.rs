@@ -18,8 +18,9 @@ use crate::schema::{Column, Table};
 pub(super) const ARRIVAL: &str = "_forebay_row";
 
 static DIALECT: Dialect = Dialect {
-    row_id: "ctid",
+    row_id: &["tableoid", "ctid"],
     arrival: ARRIVAL,
+    stages_arrival: true,
     // Before version 14 the seconds are a double, which is off by less than half a microsecond.
     micros: |instant| format!("round(extract(epoch FROM {instant}) * 1000000)::bigint"),
     has_unique: true,
@@ -165,6 +166,15 @@ impl Database for OpenDataset {
         rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?, row.text(2)?))).collect()
     }
 
+    fn may_comment(&self, table: &str) -> Result<bool, DestinationError> {
+        let row = self.first(
+            &format_args!("look who owns table `{table}`"),
+            "SELECT pg_has_role(relowner, 'USAGE')::int::bigint FROM pg_catalog.pg_class WHERE oid = $1::regclass",
+            &[(&self.table(table)).into()],
+        )?;
+        row.map_or(Ok(false), |row| Ok(row.int(0)? > 0))
+    }
+
     fn sql_type(&self, table: &str, column: &Column) -> Result<String, DestinationError> {
         column_type::sql_type(table, column)
     }
@@ -202,7 +212,10 @@ impl Database for OpenDataset {
     /// Loads of one source come one after the other: each of them looks at the schema that is there first. What others
     /// committed before it got a lock, it has to see, whatever isolation somebody made the default.
     fn begin(&self, package: &LoadPackage<'_>) -> Result<(), DestinationError> {
-        self.execute_batch(&"begin a transaction", "BEGIN ISOLATION LEVEL READ COMMITTED")?;
+        // Statements of a load join whole tables, of which the server may know little. Where it takes thousands of rows for
+        // one, it compares each row with each other, for hours.
+        let sql = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_nestloop = off";
+        self.execute_batch(&"begin a transaction", sql)?;
         lock::lock_source(&self.session, &self.dataset, &package.rows.schema.name)
     }
 

@@ -169,11 +169,22 @@ impl Postgres {
         }
     }
 
-    fn load_once(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
+    /// One try to load; `written` is what an earlier one wrote, if it got to its commit.
+    fn load_once(
+        &self,
+        package: &LoadPackage<'_>,
+        written: &mut Option<Receipt>,
+    ) -> Result<Receipt, DestinationError> {
         self.renew_lock()?;
         let database = self.open()?;
-        let mut receipt = sql::load(&database, package)?;
-        receipt.repaired = database.repaired.take();
+        let mut result = sql::load(&database, package, written);
+        let repaired = database.repaired.take();
+        if let (Ok(receipt), _) | (Err(_), Some(receipt)) = (&mut result, written)
+            && !repaired.is_empty()
+        {
+            receipt.repaired = repaired;
+        }
+        let receipt = result?;
         database.session.close();
         Ok(receipt)
     }
@@ -185,7 +196,8 @@ struct Guard(Arc<Mutex<Option<Held>>>);
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(held) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            held.session.close();
+            // On a thread of its own: a run that is told to stop drops its lock where nothing may block on a runtime.
+            let _ = std::thread::spawn(move || held.session.close()).join();
         }
     }
 }
@@ -216,7 +228,8 @@ impl Destination for Postgres {
     }
 
     fn load(&self, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
-        self.insist(|postgres| postgres.load_once(package))
+        let written = RefCell::default();
+        self.insist(|postgres| postgres.load_once(package, &mut written.borrow_mut()))
     }
 
     fn runs(&self, limit: u32) -> Result<Vec<StoredRun>, DestinationError> {

@@ -56,9 +56,7 @@ fn text(column: &str, from: &str) -> String {
             format!("{} || 'Z'", iso(&format!("{column} AT TIME ZONE 'UTC'")))
         }
         naive if naive.starts_with("timestamp") => iso(column),
-        decimal if decimal.starts_with("numeric") && !decimal.ends_with(",0)") => {
-            without_zeros(&format!("CAST({column} AS text)"))
-        }
+        decimal if decimal.starts_with("numeric") => format!("CAST(trim_scale({column}) AS text)"),
         _ => format!("CAST({column} AS text)"),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use arrow::array::RecordBatch;
 use indexmap::IndexSet;
 
 use super::super::sql::{Database, Row, SpillFile, Target, quote};
@@ -10,6 +11,9 @@ use super::super::{DestinationError, Repaired};
 use super::copy::{CopyColumn, Encoder, ServerType};
 use super::database::{ARRIVAL, OpenDataset};
 use crate::normalize::TableRows;
+
+/// Rows that are written at a time: while the server takes them in, the next ones are written.
+const PIECE_ROWS: usize = 512;
 
 /// Types of a table's columns: what the encoder writes, if it can, and the server's name of it.
 type ServerTypes = HashMap<String, (Option<ServerType>, String)>;
@@ -55,7 +59,7 @@ impl FileCopy<'_> {
         columns: &IndexSet<String>,
         next_row: Option<i64>,
     ) -> Result<u64, DestinationError> {
-        let mut spill = SpillFile::open(file, columns)?;
+        let spill = SpillFile::open(file, columns)?;
         let fields = spill.fields();
         let mut names: Vec<_> = fields.iter().map(|field| quote(field.name())).collect();
         let columns = fields
@@ -72,17 +76,18 @@ impl FileCopy<'_> {
         }
         let sql = format!("COPY {} ({}) FROM STDIN (FORMAT BINARY)", self.target, names.join(", "));
         let mut is_started = false;
+        let mut pieces = Pieces { spill, batch: None, next: 0 };
         let action = format_args!("append rows to table `{}`", self.table);
         let count = self.database.session.copy_in(&action, &sql, |buffer| {
             if !is_started {
                 buffer.extend_from_slice(Encoder::HEADER);
                 is_started = true;
             }
-            let Some(batch) = spill.next_batch()? else {
+            let Some(piece) = pieces.next()? else {
                 buffer.extend_from_slice(&Encoder::TRAILER);
                 return Ok(false);
             };
-            encoder.encode(&batch, buffer)?;
+            encoder.encode(&piece, buffer)?;
             Ok(true)
         })?;
         let repaired = encoder.repairs().map(|(column, value_count)| Repaired {
@@ -109,12 +114,37 @@ impl FileCopy<'_> {
     }
 }
 
+/// The rows of a file, [`PIECE_ROWS`] at a time.
+struct Pieces {
+    spill: SpillFile,
+    batch: Option<RecordBatch>,
+    /// The first row of the batch that is still to come.
+    next: usize,
+}
+
+impl Pieces {
+    fn next(&mut self) -> Result<Option<RecordBatch>, DestinationError> {
+        loop {
+            if let Some(batch) = self.batch.as_ref().filter(|batch| self.next < batch.num_rows()) {
+                let length = PIECE_ROWS.min(batch.num_rows() - self.next);
+                let piece = batch.slice(self.next, length);
+                self.next += length;
+                return Ok(Some(piece));
+            }
+            (self.batch, self.next) = (self.spill.next_batch()?, 0);
+            if self.batch.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+}
+
 /// Types of the columns of a table, as they are now: somebody may have changed them.
 fn server_types(database: &OpenDataset, table: &str, target: &str) -> Result<ServerTypes, DestinationError> {
     let rows = database.rows(
         &format_args!("read the column types of table `{table}`"),
-        "SELECT attname::text, atttypid::bigint, format_type(atttypid, atttypmod) \
-         FROM pg_catalog.pg_attribute \
+        "SELECT attname::text, coalesce(nullif(typbasetype, 0), atttypid)::bigint, format_type(atttypid, atttypmod) \
+         FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_type AS t ON t.oid = atttypid \
          WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped",
         &[target.into()],
     )?;

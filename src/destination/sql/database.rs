@@ -88,6 +88,11 @@ pub(crate) trait Database {
     /// Creates the dataset if it is missing.
     fn create_dataset(&self) -> Result<(), DestinationError>;
 
+    /// Whether comments may be made on a table that is there.
+    fn may_comment(&self, _table: &str) -> Result<bool, DestinationError> {
+        Ok(true)
+    }
+
     /// Brings the tables of our own up to date; `existing` are the tables of the dataset.
     fn migrate(&self, existing: &ExistingTables) -> Result<(), DestinationError>;
 
@@ -142,11 +147,13 @@ pub(crate) trait Database {
 /// Words in which engines differ.
 #[derive(Debug)]
 pub(crate) struct Dialect {
-    /// The pseudo-column that tells rows of a table apart.
-    pub(crate) row_id: &'static str,
-    /// The column of a staged table that grows with the order in which rows came. If it is not [`Dialect::row_id`],
-    /// staged tables are made with it and [`Database::append`] fills it.
+    /// The pseudo-columns that tell rows of a table apart, those of its partitions included.
+    pub(crate) row_id: &'static [&'static str],
+    /// The column of a staged table that grows with the order in which rows came.
     pub(crate) arrival: &'static str,
+    /// Whether staged tables are made with [`Dialect::arrival`], and [`Database::append`] fills it. Otherwise rows have it
+    /// by themselves.
+    pub(crate) stages_arrival: bool,
     /// An instant as Unix microseconds.
     pub(crate) micros: fn(&str) -> String,
     /// Whether columns that are to be unique get a constraint that says so.

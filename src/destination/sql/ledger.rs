@@ -89,6 +89,19 @@ fn newest_state(database: &dyn Database, pipeline: &str) -> Result<Option<Pipeli
     Ok(Some(PipelineState::decode(&row.text(0)?, pipeline)?))
 }
 
+/// Hash of the newest state of a pipeline.
+pub(crate) fn state_hash(
+    database: &dyn Database,
+    existing: &ExistingTables,
+    pipeline: &str,
+) -> Result<Option<String>, DestinationError> {
+    if !existing.contains_key(STATES) || !existing.contains_key(LOADS) {
+        return Ok(None);
+    }
+    let state = newest_state(database, pipeline)?;
+    Ok(state.and_then(|state| state.version_hash().map(str::to_owned)))
+}
+
 fn last_load(database: &dyn Database) -> Result<Option<LoadId>, DestinationError> {
     let sql = format!("SELECT max(load_id) FROM {}", database.table(LOADS));
     let id = database.first(&"read the last load", &sql, &[])?.map(|row| row.maybe_text(0)).transpose()?;

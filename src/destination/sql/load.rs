@@ -12,7 +12,13 @@ use super::merge::ChainLoad;
 use super::{ddl, ledger, origins, retype, runs};
 
 /// Commits a package. On an error the transaction goes with the connection.
-pub(crate) fn load(database: &dyn Database, package: &LoadPackage<'_>) -> Result<Receipt, DestinationError> {
+///
+/// `written` is set before the commit: if the answer to that gets lost, the same load is tried again and finds itself.
+pub(crate) fn load(
+    database: &dyn Database,
+    package: &LoadPackage<'_>,
+    written: &mut Option<Receipt>,
+) -> Result<Receipt, DestinationError> {
     let start = Instant::now();
     let mut receipt = Receipt {
         load_id: package.load_id.clone(),
@@ -25,9 +31,12 @@ pub(crate) fn load(database: &dyn Database, package: &LoadPackage<'_>) -> Result
     };
     database.begin(package)?;
     if write(database, package, &mut receipt)? {
+        *written = Some(receipt.clone());
         database.execute_batch(&format_args!("commit load `{}`", package.load_id), "COMMIT")?;
         #[cfg(test)]
         super::super::failpoint::pass();
+    } else if let Some(written) = written.take() {
+        receipt = written;
     } else {
         receipt.already_loaded = true;
     }
@@ -54,7 +63,10 @@ fn write(
     if package.is_outdated {
         return Err(DestinationError::StateMoved { pipeline: package.pipeline.to_owned() });
     }
-    if newest.as_ref().map(|(hash, _)| hash.as_str()) != package.base_schema_hash {
+    let state_hash = ledger::state_hash(database, &existing, package.pipeline)?;
+    if newest.as_ref().map(|(hash, _)| hash.as_str()) != package.base_schema_hash
+        || state_hash.as_deref() != package.base_state_hash
+    {
         return Err(DestinationError::SchemaMoved { source_name: schema.name.clone() });
     }
     let chains = Chain::all(package).map_err(|table| DestinationError::Statement {

@@ -54,6 +54,10 @@ pub(crate) fn write(
     let there = database.comments()?;
     let there = there.into_iter().map(|(table, column, comment)| ((table, column), comment)).collect();
     told.iter().try_for_each(|(table, origins)| {
+        // Tables of another role can be loaded, but not commented.
+        if !database.may_comment(table)? {
+            return Ok(());
+        }
         comment(database, &package.rows.schema, (table, origins), &known, &there)
     })
 }

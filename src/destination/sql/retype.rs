@@ -39,13 +39,31 @@ fn change(database: &dyn Database, table: &str, column: &Column) -> Result<(), D
     if from.eq_ignore_ascii_case(&to) {
         return Ok(());
     }
+    convert(database, table, column, &from, &to).map_err(|error| match error {
+        // A view or an index of somebody's may be in the way, or a value that the engine fails on.
+        DestinationError::Statement { reason, .. } => {
+            let (table, column) = (table.to_owned(), column.name.clone());
+            DestinationError::CannotRetype { table, column, from, to, reason }
+        }
+        other => other,
+    })
+}
+
+fn convert(
+    database: &dyn Database,
+    table: &str,
+    column: &Column,
+    from: &str,
+    to: &str,
+) -> Result<(), DestinationError> {
     let is_empty = count(database, table, &column.name, "")? == 0;
     // Between some types there is no cast, and nulls need none.
     let conversion =
-        if is_empty { Conversion::nulls(&to) } else { database.conversion(&quote(&column.name), &from, &to) };
+        if is_empty { Conversion::nulls(to) } else { database.conversion(&quote(&column.name), from, to) };
     let row_count = count(database, table, &column.name, &format!(" AND {}", conversion.loses))?;
     if row_count > 0 {
         let (table, column) = (table.to_owned(), column.name.clone());
+        let (from, to) = (from.to_owned(), to.to_owned());
         return Err(DestinationError::CannotWiden { table, column, from, to, row_count });
     }
     // The column is written anew as a whole, within the transaction.

@@ -122,6 +122,7 @@ impl<'e> Fixture<'e> {
             started_at: 1_795_000_000_000_001,
             finished_at: 1_795_000_001_000_000,
         };
+        let committed = destination.committed(&self.pipeline, &rows.schema.name)?;
         let receipt = destination.load(&LoadPackage {
             load_id: &LoadId::from_stored(id),
             pipeline: &self.pipeline,
@@ -129,6 +130,7 @@ impl<'e> Fixture<'e> {
             state: Some(&state),
             is_outdated: false,
             base_schema_hash: self.base.as_deref(),
+            base_state_hash: committed.state.as_ref().and_then(PipelineState::version_hash),
             emptied: &next.emptied,
             deletes: &next.deletes,
             runs: &[run],

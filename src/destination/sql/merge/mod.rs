@@ -124,7 +124,6 @@ pub(crate) fn is_duplicate(
     merge: &Merge<'_>,
 ) -> String {
     let key = merge.primary_key.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
-    let row_id = load.database.dialect().row_id;
     match &merge.dedup_sort {
         // Keys that come twice are few or none: what is compared with every row is small.
         None => format!(
@@ -133,7 +132,7 @@ pub(crate) fn is_duplicate(
             load.database.same_key(row, "twice", load.chain.root, &merge.primary_key)
         ),
         Some(sort) => format!(
-            "{row}.{row_id} IN (SELECT id FROM (SELECT {row_id} AS id, row_number() OVER \
+            "{row}.{arrival} IN (SELECT {arrival} FROM (SELECT {arrival}, row_number() OVER \
              (PARTITION BY {key} ORDER BY {} {} NULLS LAST, {arrival} DESC) AS place \
              FROM {table} WHERE {scope}) AS ranked WHERE place > 1)",
             quote(sort.column),

@@ -14,8 +14,9 @@ pub(crate) fn collect(
     root: &Table,
     rows: &[String],
 ) -> Result<(), DestinationError> {
-    let row_id = database.dialect().row_id;
-    let select = |rows: &String| format!("SELECT {row_id} AS row_number, _dlt_id FROM {rows}");
+    let row_id = database.dialect().row_id.iter().enumerate();
+    let row_id: Vec<_> = row_id.map(|(place, column)| format!("{column} AS row_{place}")).collect();
+    let select = |rows: &String| format!("SELECT {}, _dlt_id FROM {rows}", row_id.join(", "));
     let select = rows.iter().map(select).collect::<Vec<_>>().join(" UNION ");
     database.create_temporary(
         &format_args!("find replaced rows of table `{}`", root.name),
@@ -37,10 +38,13 @@ pub(crate) fn delete_below(database: &dyn Database, child: &Table) -> Result<u64
 
 /// Deletes the rows that were noted. Returns how many went.
 pub(crate) fn delete(database: &dyn Database, root: &Table) -> Result<u64, DestinationError> {
+    let row_id = database.dialect().row_id;
+    let noted: Vec<_> = (0..row_id.len()).map(|place| format!("row_{place}")).collect();
     let sql = format!(
-        "DELETE FROM {} WHERE {} IN (SELECT row_number FROM {})",
+        "DELETE FROM {} WHERE ({}) IN (SELECT {} FROM {})",
         database.table(&root.name),
-        database.dialect().row_id,
+        row_id.join(", "),
+        noted.join(", "),
         database.temporary(REMOVED)
     );
     database.execute(&format_args!("delete replaced rows of table `{}`", root.name), &sql, &[])

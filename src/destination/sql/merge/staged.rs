@@ -32,8 +32,8 @@ impl<'a> Staged<'a> {
         let place = load.chain.tables().position(|other| other.name == table.name).unwrap_or_default();
         let name = format!("_forebay_new_{place}");
         let mut select = format!("SELECT {}, NULL::BIGINT AS {TURN}", load.columns_of(table).join(", "));
-        let Dialect { row_id, arrival, .. } = database.dialect();
-        if arrival != row_id {
+        let Dialect { arrival, stages_arrival, .. } = database.dialect();
+        if *stages_arrival {
             select += &format!(", NULL::BIGINT AS {arrival}");
         }
         select += &format!(" FROM {} LIMIT 0", database.table(&table.name));
@@ -62,8 +62,11 @@ impl<'a> Staged<'a> {
         if !has_unique {
             return Ok(());
         }
-        let first = format!("SELECT min({arrival}) FROM {} GROUP BY _dlt_id", self.name);
-        self.drop_rows(&format!("new.{arrival} NOT IN ({first})"))
+        self.drop_rows(&format!(
+            "EXISTS (SELECT 1 FROM (SELECT _dlt_id, min({arrival}) AS first_ FROM {} GROUP BY _dlt_id \
+             HAVING count(*) > 1) AS twice WHERE new.{arrival} > first_ AND new._dlt_id = twice._dlt_id)",
+            self.name
+        ))
     }
 
     /// Drops rows that say that they are deleted.
@@ -99,10 +102,11 @@ impl<'a> Staged<'a> {
     }
 
     /// The condition that a staged row of a child table came with one of these rows, and not with a dropped one, which
-    /// may have had the same key.
+    /// may have had the same key. Rows without a turn came with a root row that came once.
     pub(crate) fn came_with(&self) -> String {
         if self.is_thinned {
-            format!("(new.{TURN} IS NULL OR new.{TURN} IN (SELECT {TURN} FROM {}))", self.name)
+            // One list to look into, so that engines make a join of it.
+            format!("coalesce(new.{TURN}, 0) IN (SELECT {TURN} FROM {} UNION ALL SELECT 0)", self.name)
         } else {
             "true".to_owned()
         }
