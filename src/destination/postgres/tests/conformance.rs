@@ -23,7 +23,7 @@ conformance_of_many_writers!(engine);
 /// Longer than any load waits for another one.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-fn engine() -> Option<PostgresServer> {
+pub(super) fn engine() -> Option<PostgresServer> {
     // A process that another test runs has a database already.
     if std::env::var_os(ADDRESS).is_some() {
         return Some(PostgresServer(None));
@@ -32,7 +32,7 @@ fn engine() -> Option<PostgresServer> {
 }
 
 /// A database of its own for each place, on the server that all tests share.
-struct PostgresServer(Option<&'static Server>);
+pub(super) struct PostgresServer(Option<&'static Server>);
 
 static TRAITS: Traits = Traits {
     module: module_path!(),

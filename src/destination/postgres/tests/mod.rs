@@ -5,6 +5,7 @@ mod copy;
 mod crash;
 mod locks;
 mod migrations;
+mod others;
 mod query;
 mod refusals;
 mod statements;
