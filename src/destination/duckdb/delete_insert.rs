@@ -1,5 +1,5 @@
-//! dlt's `delete-insert` without a staged table, which saves a seventh of the time: DuckDB's rows keep the order in which
-//! they came.
+//! dlt's `delete-insert` without a staged table: DuckDB's rows keep the order in which they came, so that root rows are
+//! written once and not twice.
 //!
 //! New root rows are appended first and known by their load id; what they take the place of is found by a join of the
 //! table with itself and deleted, children first. New children come after that, so that a child is never taken for
@@ -44,20 +44,12 @@ fn delete_replaced(load: &ChainLoad<'_>, merge: &Merge<'_>) -> Result<(), Destin
     // One semi-join per key: with OR in one condition, DuckDB compares every row with every other.
     let matches = keys.iter().filter(|key| !key.is_empty()).map(|key| {
         format!(
-            "{table} AS old WHERE _dlt_load_id IS DISTINCT FROM {load_id} \
-             AND EXISTS (SELECT 1 FROM {table} AS new WHERE _dlt_load_id = {load_id} AND {})",
+            "{table} AS old WHERE {} AND EXISTS (SELECT 1 FROM {table} AS new WHERE _dlt_load_id = {load_id} AND {})",
+            load.is_earlier(),
             database.same_key("old", "new", root, key)
         )
     });
-    let matches = matches.collect::<Vec<_>>();
-    if matches.is_empty() {
-        return Ok(());
-    }
-    removed::collect(database, root, &matches)?;
-    for child in load.children_before() {
-        removed::delete_below(database, child)?;
-    }
-    removed::delete(database, root).map(drop)
+    load.remove(&matches.collect::<Vec<_>>())
 }
 
 /// Deletes rows of this load that do not stay: all but one of each primary key, and those that say that they are

@@ -7,7 +7,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::super::DestinationError;
-use super::super::sql::{Cell, Param};
+use super::super::sql::{Cell, Param, quote};
 use super::connection::Session;
 use super::error::migration_failed;
 use super::lock;
@@ -121,11 +121,6 @@ fn migrator(dataset: &str) -> Migrator {
 
 fn table(dataset: &str) -> String {
     format!("{}.{}", quote(dataset), quote(MIGRATIONS_TABLE))
-}
-
-/// Quotes an identifier.
-fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::super::super::DestinationError;
 use super::super::super::strategy::Merge;
 use super::staged::Staged;
-use super::{ChainLoad, push_count, removed};
+use super::{ChainLoad, push_count};
 use crate::schema::Table;
 
 /// Writes the rows of a chain, and deletes what they take the place of.
@@ -52,15 +52,7 @@ fn delete_replaced(
             database.same_key("old", "new", root, key)
         )
     });
-    let matches = matches.collect::<Vec<_>>();
-    if matches.is_empty() {
-        return Ok(());
-    }
-    removed::collect(database, root, &matches)?;
-    for child in load.children_before() {
-        removed::delete_below(database, child)?;
-    }
-    removed::delete(database, root).map(drop)
+    load.remove(&matches.collect::<Vec<_>>())
 }
 
 /// Appends the new rows of a child table that are below rows which stayed.

@@ -4,7 +4,7 @@ use super::super::super::strategy::Strategy;
 use super::super::super::{DeletedRows, Deletes, DestinationError};
 use super::super::database::literal;
 use super::super::ledger::{instant, now_micros};
-use super::{ChainLoad, removed};
+use super::ChainLoad;
 use crate::schema::{DELETED_AT, DeleteMode};
 
 /// How many rows the table has that are not marked as gone. `None` if nothing is to happen to rows that are.
@@ -66,11 +66,6 @@ fn mark(load: &ChainLoad<'_>) -> Result<(), DestinationError> {
 
 /// Removes them with all below them, those too that an earlier load marked.
 fn remove(load: &ChainLoad<'_>) -> Result<(), DestinationError> {
-    let (database, root) = (load.database, load.chain.root);
-    let table = database.table(&root.name);
-    removed::collect(database, root, &[format!("{table} AS old WHERE {}", load.is_earlier())])?;
-    for child in load.children_before() {
-        removed::delete_below(database, child)?;
-    }
-    removed::delete(database, root).map(drop)
+    let table = load.database.table(&load.chain.root.name);
+    load.remove(&[format!("{table} AS old WHERE {}", load.is_earlier())])
 }

@@ -78,8 +78,21 @@ impl ChainLoad<'_> {
         self.existing.contains_key(&table.name.to_lowercase())
     }
 
+    /// Deletes rows of the root table with all below them that were there before. Each of `rows` is the table with its
+    /// alias and a condition.
+    pub(crate) fn remove(&self, rows: &[String]) -> Result<(), DestinationError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        removed::collect(self.database, self.chain.root, rows)?;
+        for child in self.children_before() {
+            removed::delete_below(self.database, child)?;
+        }
+        removed::delete(self.database, self.chain.root).map(drop)
+    }
+
     /// The condition that a row `old` of the root table is of an earlier load: each row of this one carries its id.
-    fn is_earlier(&self) -> String {
+    pub(crate) fn is_earlier(&self) -> String {
         format!("old._dlt_load_id IS DISTINCT FROM {}", literal(self.load_id.as_str()))
     }
 
@@ -96,7 +109,7 @@ impl ChainLoad<'_> {
     }
 
     /// Tables below the root that were there before this load.
-    pub(crate) fn children_before(&self) -> impl Iterator<Item = &Table> {
+    fn children_before(&self) -> impl Iterator<Item = &Table> {
         self.chain.children.iter().copied().filter(|child| self.existed(child))
     }
 }
