@@ -6,9 +6,9 @@ use indexmap::IndexMap;
 use url::Url;
 
 use super::problem::{Report, at_index, at_key};
-use super::raw::{RawAuth, RawClient, RawLocation, RawPaginator, RawRetry, RawScalar};
+use super::raw::{RawClient, RawPaginator, RawRetry, RawScalar};
 use super::units::{self, DURATION_RULE, RATE_LIMIT_RULE, SIZE_RULE};
-use super::{Auth, ClientPlan, KeyLocation, RateLimit, RetryPlan, Secret};
+use super::{ClientPlan, RateLimit, RetryPlan, Secret, auth};
 
 /// Without any limit in the file: most APIs bear it, and Memberstack's allows exactly this.
 const RATE_LIMIT: &str = "25/s";
@@ -35,7 +35,7 @@ const MAX_SERVER_DELAY: Duration = Duration::from_secs(3600);
 pub(super) fn client(raw: RawClient, report: &mut Report) -> (Option<ClientPlan>, Option<RawPaginator>) {
     let base_url = base_url(&raw.base_url, report);
     let headers = headers(raw.headers.as_ref(), "client.headers", report);
-    let auth = raw.auth.map(|auth| self::auth(auth, "client.auth", report));
+    let auth = raw.auth.map(|auth| auth::auth(auth, "client.auth", report));
     let rate_limits = rate_limits(raw.rate_limits, report);
     let retry = retry(raw.retry.unwrap_or_default(), report);
     let timeout = duration(raw.timeout, TIMEOUT, "client.timeout", report);
@@ -101,48 +101,17 @@ pub(super) fn headers(
     headers.collect()
 }
 
-fn check_header_name(name: &str, place: &str, report: &mut Report) {
+pub(super) fn check_header_name(name: &str, place: &str, report: &mut Report) {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(token) {
         report.add(place, "has a name that no header can have", None);
     }
 }
 
-fn check_header_value(value: &str, place: &str, report: &mut Report) {
+pub(super) fn check_header_value(value: &str, place: &str, report: &mut Report) {
     if !value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
         let hint = "a header holds visible ASCII characters in one line";
         report.add(place, "has a character that a header cannot carry", Some(hint.to_owned()));
-    }
-}
-
-/// Credentials at `path`. Their values are never quoted.
-pub(super) fn auth(raw: RawAuth, path: &str, report: &mut Report) -> Auth {
-    let mut check = |key: &str, value: &str, header: bool| {
-        let place = at_key(path, key);
-        if value.is_empty() {
-            report.add(&place, "is empty", None);
-        } else if header {
-            check_header_value(value, &place, report);
-        }
-    };
-    match raw {
-        RawAuth::Bearer { token } => {
-            check("token", &token, true);
-            Auth::Bearer { token: Secret::new(token) }
-        }
-        RawAuth::ApiKey { name, api_key, location } => {
-            let location = match location {
-                None | Some(RawLocation::Header) => KeyLocation::Header,
-                Some(RawLocation::Query | RawLocation::Param) => KeyLocation::Query,
-            };
-            let name = name.unwrap_or_else(|| "Authorization".to_owned());
-            check("api_key", &api_key, location == KeyLocation::Header);
-            check("name", &name, false);
-            if location == KeyLocation::Header {
-                check_header_name(&name, &at_key(path, "name"), report);
-            }
-            Auth::ApiKey { name, api_key: Secret::new(api_key), location }
-        }
     }
 }
 

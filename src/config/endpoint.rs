@@ -5,14 +5,10 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::problem::{Report, at_index, at_key};
-use super::raw::{
-    RawEndpoint, RawEndpointSettings, RawIncremental, RawMethod, RawOnMissing, RawPaginator, RawParam,
-    RawScalar,
-};
+use super::raw::{RawEndpoint, RawEndpointSettings, RawMethod, RawPaginator, RawParam};
 use super::template::{Template, TemplateError, escape};
-use super::{EndpointPlan, IncrementalPlan, Method, OnCursorMissing, client, paginator};
-use crate::paginate::{PaginatorKind, PaginatorPlan};
-use crate::schema::WriteDisposition;
+use super::{EndpointPlan, Method, auth, client, paginator};
+use crate::paginate::PaginatorPlan;
 
 /// One `endpoint` of the file, and where it stands.
 pub(super) struct Layer {
@@ -56,7 +52,7 @@ pub(super) struct Layers<'a> {
 
 impl Layers<'_> {
     /// The value of a key and the place it was written at.
-    fn pick<'b, T>(
+    pub(super) fn pick<'b, T>(
         &'b self,
         key: &str,
         get: impl Fn(&'b RawEndpointSettings) -> Option<&'b T>,
@@ -93,7 +89,7 @@ impl Layers<'_> {
         }
     }
 
-    fn params(&self) -> Vec<(&str, String, String)> {
+    pub(super) fn params(&self) -> Vec<(&str, String, String)> {
         let mut params = Vec::new();
         for (name, param, place) in self.merged("params", |settings| settings.params.as_ref()) {
             match param {
@@ -113,7 +109,7 @@ impl Layers<'_> {
         self.merged("json", |settings| settings.json.as_ref())
     }
 
-    fn method(&self) -> Method {
+    pub(super) fn method(&self) -> Method {
         match self.pick("method", |settings| settings.method.as_ref()) {
             Some((RawMethod::Post, _)) => Method::Post,
             Some((RawMethod::Get, _)) | None => Method::Get,
@@ -202,7 +198,7 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
         .map_or_else(Vec::new, |(headers, place)| client::headers(Some(headers), &place, report));
     let auth = layers
         .pick("auth", |settings| settings.auth.as_ref())
-        .map(|(auth, place)| client::auth(auth.clone(), &place, report));
+        .map(|(auth, place)| auth::auth(auth.clone(), &place, report));
     Some(EndpointPlan {
         method,
         path,
@@ -241,7 +237,7 @@ fn is_single_entity(path: &str) -> bool {
     Template::parse(last).is_ok_and(|template| template.placeholders().next().is_some())
 }
 
-fn paginator(
+pub(super) fn paginator(
     layers: &Layers<'_>,
     single_entity: bool,
     method: Method,
@@ -270,85 +266,4 @@ fn json(layers: &Layers<'_>, method: Method, report: &mut Report) -> Option<Valu
     }
     let fields = layers.json().into_iter().map(|(name, value, _)| (name.to_owned(), value.clone()));
     Some(Value::Object(fields.collect::<Map<_, _>>()))
-}
-
-/// What the next run starts from. The outer `None` is a problem.
-pub(super) fn incremental(
-    layers: &Layers<'_>,
-    has_parent: bool,
-    write_disposition: WriteDisposition,
-    report: &mut Report,
-) -> Option<Option<IncrementalPlan>> {
-    let Some((raw, place)) = layers.pick("incremental", |settings| settings.incremental.as_ref()) else {
-        return Some(None);
-    };
-    match (&raw.cursor_path, raw.page_cursor.unwrap_or(false)) {
-        (Some(_), true) => {
-            report.add(&place, "has both `cursor_path` and `page_cursor`; give one of the two", None);
-            None
-        }
-        (Some(cursor_path), false) => cursor_field(raw, cursor_path, layers, &place, report).map(Some),
-        (None, true) => {
-            check_page_cursor(raw, layers, has_parent, write_disposition, &place, report);
-            Some(Some(IncrementalPlan::PageCursor))
-        }
-        (None, false) => {
-            report.add(&place, "needs `cursor_path` or `page_cursor = true`", None);
-            None
-        }
-    }
-}
-
-fn cursor_field(
-    raw: &RawIncremental,
-    cursor_path: &str,
-    layers: &Layers<'_>,
-    place: &str,
-    report: &mut Report,
-) -> Option<IncrementalPlan> {
-    if let Some(param) = &raw.start_param
-        && layers.params().iter().any(|(name, ..)| name == param)
-    {
-        let hint = "drop it from params; where the first run starts is initial_value";
-        report.add(&at_key(place, "start_param"), "is also in `params`", Some(hint.to_owned()));
-    }
-    Some(IncrementalPlan::CursorField {
-        cursor_path: paginator::json_path(cursor_path, &at_key(place, "cursor_path"), report)?,
-        initial_value: raw.initial_value.as_ref().map(RawScalar::to_json),
-        start_param: raw.start_param.clone(),
-        on_missing: match raw.on_cursor_value_missing {
-            None | Some(RawOnMissing::Raise) => OnCursorMissing::Raise,
-            Some(RawOnMissing::Include) => OnCursorMissing::Include,
-            Some(RawOnMissing::Exclude) => OnCursorMissing::Exclude,
-        },
-    })
-}
-
-fn check_page_cursor(
-    raw: &RawIncremental,
-    layers: &Layers<'_>,
-    has_parent: bool,
-    write_disposition: WriteDisposition,
-    place: &str,
-    report: &mut Report,
-) {
-    let only_field =
-        raw.initial_value.is_some() || raw.start_param.is_some() || raw.on_cursor_value_missing.is_some();
-    let place = at_key(place, "page_cursor");
-    if only_field {
-        report.add(&place, "goes without `initial_value`, `start_param` and `on_cursor_value_missing`", None);
-    }
-    if has_parent {
-        report.add(&place, "needs one reading; a resource with a parent has one per row of the parent", None);
-    }
-    if write_disposition == WriteDisposition::Replace {
-        let hint = "set write_disposition to \"append\" or \"merge\"";
-        report.add(&place, "reads new rows only, and `replace` would drop all others", Some(hint.to_owned()));
-    }
-    // Problems of the paginator itself are reported elsewhere.
-    let mut unheard = Report::default();
-    let paginator = paginator(layers, false, layers.method(), &mut unheard);
-    if paginator.is_some_and(|paginator| !matches!(paginator.kind, PaginatorKind::Cursor { .. })) {
-        report.add(&place, "needs a paginator of type `cursor`", None);
-    }
 }

@@ -4,6 +4,7 @@
 //! types, then the sense, and reports everything that is wrong at once. It reads files (`.env`, `${file:…}`) and
 //! asks for variables, and does no other I/O.
 
+mod auth;
 mod build;
 mod check;
 mod client;
@@ -12,6 +13,7 @@ mod deletes;
 mod endpoint;
 mod graph;
 mod hints;
+mod incremental;
 mod interpolate;
 mod load;
 mod overrides;

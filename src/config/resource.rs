@@ -6,7 +6,7 @@ use super::graph::Draft;
 use super::hints::{self, RawTable};
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawDefaults, RawPaginator, RawResource};
-use super::{ResourcePlan, columns};
+use super::{ResourcePlan, columns, incremental};
 use crate::schema::TableHints;
 
 /// Takes `$key` from the resource, else from the defaults, with the place it was written at.
@@ -61,7 +61,8 @@ fn resource(
         let hint = "a parent is named by a placeholder, like `{resources.<parent>.<field>}` in the path";
         report.add(place, "needs a parent", Some(hint.to_owned()));
     }
-    let incremental = endpoint::incremental(layers, !parents.is_empty(), hints.write_disposition(), report);
+    let incremental =
+        incremental::incremental(layers, !parents.is_empty(), hints.write_disposition(), report);
     let is_incremental = matches!(incremental, Some(Some(_)));
     if is_incremental && hints::retires_unseen(&hints) {
         let hint = "give a merge_key: then rows are retired only where new ones of their group came";

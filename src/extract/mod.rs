@@ -3,6 +3,7 @@
 //! Pages go to the package as they came. Nothing here looks into a row but for the fields that a child
 //! resource takes from its parent's.
 
+mod answer;
 mod error;
 mod parent;
 mod progress;

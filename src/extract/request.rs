@@ -6,7 +6,7 @@ use url::Url;
 use super::error::{ExtractError, TemplateFault};
 use super::parent::Series;
 use crate::config::{IncrementalPlan, JsonTemplate, Plan, ResourcePlan, Secret, Template};
-use crate::http::Request;
+use crate::http::{Body, Request};
 use crate::package::Start;
 
 /// Builds the request of a pagination's first page; the paginator changes it for the others.
@@ -37,7 +37,7 @@ pub(super) fn first_request(
         method: endpoint.method,
         url: join(&plan.client.base_url, &path().map_err(fault)?)?,
         params,
-        json: endpoint.json.as_ref().map(body).transpose().map_err(fault)?,
+        body: endpoint.json.as_ref().map(body).transpose().map_err(fault)?.map(Body::Json),
         headers,
         auth: endpoint.auth.clone(),
     })

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::answer::{self, Answer, Asked};
 use super::error::ExtractError;
 use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
@@ -11,7 +12,6 @@ use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::http::{HttpError, Request, Response};
 use crate::package::{Journal, Outcome, PackageError, PageRecord, Record, Start};
-use crate::page::{self, Page};
 use crate::paginate::{Next, PageCursor, PaginateError};
 use crate::report::{Event, now_micros};
 
@@ -240,51 +240,32 @@ impl ResourceRun<'_> {
         response: &Response,
         rows: &mut RowSelector<'_>,
     ) -> Result<KeptPage, ExtractError> {
-        let paginator = &self.resource.endpoint.paginator;
         let done = self.progress.series.get(&series.number);
+        let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
-        let asked = || self.extraction.client.describe(request);
-        let parsed = Page::parse(&response.body);
-        let repaired =
-            parsed.is_err().then(|| page::repair(&response.body)).flatten().map(bytes::Bytes::from);
-        let whole = repaired.as_ref().unwrap_or(&response.body);
-        let parsed = if repaired.is_some() { Page::parse(whole) } else { parsed };
-        let page = parsed.map_err(|source| ExtractError::NotJson {
-            request: asked(),
-            page: number,
-            content_type: response.content_type.clone().unwrap_or_else(|| "no content type".to_owned()),
-            source,
-        })?;
-        let selected = rows.select(&page).map_err(|selector| ExtractError::NoData {
-            request: asked(),
-            page: number,
-            selector,
-            fields: page.keys().join(", "),
-        })?;
-        let cannot_go_on = |source| ExtractError::Paginate { request: asked(), page: number, source };
-        let row_count = page::row_count(selected);
-        let next = paginator.advance(&cursor, &page, row_count, number).map_err(cannot_go_on)?;
-        if let (Next::Page(next), Some(done)) = (&next, done)
+        let asked = Asked { request: &describe, cursor: &cursor, number };
+        let answer = answer::read(self.resource, &asked, response, rows)?;
+        if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)
         {
-            return Err(cannot_go_on(PaginateError::circle(next)));
+            return Err(asked.cannot_go_on(PaginateError::circle(next)));
         }
+        let Answer { rows: body, row_count, next, token, total_rows, is_repaired } = answer;
         let record = PageRecord {
             resource: self.resource.name.clone(),
             series: series.number,
             cursor,
             next,
-            token: paginator.token(&page).map_err(cannot_go_on)?,
-            row_count: row_count as u64,
-            total_rows: paginator.total_rows(&page).filter(|_| self.is_full_read()),
+            token,
+            row_count,
+            total_rows: total_rows.filter(|_| self.is_full_read()),
             from_parent: series.from_parent.clone(),
         };
         self.progress.add(&record);
-        let body = whole.slice_ref(selected.get().as_bytes());
         self.append(&Record::Page(record.clone(), body.clone()))?;
         let event = Event::Page { resource: &self.resource.name, progress: &self.progress };
         self.extraction.reporter.report(event);
-        if repaired.is_some() {
+        if is_repaired {
             let event = Event::Repaired { resource: &self.resource.name, page: number };
             self.extraction.reporter.report(event);
         }

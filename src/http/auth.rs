@@ -4,7 +4,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName
 use url::Url;
 
 use super::error::HttpError;
-use super::request::Request;
+use super::request::{Body, Request};
 use crate::config::{Auth, ClientPlan, KeyLocation, Method, Secret};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -28,7 +28,7 @@ impl Dressed {
         let is_ours = request.url.origin() == plan.base_url.origin();
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, JSON);
-        if request.json.is_some() {
+        if matches!(request.body, Some(Body::Json(_))) {
             headers.insert(CONTENT_TYPE, JSON);
         }
         if is_ours {
@@ -80,14 +80,7 @@ impl Dressed {
 /// # Errors
 /// A name or value cannot be sent.
 pub(super) fn check_headers(plan: &ClientPlan) -> Result<(), HttpError> {
-    let base = Request {
-        method: Method::Get,
-        url: plan.base_url.clone(),
-        params: Vec::new(),
-        json: None,
-        headers: Vec::new(),
-        auth: None,
-    };
+    let base = Request::new(Method::Get, plan.base_url.clone());
     Dressed::new(plan, &base).map(|_| ())
 }
 

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use tokio::time::{Instant, sleep};
+use url::Url;
 
 use super::advice::Advice;
 use super::auth::{Dressed, check_headers};
@@ -17,7 +18,7 @@ use super::error::{Failure, HttpError};
 use super::event::{HttpCounts, HttpEvent};
 use super::quota::{Events, Quota};
 use super::redact::Redactor;
-use super::request::{Request, Response};
+use super::request::{Body, Request, Response};
 use super::retry::{Retries, Verdict};
 use super::{server_message, transport};
 use crate::config::{ClientPlan, Method};
@@ -61,6 +62,8 @@ struct Prepared {
 /// A complete answer of any status but a redirect.
 struct Answer {
     status: u16,
+    url: Url,
+    headers: HeaderMap,
     body: Bytes,
     content_type: Option<String>,
 }
@@ -204,7 +207,9 @@ impl Inner {
         Ok(Prepared {
             method: method(request.method),
             dressed: Dressed::new(&self.plan, request)?,
-            body: request.json.as_ref().map(|json| Bytes::from(json.to_string())),
+            body: request.body.as_ref().map(|body| match body {
+                Body::Json(json) => Bytes::from(json.to_string()),
+            }),
             shown: describe(request, &redactor),
             redactor,
         })
@@ -291,7 +296,8 @@ impl Inner {
         prepared: &Prepared,
     ) -> Result<Answer, Failed> {
         let status = response.status().as_u16();
-        let content_type = response.headers().get(CONTENT_TYPE);
+        let (url, headers) = (response.url().clone(), response.headers().clone());
+        let content_type = headers.get(CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let limit = self.plan.max_body_bytes;
         // A server's word on the length is a hint, not a reason to reserve whatever it says.
@@ -305,7 +311,7 @@ impl Inner {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body: body.freeze(), content_type })
+        Ok(Answer { status, url, headers, body: body.freeze(), content_type })
     }
 
     fn failure(&self, error: &reqwest::Error, dressed: &Dressed, prepared: &Prepared) -> Failure {
@@ -326,7 +332,7 @@ async fn read_some(mut response: reqwest::Response, limit: u64) -> BytesMut {
 }
 
 /// Where a redirect leads; never to another origin.
-fn redirect_target(response: &reqwest::Response) -> Result<url::Url, Failure> {
+fn redirect_target(response: &reqwest::Response) -> Result<Url, Failure> {
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
     let location = location.ok_or(Failure::Redirect { detail: "without saying where to" })?;
     let target = response.url().join(location);
@@ -339,8 +345,8 @@ fn redirect_target(response: &reqwest::Response) -> Result<url::Url, Failure> {
 
 impl Answer {
     fn into_response(self, attempts: u32, throttled: u32, started: Instant) -> Response {
-        let Self { status, body, content_type } = self;
-        Response { status, body, content_type, attempts, throttled, elapsed: started.elapsed() }
+        let Self { status, url, headers, body, content_type } = self;
+        Response { status, url, headers, body, content_type, attempts, throttled, elapsed: started.elapsed() }
     }
 }
 

@@ -15,4 +15,4 @@ mod transport;
 pub use client::HttpClient;
 pub use error::{Failure, HttpError, StatusFailure};
 pub use event::{HttpCounts, HttpEvent, WaitReason};
-pub use request::{Request, Response};
+pub use request::{Body, Request, Response};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
@@ -17,12 +18,33 @@ pub struct Request {
     pub url: Url,
     /// Query parameters in order.
     pub params: Vec<(String, String)>,
-    /// JSON body.
-    pub json: Option<Value>,
+    /// What is sent along.
+    pub body: Option<Body>,
     /// Over the client's headers.
     pub headers: Vec<(String, Secret)>,
     /// Replaces the client's credentials.
     pub auth: Option<Auth>,
+}
+
+impl Request {
+    /// A request for `url` that has nothing else yet.
+    pub fn new(method: Method, url: Url) -> Self {
+        Self { method, url, params: Vec::new(), body: None, headers: Vec::new(), auth: None }
+    }
+
+    /// The JSON body, made if there is none yet; what else was to be sent gives way to it.
+    pub(crate) fn json_mut(&mut self) -> &mut Value {
+        match self.body.get_or_insert(Body::Json(Value::Null)) {
+            Body::Json(json) => json,
+        }
+    }
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// `application/json`.
+    Json(Value),
 }
 
 /// A response with a 2xx status, its body complete and decompressed.
@@ -32,6 +54,10 @@ pub struct Response {
     pub status: u16,
     /// The body.
     pub body: Bytes,
+    /// Where it came from: the request's URL with its query, or what redirects led to. May hold a key.
+    pub url: Url,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// `Content-Type`, if sent.
     pub content_type: Option<String>,
     /// Attempts it took, the last one included.

@@ -212,7 +212,7 @@ mod tests {
                 let mut asked = request(&[("limit", "5")], None);
                 plan.apply(&cursor, &mut asked);
                 let sent = match in_body {
-                    true => asked.json.as_ref().and_then(|json| json["q"]["after"].as_u64()).unwrap_or(0),
+                    true => asked.json_mut()["q"]["after"].as_u64().unwrap_or(0),
                     false => asked.params.get(1).map_or(0, |(_, text)| text.parse().unwrap()),
                 };
                 let (rows, body) = answer(total, page_size, usize::try_from(sent).unwrap());

@@ -11,7 +11,7 @@ impl Target {
     pub(super) fn write(&self, value: Value, request: &mut Request) {
         match self {
             Self::Param(name) => set_param(&mut request.params, name, text(value)),
-            Self::Body(path) => set_at(request.json.get_or_insert(Value::Null), path, value),
+            Self::Body(path) => set_at(request.json_mut(), path, value),
         }
     }
 }
@@ -56,15 +56,14 @@ pub(super) mod tests {
 
     use super::*;
     use crate::config::Method;
+    use crate::http::Body;
 
     pub(in super::super) fn request(params: &[(&str, &str)], json: Option<Value>) -> Request {
+        let url = "https://api.example.com/v1/rows".parse().unwrap();
         Request {
-            method: Method::Get,
-            url: "https://api.example.com/v1/rows".parse().unwrap(),
             params: params.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-            json,
-            headers: Vec::new(),
-            auth: None,
+            body: json.map(Body::Json),
+            ..Request::new(Method::Get, url)
         }
     }
 
@@ -86,7 +85,7 @@ pub(super) mod tests {
     fn check_body(body: Option<Value>, path: &str, value: Value, expected: Value) {
         let mut changed = request(&[], body);
         Target::Body(path.split('.').map(str::to_owned).collect()).write(value, &mut changed);
-        assert_eq!(changed.json, Some(expected));
+        assert_eq!(changed.body, Some(Body::Json(expected)));
     }
 
     #[test]

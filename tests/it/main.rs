@@ -29,6 +29,7 @@ mod postgres_server;
 mod postgres_soak;
 mod quota;
 mod recovery;
+mod rest;
 mod scene;
 mod schema;
 mod script;

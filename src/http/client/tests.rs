@@ -39,14 +39,7 @@ pub(in super::super) fn plan(base_url: &str) -> ClientPlan {
 }
 
 pub(in super::super) fn get(url: &str) -> Request {
-    Request {
-        method: Method::Get,
-        url: url.parse().unwrap(),
-        params: Vec::new(),
-        json: None,
-        headers: Vec::new(),
-        auth: None,
-    }
+    Request::new(Method::Get, url.parse().unwrap())
 }
 
 /// What a server does with one connection.
@@ -154,7 +147,7 @@ async fn a_request_is_sent_as_configured() {
     let request = Request {
         method: Method::Post,
         params: vec![("page[size]".to_owned(), "a b&c".to_owned())],
-        json: Some(json!({"query": {"take": 100}})),
+        body: Some(Body::Json(json!({"query": {"take": 100}}))),
         ..get(&format!("{}v2/records", server.url))
     };
     let response = client(&plan).send(&request).await.unwrap();

@@ -1,0 +1,56 @@
+//! The request of a resource.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::Auth;
+use crate::config::Secret;
+use crate::page::JsonPath;
+use crate::paginate::PaginatorPlan;
+
+/// HTTP method of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`.
+    Get,
+    /// `POST`.
+    Post,
+}
+
+/// A request before the paginator and the parent have filled it in. Its `Debug` leaves out what a user may have put
+/// a key into: path, body and the values of parameters.
+#[derive(Clone)]
+pub struct EndpointPlan {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// Relative to the base URL, or absolute; without a query. A [`Template`](super::Template), as are `params`,
+    /// `json` and `headers`: it may hold `{resources.x.field}`, and literal braces are doubled.
+    pub path: String,
+    /// Query parameters in order; values may hold placeholders.
+    pub params: Vec<(String, String)>,
+    /// JSON body; texts in it may hold placeholders.
+    pub json: Option<Value>,
+    /// Over the client's headers.
+    pub headers: Vec<(String, Secret)>,
+    /// Over the client's credentials. Without it, credentials go to the base URL's origin only.
+    pub auth: Option<Auth>,
+    /// Where the rows are in a page. `None`: found on the first page, as dlt finds it.
+    pub data_selector: Option<JsonPath>,
+    /// Rule for the next request.
+    pub paginator: PaginatorPlan,
+}
+
+impl fmt::Debug for EndpointPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let params: Vec<&str> = self.params.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("EndpointPlan")
+            .field("method", &self.method)
+            .field("params", &params)
+            .field("headers", &self.headers)
+            .field("auth", &self.auth)
+            .field("data_selector", &self.data_selector)
+            .field("paginator", &self.paginator)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! What a run will do: the config file, checked. A wrong value cannot be built.
+
+mod auth;
+mod client;
+mod endpoint;
+mod incremental;
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub use auth::*;
+pub use client::*;
+pub use endpoint::*;
+pub use incremental::*;
+
+use super::postgres::PostgresPlan;
+use crate::schema::{DeleteMode, SchemaOptions, TableHints, normalize_identifier};
+
+/// One pipeline, ready to run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The file it came from, as given on the command line.
+    pub file: PathBuf,
+    /// dlt: `pipeline_name`.
+    pub pipeline: String,
+    /// dlt: `dataset_name`, as written; its identifier is made by the naming convention.
+    pub dataset: String,
+    /// dlt: source name, which is the name of the schema.
+    pub source: String,
+    /// Where rows go.
+    pub destination: DestinationPlan,
+    /// Absolute; holds packages and the record of used quota. Losing it loses no committed row.
+    pub work_dir: PathBuf,
+    /// The API as a whole.
+    pub client: ClientPlan,
+    /// What goes beyond dlt's rules for tables.
+    pub schema: SchemaOptions,
+    /// Parents before children, else in the order of the file. Unselected ones included.
+    pub resources: Vec<ResourcePlan>,
+}
+
+impl Plan {
+    /// Name of the dataset in the database: normalized, as dlt does it. The state keeps it as written.
+    pub fn dataset_identifier(&self) -> String {
+        normalize_identifier(&self.dataset)
+    }
+}
+
+/// A destination URL, parsed. `Display` is for messages and never shows a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DestinationPlan {
+    /// `duckdb:FILE`.
+    DuckDb {
+        /// Absolute path of the database file.
+        path: PathBuf,
+        /// As the user wrote it, for messages.
+        label: String,
+    },
+    /// `postgres://…`.
+    Postgres(Box<PostgresPlan>),
+}
+
+impl fmt::Display for DestinationPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DuckDb { label, .. } => f.write_str(label),
+            Self::Postgres(plan) => plan.fmt(f),
+        }
+    }
+}
+
+/// One endpoint and what it yields.
+#[derive(Debug, Clone)]
+pub struct ResourcePlan {
+    /// Name as written.
+    pub name: String,
+    /// Name of its root table as written; its identifier is made by the naming convention.
+    pub table: String,
+    /// Whether its rows are loaded.
+    pub selected: bool,
+    /// The resource whose rows fill the `{resources.x.field}` placeholders.
+    pub parent: Option<String>,
+    /// Fields of the parent's row that are added to each row as `_<parent>_<field>`.
+    pub include_from_parent: Vec<String>,
+    /// The request, placeholders still in it.
+    pub endpoint: EndpointPlan,
+    /// What is said of its tables.
+    pub hints: TableHints,
+    /// What happens to rows that the API no longer has. `None`: nothing, as in dlt.
+    pub deletes: Option<DeletesPlan>,
+    /// What the next run starts from.
+    pub incremental: Option<IncrementalPlan>,
+}
+
+/// What happens to rows that a proven complete read no longer has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DeletesPlan {
+    /// Marked or removed.
+    pub mode: DeleteMode,
+    /// The largest part of the table's rows that one run may mark or remove, from 0 to 1.
+    pub max_share: f64,
+}

@@ -1,0 +1,165 @@
+//! The file as it is written. These types are the one description of its form: serde reads the file into them,
+//! [`super::check`] reports every deviation from their JSON Schema, and editors get the same schema. Doc comments
+//! here are what editors show.
+//!
+//! Extensions of the schema that [`super::check`] reads: `x-later` lists keys, tags and values that dlt has and this
+//! version does not, `x-instead` says what to do without some of them; `x-hint` says what to write when the form is
+//! wrong. There is no `Debug` on these types, since they hold secrets in plain text.
+//!
+//! Shorthands (text or table) are untagged enums. That would spoil serde's messages, but no one sees those: the form
+//! is checked before serde runs.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+mod auth;
+mod client;
+mod endpoint;
+mod incremental;
+mod paginator;
+
+pub(in crate::config) use auth::*;
+pub(in crate::config) use client::*;
+pub(in crate::config) use endpoint::*;
+pub(in crate::config) use incremental::*;
+pub(in crate::config) use paginator::*;
+
+use super::raw_hints::{
+    RawColumns, RawContract, RawDeletes, RawKeys, RawNestedHints, RawSchema, RawWriteDisposition,
+};
+
+/// A pipeline: one API, what to read from it, and where it goes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "forebay pipeline")]
+pub(in crate::config) struct RawConfig {
+    /// Names, and where rows go.
+    pub pipeline: RawPipeline,
+    /// The API as a whole: address, credentials, limits.
+    pub client: RawClient,
+    /// What goes beyond dlt's rules for tables.
+    pub schema: Option<RawSchema>,
+    /// Keys that every resource gets unless it has its own. `columns`, `endpoint.params` and `endpoint.json` are
+    /// merged key by key, all else is replaced.
+    pub resource_defaults: Option<RawDefaults>,
+    /// What is read: each one a table.
+    pub resources: Vec<RawResource>,
+}
+
+/// Names, and where rows go.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawPipeline {
+    /// Name of the pipeline (dlt: `pipeline_name`). State and unfinished runs are found by it.
+    pub name: String,
+    /// Schema of the tables in the database (dlt: `dataset_name`). Default: `<name>_dataset`.
+    pub dataset: Option<String>,
+    /// Name of the source, which is also the name of dlt's schema document. Default: `name`.
+    pub source: Option<String>,
+    /// Database to load into: `duckdb:file.duckdb` (beside this file), `duckdb:///absolute/file.duckdb` or
+    /// `postgres://user@host:port/database?sslmode=…`. The password is best left to `${A_VARIABLE}`, `PGPASSWORD` or
+    /// `~/.pgpass`. Default: `duckdb:<name>.duckdb`.
+    pub destination: Option<String>,
+    /// Folder for unfinished runs, beside this file unless absolute. Default: `.forebay`.
+    pub work_dir: Option<String>,
+}
+
+/// Declares a struct with the keys that resources and their defaults share. (serde cannot combine `flatten` with
+/// `deny_unknown_fields`.)
+macro_rules! resource_keys {
+    ($(#[$meta:meta])* struct $name:ident { $($(#[$key_meta:meta])* $key:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        #[schemars(extend("x-later" = [
+            "processing_steps", "parallelized", "table_format", "file_format", "references", "parent_table_name",
+        ]))]
+        pub(in crate::config) struct $name {
+            $($(#[$key_meta])* pub $key: $type,)*
+            /// The request: a path, or a table.
+            pub endpoint: Option<RawEndpoint>,
+            /// Name of the table. Default: the resource's name.
+            pub table_name: Option<String>,
+            /// What happens to rows that are in the table already. Default: `append`.
+            pub write_disposition: Option<RawWriteDisposition>,
+            /// Field, or fields, that identify a row. `merge` replaces rows by it.
+            pub primary_key: Option<RawKeys>,
+            /// Field, or fields, of a group of rows that `merge` replaces together.
+            pub merge_key: Option<RawKeys>,
+            /// What is known of columns beforehand: column name → hints, or a list of tables each with a `name`.
+            pub columns: Option<RawColumns>,
+            /// What may change by itself when rows bring something new: `evolve`, `freeze`, `discard_row`,
+            /// `discard_value`, or a table of `tables`, `columns` and `data_type`. Default: everything may.
+            pub schema_contract: Option<RawContract>,
+            /// What is known of child tables beforehand: the field that holds the list → hints. For a list that is
+            /// deeper down, the fields that lead to it are joined by `__`, as in the name of its table.
+            #[schemars(with = "Option<BTreeMap<String, RawNestedHints>>")]
+            pub nested_hints: Option<IndexMap<String, RawNestedHints>>,
+            /// What happens to rows that the API no longer has, after a run that read all of it: `soft` marks them,
+            /// `hard` removes them. Needs `merge` and a `primary_key`, and no `endpoint.incremental`. Default: `keep`.
+            pub deletes: Option<RawDeletes>,
+            /// Whether rows are loaded. An unselected resource is read only if a selected one takes values from its
+            /// rows. Default: true.
+            pub selected: Option<bool>,
+            /// Fields of the parent's row that are added to each row, as `_<parent>_<field>`.
+            pub include_from_parent: Option<Vec<String>>,
+            /// How deep lists and objects become tables and columns; what is deeper stays JSON.
+            pub max_table_nesting: Option<u32>,
+        }
+    };
+}
+
+resource_keys! {
+    /// Keys that every resource gets unless it has its own.
+    #[derive(Default)]
+    struct RawDefaults {}
+}
+
+resource_keys! {
+    /// One endpoint and the table it becomes.
+    struct RawResource {
+        /// Name of the resource; also its table and its path, unless they are given.
+        name: String,
+    }
+}
+
+/// A single value.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(in crate::config) enum RawScalar {
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction.
+    Number(f64),
+    /// Text.
+    Text(String),
+}
+
+impl RawScalar {
+    /// The value as requests carry it. Booleans are written as JSON has them.
+    pub(in crate::config) fn to_text(&self) -> String {
+        match self {
+            Self::Boolean(value) => value.to_string(),
+            Self::Integer(value) => value.to_string(),
+            // `Display` of a float drops the `.0`.
+            Self::Number(value) => Value::from(*value).to_string(),
+            Self::Text(value) => value.clone(),
+        }
+    }
+
+    /// The value as JSON has it.
+    pub(in crate::config) fn to_json(&self) -> Value {
+        match self {
+            Self::Boolean(value) => (*value).into(),
+            Self::Integer(value) => (*value).into(),
+            Self::Number(value) => (*value).into(),
+            Self::Text(value) => value.as_str().into(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Credentials: what is sent, and when it is asked for anew.

@@ -1,0 +1,1 @@
+//! Resources that take values from another one's rows.

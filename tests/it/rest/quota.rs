@@ -1,0 +1,1 @@
+//! Quotas, of one process and of several.
