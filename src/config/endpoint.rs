@@ -6,7 +6,7 @@ use url::Url;
 
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawEndpoint, RawEndpointSettings, RawMethod, RawPaginator, RawParam};
-use super::template::{Template, TemplateError, escape};
+use super::template::{Placeholder, Template, TemplateError, escape};
 use super::{EndpointPlan, Method, auth, client, paginator};
 use crate::paginate::PaginatorPlan;
 
@@ -135,8 +135,23 @@ impl Layers<'_> {
             match Template::parse(&text) {
                 Ok(template) => {
                     for placeholder in template.placeholders() {
-                        if parents.iter().all(|(name, _)| *name != placeholder.resource) {
-                            parents.push((placeholder.resource.clone(), place.clone()));
+                        match placeholder {
+                            Placeholder::Resource { resource, .. } => {
+                                if parents.iter().all(|(name, _)| name != resource) {
+                                    parents.push((resource.clone(), place.clone()));
+                                }
+                            }
+                            Placeholder::Incremental(_) => {
+                                let hint = "use `start_param`".to_owned();
+                                report.add(
+                                    &place,
+                                    format!("has `{placeholder}`, which is not in this version"),
+                                    Some(hint),
+                                );
+                            }
+                            Placeholder::Param(name) => {
+                                report_template(&TemplateError::Unknown(name.clone()), &place, report);
+                            }
                         }
                     }
                 }

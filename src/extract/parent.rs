@@ -24,7 +24,10 @@ pub(super) struct Series {
 impl Series {
     /// The value of a placeholder.
     pub(super) fn lookup(&self, placeholder: &Placeholder) -> Option<Value> {
-        find(self.row.as_deref()?, &placeholder.field)
+        match placeholder {
+            Placeholder::Resource { field, .. } => find(self.row.as_deref()?, field),
+            Placeholder::Incremental(_) | Placeholder::Param(_) => None,
+        }
     }
 }
 
