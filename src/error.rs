@@ -27,6 +27,22 @@ pub enum Error {
     /// No resource is selected.
     #[error("no resource is selected")]
     NothingSelected,
+    /// A resource needs one that changes data, and that was not named.
+    #[error("resource `{resource}` takes values from `{parent}`, which changes data and was not named")]
+    UnnamedChange {
+        /// The resource.
+        resource: String,
+        /// The one that changes data.
+        parent: String,
+    },
+    /// An unfinished package has changes to be made, and this run does not name them.
+    #[error("package {load_id} is unfinished: `{resource}` was changing data when it was cut")]
+    UnfinishedChange {
+        /// The package.
+        load_id: LoadId,
+        /// The resource that changes data.
+        resource: String,
+    },
     /// The HTTP client cannot be set up.
     #[error("could not set up the HTTP client")]
     Client(#[source] HttpError),
@@ -156,8 +172,10 @@ impl Error {
             Self::Config(_)
             | Self::UnknownResource { .. }
             | Self::UnknownTable { .. }
+            | Self::UnnamedChange { .. }
             | Self::NothingSelected => 2,
             Self::Package(_)
+            | Self::UnfinishedChange { .. }
             | Self::Client(_)
             | Self::NotWritable { .. }
             | Self::State { .. }
@@ -176,6 +194,14 @@ impl Error {
             Self::Config(_) => return None,
             Self::UnknownResource { hint, .. } | Self::UnknownTable { hint, .. } => return hint.clone(),
             Self::NothingSelected => (None, "set `selected = true`, or name one with `--resource`"),
+            Self::UnnamedChange { parent, .. } => {
+                return Some(format!("name it, too: `--resource {parent}`; then its requests are made anew"));
+            }
+            Self::UnfinishedChange { resource, .. } => {
+                return Some(format!(
+                    "run again with `--resource {resource}` to make the changes that are left, or with `--restart` to drop them"
+                ));
+            }
             Self::Client(source) => {
                 return source.hint().or_else(|| Some("nothing was asked of the API".to_owned()));
             }
