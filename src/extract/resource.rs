@@ -105,7 +105,7 @@ impl ResourceRun<'_> {
                 Some(Err(error)) => return Err(error),
             }
         }
-        let replaces = self.resource.hints.replaces_all();
+        let replaces = self.replaces();
         let progress = self.progress();
         let proven = !progress.is_unproven || progress.total_rows.is_some();
         let (outcome, ended) = match self.missing(&progress, replaces) {
@@ -127,8 +127,10 @@ impl ResourceRun<'_> {
 
     /// The next pagination that has not ended; `None` after the last.
     fn next_series(&self, all: &mut AllSeries<'_>) -> Result<Option<Series>, ExtractError> {
+        let most = self.extraction.max_series;
         loop {
             match all.next()? {
+                Some(series) if most.is_some_and(|most| series.number >= most) => return Ok(None),
                 Some(series) if self.progress().has_ended(series.number) => {}
                 next => return Ok(next),
             }
@@ -137,6 +139,11 @@ impl ResourceRun<'_> {
 
     fn progress(&self) -> MutexGuard<'_, ResourceProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its rows take the place of all that are there.
+    fn replaces(&self) -> bool {
+        self.resource.hints.replaces_all() && self.extraction.max_series.is_none()
     }
 
     /// Tells a complete read from a short one.
@@ -165,7 +172,7 @@ impl ResourceRun<'_> {
         let Some(parent) = &self.resource.parent else { return Ok(()) };
         match outcome {
             Some(outcome) if outcome.is_whole() => Ok(()),
-            Some(outcome) if outcome.is_loaded() && !self.resource.hints.replaces_all() => Ok(()),
+            Some(outcome) if outcome.is_loaded() && !self.replaces() => Ok(()),
             Some(outcome) if outcome.is_loaded() => Err(ExtractError::ShortParent { parent: parent.clone() }),
             _ => Err(ExtractError::Parent { parent: parent.clone() }),
         }
