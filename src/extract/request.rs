@@ -150,6 +150,7 @@ mod tests {
         check("https://a.test/v1/", "members", "https://a.test/v1/members");
         check("https://a.test/v1", "/members", "https://a.test/v1/members");
         check("https://a.test/v1", "", "https://a.test/v1");
+        check("https://a.test/v1/", "", "https://a.test/v1/");
         check("https://a.test/v1", "https://b.test/x", "https://b.test/x");
         check("https://a.test/v1//", "//members", "https://a.test/v1/members");
     }
