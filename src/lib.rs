@@ -25,6 +25,7 @@ pub mod package;
 pub mod page;
 pub mod paginate;
 pub mod pipeline;
+pub mod process;
 pub mod report;
 pub mod schema;
 pub mod state;

@@ -6,7 +6,7 @@ use super::graph::Draft;
 use super::hints::{self, RawTable};
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawDefaults, RawPaginator, RawResource};
-use super::{ResourcePlan, columns, incremental};
+use super::{ResourcePlan, Secret, columns, incremental, process};
 use crate::schema::TableHints;
 
 /// Takes `$key` from the resource, else from the defaults, with the place it was written at.
@@ -21,11 +21,19 @@ macro_rules! pick {
     };
 }
 
+/// What all resources have in common.
+pub(super) struct Shared<'a> {
+    /// The last resort for a paginator.
+    pub paginator: Option<&'a RawPaginator>,
+    /// Key of the hashes.
+    pub hash_key: Option<&'a Secret>,
+}
+
 /// Every resource of the file, in its order.
 pub(super) fn resources(
     raw: Vec<RawResource>,
     defaults: Option<RawDefaults>,
-    client_paginator: Option<&RawPaginator>,
+    shared: &Shared<'_>,
     report: &mut Report,
 ) -> Vec<Draft> {
     let mut defaults = defaults.unwrap_or_default();
@@ -33,11 +41,17 @@ pub(super) fn resources(
     let drafts = raw.into_iter().enumerate().map(|(index, mut raw)| {
         let path = at_index("resources", index);
         let own = Layer::new(raw.endpoint.take(), &path);
-        let layers = Layers { own: &own, defaults: &default_endpoint, client_paginator, resource: &raw.name };
-        resource(&raw, &defaults, &layers, &path, report)
+        let layers = Layers {
+            own: &own,
+            defaults: &default_endpoint,
+            client_paginator: shared.paginator,
+            resource: &raw.name,
+        };
+        resource(&raw, &defaults, &layers, shared, &path, report)
     });
     let drafts: Vec<_> = drafts.collect();
     deletes::check_others(&drafts, report);
+    process::check_children(&drafts, report);
     drafts
 }
 
@@ -45,6 +59,7 @@ fn resource(
     raw: &RawResource,
     defaults: &RawDefaults,
     layers: &Layers<'_>,
+    shared: &Shared<'_>,
     path: &str,
     report: &mut Report,
 ) -> Draft {
@@ -79,6 +94,8 @@ fn resource(
     };
     let deletes = pick!(raw, defaults, deletes, path)
         .and_then(|(deletes, place)| deletes::deletes(deletes, &place, &owner, report));
+    let processor = process::processor(&process_keys(raw, defaults, shared, path), report);
+    process::check(&processor, &hints, incremental.as_ref().and_then(Option::as_ref), path, report);
     let plan = endpoint.zip(incremental).map(|(endpoint, incremental)| ResourcePlan {
         name: raw.name.clone(),
         table: table.map_or(&raw.name, |(name, _)| name).clone(),
@@ -86,11 +103,29 @@ fn resource(
         parent: None,
         include_from_parent: include.map(|(fields, _)| fields.clone()).unwrap_or_default(),
         endpoint,
+        processor,
         hints,
         deletes,
         incremental,
     });
     Draft { name: raw.name.clone(), parents, plan }
+}
+
+fn process_keys<'a>(
+    raw: &'a RawResource,
+    defaults: &'a RawDefaults,
+    shared: &Shared<'a>,
+    path: &str,
+) -> process::Raw<'a> {
+    process::Raw {
+        steps: pick!(raw, defaults, processing_steps, path),
+        fields: pick!(raw, defaults, fields, path),
+        protect: [
+            raw.protect.as_ref().map(|fields| (fields, at_key(path, "protect"))),
+            defaults.protect.as_ref().map(|fields| (fields, at_key("resource_defaults", "protect"))),
+        ],
+        hash_key: shared.hash_key,
+    }
 }
 
 fn table_hints(raw: &RawResource, defaults: &RawDefaults, path: &str, report: &mut Report) -> TableHints {

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Map;
+
 use super::answer::{self, Answer, Asked};
 use super::error::ExtractError;
 use super::parent::{AllSeries, Series};
@@ -243,7 +245,8 @@ impl ResourceRun<'_> {
         let done = self.progress.series.get(&series.number);
         let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
-        let asked = Asked { request: &describe, cursor: &cursor, number };
+        let from_parent = &series.from_parent;
+        let asked = Asked { request: &describe, cursor: &cursor, number, from_parent };
         let answer = answer::read(self.resource, &asked, response, rows)?;
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)
@@ -259,7 +262,8 @@ impl ResourceRun<'_> {
             token,
             row_count,
             total_rows: total_rows.filter(|_| self.is_full_read()),
-            from_parent: series.from_parent.clone(),
+            // Processed rows have them already.
+            from_parent: if self.resource.processor.is_active() { Map::new() } else { from_parent.clone() },
         };
         self.progress.add(&record);
         self.append(&Record::Page(record.clone(), body.clone()))?;

@@ -155,6 +155,8 @@ fn fetched(resource: &ResourcePlan) -> Value {
         "parent": resource.parent,
         "include_from_parent": resource.include_from_parent,
         "primary_key": resource.hints.primary_key,
+        // The hash key is none of what is compared: it shows as `***`.
+        "process": format!("{:?}", resource.processor.plan()),
         "incremental": format!("{:?}", resource.incremental),
         "method": format!("{:?}", endpoint.method),
         "path": endpoint.path,
