@@ -29,7 +29,7 @@ fn position(line: usize, column: usize) -> String {
 
 impl Default for JqSyntaxError {
     fn default() -> Self {
-        Self { what: "is no jq expression".to_owned(), place: None }
+        Self { what: "it cannot be compiled".to_owned(), place: None }
     }
 }
 
@@ -76,8 +76,8 @@ impl JqSyntaxError {
 
     /// The place alone, for expressions that may hold a secret.
     pub fn without_text(&self) -> String {
-        let place = self.place.map(|(line, column)| position(line, column)).unwrap_or_default();
-        format!("{place}is no jq expression")
+        let Self { place, .. } = self;
+        Self { what: "something is wrong".to_owned(), place: *place }.to_string()
     }
 }
 
