@@ -5,7 +5,9 @@ mod incremental;
 mod load_id;
 
 pub use document::{PipelineState, StateError};
-pub use incremental::{Incremental, IncrementalError};
+pub use incremental::{
+    Backfill, Begin, Incremental, IncrementalError, NoStep, Range, Reading, RowOrderWatch, STEP_RULE, Step,
+};
 pub use load_id::LoadId;
 
 use serde_json::Value;
