@@ -19,6 +19,7 @@ pub mod destination;
 pub mod error;
 pub mod extract;
 pub mod http;
+pub mod jq;
 pub mod normalize;
 pub mod package;
 pub mod page;
