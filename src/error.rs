@@ -27,6 +27,21 @@ pub enum Error {
     /// No resource is selected.
     #[error("no resource is selected")]
     NothingSelected,
+    /// A range was asked for, and no resource can be read by one.
+    #[error("cannot read a range: {reasons}")]
+    NoRange {
+        /// Each resource with what keeps it.
+        reasons: String,
+    },
+    /// A range was asked for that a resource does not have.
+    #[error("cannot read this range of resource `{resource}`")]
+    Range {
+        /// Its name.
+        resource: String,
+        /// Why.
+        #[source]
+        source: IncrementalError,
+    },
     /// The HTTP client cannot be set up.
     #[error("could not set up the HTTP client")]
     Client(#[source] HttpError),
@@ -156,6 +171,8 @@ impl Error {
             Self::Config(_)
             | Self::UnknownResource { .. }
             | Self::UnknownTable { .. }
+            | Self::NoRange { .. }
+            | Self::Range { .. }
             | Self::NothingSelected => 2,
             Self::Package(_)
             | Self::Client(_)
@@ -175,6 +192,8 @@ impl Error {
         let (advice, state) = match self {
             Self::Config(_) => return None,
             Self::UnknownResource { hint, .. } | Self::UnknownTable { hint, .. } => return hint.clone(),
+            Self::NoRange { .. } => (None, "name others with `--resource`, or run without `--from`"),
+            Self::Range { source, .. } => return Some(source.hint().to_owned()),
             Self::NothingSelected => (None, "set `selected = true`, or name one with `--resource`"),
             Self::Client(source) => {
                 return source.hint().or_else(|| Some("nothing was asked of the API".to_owned()));

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawEndpoint, RawEndpointSettings, RawMethod, RawPaginator, RawParam};
-use super::template::{Placeholder, Template, TemplateError, escape};
+use super::template::{IncrementalValue, Placeholder, Template, TemplateError, escape};
 use super::{EndpointPlan, Method, auth, client, paginator};
 use crate::paginate::PaginatorPlan;
 
@@ -116,8 +116,8 @@ impl Layers<'_> {
         }
     }
 
-    /// The resources that placeholders name, each with the place of the first. Bad placeholders are reported.
-    pub(super) fn parents(&self, report: &mut Report) -> Vec<(String, String)> {
+    /// Every text that may hold placeholders, with its place.
+    fn texts(&self, report: &mut Report) -> Vec<(String, String)> {
         let mut texts = vec![self.path()];
         texts.extend(self.params().into_iter().map(|(_, text, place)| (text, place)));
         for (name, _, place) in self.params() {
@@ -130,8 +130,13 @@ impl Layers<'_> {
         if let Some((headers, place)) = self.pick("headers", |settings| settings.headers.as_ref()) {
             texts.extend(headers.iter().map(|(name, value)| (value.to_text(), at_key(&place, name))));
         }
+        texts
+    }
+
+    /// The resources that placeholders name, each with the place of the first. Bad placeholders are reported.
+    pub(super) fn parents(&self, report: &mut Report) -> Vec<(String, String)> {
         let mut parents: Vec<(String, String)> = Vec::new();
-        for (text, place) in texts {
+        for (text, place) in self.texts(report) {
             match Template::parse(&text) {
                 Ok(template) => {
                     for placeholder in template.placeholders() {
@@ -141,14 +146,7 @@ impl Layers<'_> {
                                     parents.push((resource.clone(), place.clone()));
                                 }
                             }
-                            Placeholder::Incremental(_) => {
-                                let hint = "use `start_param`".to_owned();
-                                report.add(
-                                    &place,
-                                    format!("has `{placeholder}`, which is not in this version"),
-                                    Some(hint),
-                                );
-                            }
+                            Placeholder::Incremental(_) => {}
                             Placeholder::Param(name) => {
                                 report_template(&TemplateError::Unknown(name.clone()), &place, report);
                             }
@@ -159,6 +157,20 @@ impl Layers<'_> {
             }
         }
         parents
+    }
+
+    /// The incremental values that placeholders ask for, each with its place. Bad placeholders are passed over.
+    pub(super) fn incremental_values(&self) -> Vec<(IncrementalValue, String)> {
+        let texts = self.texts(&mut Report::default());
+        let values = texts.into_iter().flat_map(|(text, place)| {
+            let template = Template::parse(&text).ok();
+            let values = template.iter().flat_map(Template::placeholders).filter_map(|placeholder| {
+                let Placeholder::Incremental(value) = placeholder else { return None };
+                Some((*value, place.clone()))
+            });
+            values.collect::<Vec<_>>()
+        });
+        values.collect()
     }
 }
 

@@ -5,20 +5,22 @@ use url::Url;
 
 use super::error::{ExtractError, TemplateFault};
 use super::parent::Series;
-use crate::config::{IncrementalPlan, JsonTemplate, Plan, ResourcePlan, Secret, Template};
+use super::window::Bounds;
+use crate::config::{JsonTemplate, Plan, ResourcePlan, Secret, Template};
 use crate::http::{Body, Request};
-use crate::package::Start;
+use crate::state::Range;
 
 /// Builds the request of a pagination's first page; the paginator changes it for the others.
 pub(super) fn first_request(
     plan: &Plan,
     resource: &ResourcePlan,
-    start: Option<&Start>,
     series: &Series,
+    range: Option<&Range>,
 ) -> Result<Request, ExtractError> {
     let endpoint = &resource.endpoint;
     let fault = |source| ExtractError::Template { row: series.number + 1, source };
-    let lookup = |placeholder: &_| series.lookup(placeholder);
+    let bounds = Bounds::of(resource, range)?;
+    let lookup = |placeholder: &_| bounds.lookup(placeholder).or_else(|| series.lookup(placeholder));
     let text = |text: &str| -> Result<String, TemplateFault> { Ok(Template::parse(text)?.render(lookup)?) };
     let path =
         || -> Result<String, TemplateFault> { Ok(Template::parse(&endpoint.path)?.render_path(lookup)?) };
@@ -32,7 +34,7 @@ pub(super) fn first_request(
     for (name, value) in &endpoint.headers {
         headers.push((name.clone(), Secret::new(text(value.expose()).map_err(fault)?)));
     }
-    params.extend(start_param(resource, start));
+    params.extend(bounds.params.iter().cloned());
     Ok(Request {
         method: endpoint.method,
         url: join(&plan.client.base_url, &path().map_err(fault)?)?,
@@ -53,28 +55,6 @@ fn join(base_url: &Url, path: &str) -> Result<Url, ExtractError> {
         format!("{}/{}", base_url.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
     };
     Url::parse(&text).map_err(|source| ExtractError::Url { url: text, source })
-}
-
-/// The parameter that asks for rows since the last run's newest.
-fn start_param(resource: &ResourcePlan, start: Option<&Start>) -> Option<(String, String)> {
-    let Some(IncrementalPlan::CursorField { cursor_path, initial_value, start_param, .. }) =
-        &resource.incremental
-    else {
-        return None;
-    };
-    let stored = start
-        .and_then(|start| start.state.as_ref())
-        .and_then(|state| state.get("incremental")?.get(cursor_path.as_str())?.get("last_value"));
-    let value = match stored {
-        Some(Value::Null) | None => initial_value.as_ref()?,
-        Some(value) => value,
-    };
-    Some((start_param.clone()?, plain(value)))
-}
-
-/// A JSON value as a query parameter: texts without quotes.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -8,12 +8,14 @@ use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
 use super::request::first_request;
 use super::rows::RowSelector;
+use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::http::{HttpError, Request, Response};
 use crate::package::{Journal, Outcome, PackageError, PageRecord, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError};
 use crate::report::{Event, now_micros};
+use crate::state::{Reading, RowOrderWatch};
 
 /// How a pagination ended.
 enum SeriesEnd {
@@ -48,7 +50,7 @@ pub(super) async fn extract(
         resumed_pages: progress.resumed_pages,
         resumed_rows: progress.row_count,
     });
-    let mut run = ResourceRun { extraction, resource, journal, progress };
+    let mut run = ResourceRun { extraction, resource, journal, progress, reading: None };
     let ended = run.all_series(earlier).await;
     run.progress.finished_at = now_micros();
     let (outcome, error) = match ended {
@@ -79,6 +81,8 @@ struct ResourceRun<'a> {
     resource: &'a ResourcePlan,
     journal: &'a Mutex<Journal>,
     progress: ResourceProgress,
+    /// The ranges that are read of a resource with a cursor field.
+    reading: Option<Reading>,
 }
 
 impl ResourceRun<'_> {
@@ -86,7 +90,10 @@ impl ResourceRun<'_> {
     async fn all_series(&mut self, earlier: &[ResourceEnd]) -> Result<Ended, ExtractError> {
         let (mut capped, mut proven) = (false, true);
         self.needs_parent(earlier)?;
-        let mut all = AllSeries::of(self.extraction.package, self.resource)?;
+        let Extraction { plan, package, .. } = self.extraction;
+        self.reading = window::reading(&package.manifest, self.resource)?;
+        let window_count = self.reading.as_ref().map_or(1, Reading::window_count);
+        let mut all = AllSeries::of(plan, package, self.resource, window_count)?;
         while let Some(series) = all.next()? {
             match self.paginate(&series).await? {
                 SeriesEnd::Done => {}
@@ -125,7 +132,9 @@ impl ResourceRun<'_> {
     /// Whether this reads every row there is: only then the API's total says anything about it.
     fn is_full_read(&self) -> bool {
         let from_start = match (&self.resource.incremental, self.start()) {
-            (Some(IncrementalPlan::CursorField { .. }), _) => false,
+            (Some(IncrementalPlan::CursorField(_)), _) => {
+                window::begin(&self.extraction.package.manifest, self.resource).is_full_scan
+            }
             (_, Some(start)) => start.cursor == PageCursor::Start,
             (_, None) => true,
         };
@@ -146,7 +155,13 @@ impl ResourceRun<'_> {
 
     /// Reads one pagination from where it stands to its end.
     async fn paginate(&mut self, series: &Series) -> Result<SeriesEnd, ExtractError> {
-        let first = first_request(self.extraction.plan, self.resource, self.start(), series)?;
+        let range = self.reading.clone().map(|reading| reading.range(series.number).clone());
+        let first = first_request(self.extraction.plan, self.resource, series, range.as_ref())?;
+        let field = self.resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field);
+        let mut order = field
+            .zip(range.as_ref())
+            .filter(|_| self.resource.parent.is_none())
+            .and_then(|(field, range)| RowOrderWatch::new(field, range));
         let mut rows = RowSelector::new(self.resource.endpoint.data_selector.as_ref());
         loop {
             let cursor = match self.next(series) {
@@ -167,7 +182,7 @@ impl ResourceRun<'_> {
                 .map_or_else(HttpError::attempts, |response| (response.attempts, response.throttled));
             self.progress.request_count += u64::from(attempts);
             self.progress.throttled_count += u64::from(throttled);
-            let kept = self.page(series, cursor, &request, &response?, &mut rows)?;
+            let kept = self.page(series, cursor, &request, &response?, &mut rows, order.as_mut())?;
             if let Some(follower) = &self.extraction.follower {
                 tokio::select! {
                     biased;
@@ -239,12 +254,16 @@ impl ResourceRun<'_> {
         request: &Request,
         response: &Response,
         rows: &mut RowSelector<'_>,
+        order: Option<&mut RowOrderWatch<'_>>,
     ) -> Result<KeptPage, ExtractError> {
         let done = self.progress.series.get(&series.number);
         let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
         let asked = Asked { request: &describe, cursor: &cursor, number };
-        let answer = answer::read(self.resource, &asked, response, rows)?;
+        let mut answer = answer::read(self.resource, &asked, response, rows)?;
+        if order.is_some_and(|order| order.is_past(&answer.rows)) {
+            answer.next = Next::Done;
+        }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)
         {

@@ -37,6 +37,8 @@ pub struct CursorField {
     pub sends_start_in_text: bool,
     /// Whether a placeholder of the request asks for the end value.
     pub sends_end_in_text: bool,
+    /// Whether a placeholder of the request asks for the first start.
+    pub sends_initial_in_text: bool,
     /// Makes of a value what is sent.
     pub convert: Option<Filter>,
     /// Which value the next run starts from.

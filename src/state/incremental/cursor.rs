@@ -62,11 +62,7 @@ impl Incremental {
     ///
     /// # Errors
     /// See [`Reading::of`].
-    pub fn new(
-        field: &CursorField,
-        hints: &TableHints,
-        begin: &Begin<'_>,
-    ) -> Result<Self, IncrementalError> {
+    pub fn new(field: &CursorField, hints: &TableHints, begin: &Begin<'_>) -> Result<Self, IncrementalError> {
         let reading = Reading::of(field, begin)?;
         let stored = stored(field, begin.state).filter(|_| !reading.is_stateless()).cloned();
         let key = field.boundary_key.clone();
@@ -143,7 +139,9 @@ impl Incremental {
 
     fn without_value(&mut self, row: &RawValue) -> Result<bool, IncrementalError> {
         match self.field.on_missing {
-            OnCursorMissing::Raise => Err(IncrementalError::Missing { path: self.field.cursor_path.to_string() }),
+            OnCursorMissing::Raise => {
+                Err(IncrementalError::Missing { path: self.field.cursor_path.to_string() })
+            }
             OnCursorMissing::Exclude => Ok(false),
             OnCursorMissing::Include => {
                 self.admitted = true;
@@ -265,7 +263,10 @@ fn digest(identity: &Value, bytes: usize) -> String {
 fn merges_by_key(hints: &TableHints) -> bool {
     let merges = matches!(
         &hints.disposition,
-        Some(Disposition::Merge { strategy: None | Some(MergeStrategy::DeleteInsert | MergeStrategy::Upsert), .. })
+        Some(Disposition::Merge {
+            strategy: None | Some(MergeStrategy::DeleteInsert | MergeStrategy::Upsert),
+            ..
+        })
     );
     merges && !hints.primary_key.is_empty()
 }

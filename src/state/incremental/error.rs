@@ -19,7 +19,9 @@ pub enum IncrementalError {
         path: String,
     },
     /// The newest value is nothing that time or a number can be taken from.
-    #[error("`lag` cannot be taken from the newest value at cursor `{path}`: it is neither a number nor a time")]
+    #[error(
+        "`lag` cannot be taken from the newest value at cursor `{path}`: it is neither a number nor a time"
+    )]
     Lag {
         /// The cursor's path.
         path: String,
@@ -104,7 +106,9 @@ impl IncrementalError {
                 "write a day like `2024-01-31`, or an instant like `2024-01-31T12:00:00Z`"
             }
             Self::NotOfCursor { .. } => "write a whole number",
-            Self::TooFine { .. } => "use whole days, or an `initial_value` in a finer form that the API takes",
+            Self::TooFine { .. } => {
+                "use whole days, or an `initial_value` in a finer form that the API takes"
+            }
             Self::Empty { .. } => "the start comes first; rows at the end itself are not in the range",
             Self::Step { kind: "time", .. } => "write a number and a unit (min, h, d, w, mo, y), like `1d`",
             Self::Step { .. } => "write a number alone, like `1000`",

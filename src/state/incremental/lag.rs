@@ -30,7 +30,11 @@ pub(super) fn lagged(lag: f64, value: &Value, initial: Option<&Value>, func: Las
 }
 
 /// A whole number plus any, without what is behind the point. Whole lags are exact at any size.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "whole parts are added as such")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "whole parts are added as such"
+)]
 fn moved(value: i64, by: f64) -> i64 {
     if by.fract() == 0.0 { value.saturating_add(by as i64) } else { (value as f64 + by) as i64 }
 }
@@ -54,8 +58,20 @@ mod tests {
             (0.25, json!("2024-03-01T00:00:00.500Z"), None, Max, json!("2024-03-01T00:00:00.250Z")),
             (60.0, json!("2024-03-01T00:00:30+02:00"), None, Max, json!("2024-02-29T23:59:30+02:00")),
             // What the first start says of the unit counts.
-            (1.0, json!("2024-03-02T10:00:00Z"), Some(json!("2024-01-01")), Max, json!("2024-03-01T00:00:00Z")),
-            (1.0, json!("2024-03-02T10:00:00Z"), Some(json!("2024-01-01")), Min, json!("2024-03-03T23:59:59Z")),
+            (
+                1.0,
+                json!("2024-03-02T10:00:00Z"),
+                Some(json!("2024-01-01")),
+                Max,
+                json!("2024-03-01T00:00:00Z"),
+            ),
+            (
+                1.0,
+                json!("2024-03-02T10:00:00Z"),
+                Some(json!("2024-01-01")),
+                Min,
+                json!("2024-03-03T23:59:59Z"),
+            ),
         ] {
             assert_eq!(lagged(lag, &value, initial.as_ref(), func), Some(expected), "{lag} {value} {func:?}");
         }

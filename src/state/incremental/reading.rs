@@ -66,8 +66,6 @@ struct Sent {
     start: Option<Value>,
     end: Option<Value>,
     initial: Option<Value>,
-    /// The start for a text that has to say one, when everything is read.
-    start_in_text: Option<Value>,
     /// The end for a text that has to say one, when there is none.
     end_in_text: Option<Value>,
 }
@@ -92,8 +90,7 @@ impl Reading {
         }
         let is_stateless = field.end_value.is_some();
         if begin.is_full_scan {
-            let sent = Sent { start_in_text: field.initial_value.clone(), ..Sent::default() };
-            return Ok(Self { ranges: vec![Range::new(field, sent)], is_stateless });
+            return Ok(Self { ranges: vec![Range::new(field, Sent::default())], is_stateless });
         }
         let newest = stored(field, begin.state).and_then(|stored| stored.get("last_value"));
         let newest = newest.filter(|value| !value.is_null() && !is_stateless);
@@ -123,7 +120,9 @@ impl Reading {
         let until = match (to, axis) {
             (Some(to), _) => to,
             (None, Axis::Time(form)) => form.ceil(now),
-            (None, Axis::Number) => return Err(IncrementalError::NoEnd { path: field.cursor_path.to_string() }),
+            (None, Axis::Number) => {
+                return Err(IncrementalError::NoEnd { path: field.cursor_path.to_string() });
+            }
         };
         if until <= from {
             let to = backfill.to.clone().unwrap_or_else(|| axis.write(until).to_string());
@@ -186,13 +185,11 @@ impl Range {
         self.sent.end.as_ref()
     }
 
-    /// What stands for a placeholder, before any conversion. As a text without it is no request, there is a start
-    /// even when everything is read (the first one), and an end where the values are times (the present).
+    /// What stands for a placeholder, before any conversion. A text without it is no request, so where the values are
+    /// times there is always an end: the present.
     pub fn placeholder(&self, value: IncrementalValue) -> Option<&Value> {
         match value {
-            IncrementalValue::StartValue | IncrementalValue::LastValue => {
-                self.sent.start.as_ref().or(self.sent.start_in_text.as_ref())
-            }
+            IncrementalValue::StartValue | IncrementalValue::LastValue => self.sent.start.as_ref(),
             IncrementalValue::InitialValue => self.sent.initial.as_ref(),
             IncrementalValue::EndValue => self.sent.end.as_ref().or(self.sent.end_in_text.as_ref()),
         }

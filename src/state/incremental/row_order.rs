@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::reading::{Place, Range};
 use crate::config::{CursorField, RowOrder};
+use crate::page;
 use crate::schema::Point;
 
 /// Follows the rows of one pagination.
@@ -28,15 +29,19 @@ impl<'a> RowOrderWatch<'a> {
         Some(Self { field, order, range, last: None, is_in_order: true })
     }
 
-    /// Takes the rows of the next page. Whether the pages after it have nothing of the range.
+    /// Takes the rows of the next page, as JSON. Whether the pages after it have nothing of the range.
     ///
     /// Unlike dlt, a row at the start ends nothing unless it is out of the range: others of the same value may follow
     /// that were not there in the last run.
-    pub fn is_past(&mut self, rows: &[&RawValue]) -> bool {
+    pub fn is_past(&mut self, rows: &[u8]) -> bool {
         let mut past = false;
-        for row in rows {
-            let value = self.field.cursor_path.find(row).and_then(|value| serde_json::from_str(value.get()).ok());
-            let Some(value) = value.filter(|value: &serde_json::Value| !value.is_null()).map(Point::new) else {
+        // The text was checked when it was selected.
+        let selected: &RawValue = serde_json::from_slice(rows).unwrap_or(RawValue::NULL);
+        for row in page::rows(selected).unwrap_or_default() {
+            let value =
+                self.field.cursor_path.find(row).and_then(|value| serde_json::from_str(value.get()).ok());
+            let Some(value) = value.filter(|value: &serde_json::Value| !value.is_null()).map(Point::new)
+            else {
                 continue;
             };
             past |= self.is_out(&value);

@@ -9,7 +9,7 @@ use jiff::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// More windows than this are a slip of the keyboard.
-pub const MAX_WINDOWS: usize = 100_000;
+pub(super) const MAX_WINDOWS: usize = 100_000;
 
 /// The size of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +24,7 @@ pub enum Step {
 }
 
 /// What a window looks like, for messages: "`x` is not …".
-pub const STEP_RULE: &str =
-    "is not a window; write a whole number and a unit (min, h, d, w, mo, y), like `1d`; for cursors that are numbers, a number";
+pub const STEP_RULE: &str = "is not a window; write a whole number and a unit (min, h, d, w, mo, y), like `1d`; for cursors that are numbers, a number";
 
 /// A text is no window.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
