@@ -42,6 +42,31 @@ pub enum Error {
         #[source]
         source: IncrementalError,
     },
+    /// A resource needs one that changes data, and that was not named.
+    #[error("resource `{resource}` takes values from `{parent}`, which changes data and was not named")]
+    UnnamedChange {
+        /// The resource.
+        resource: String,
+        /// The one that changes data.
+        parent: String,
+    },
+    /// A resource that changes data was to be looked at only.
+    #[error("resource `{resource}` changes data, which a look at the API must not")]
+    LookAtChange {
+        /// The resource.
+        resource: String,
+    },
+    /// An unfinished package has changes to be made, and this run does not name them.
+    #[error("package {load_id} is unfinished: `{resource}` was changing data when it was cut")]
+    UnfinishedChange {
+        /// The package.
+        load_id: LoadId,
+        /// The resource that changes data.
+        resource: String,
+    },
+    /// There is no place for what a look at the API brings.
+    #[error("could not make a temporary directory")]
+    Temporary(#[source] std::io::Error),
     /// The HTTP client cannot be set up.
     #[error("could not set up the HTTP client")]
     Client(#[source] HttpError),
@@ -173,8 +198,12 @@ impl Error {
             | Self::UnknownTable { .. }
             | Self::NoRange { .. }
             | Self::Range { .. }
+            | Self::UnnamedChange { .. }
+            | Self::LookAtChange { .. }
             | Self::NothingSelected => 2,
             Self::Package(_)
+            | Self::UnfinishedChange { .. }
+            | Self::Temporary(_)
             | Self::Client(_)
             | Self::NotWritable { .. }
             | Self::State { .. }
@@ -195,6 +224,20 @@ impl Error {
             Self::NoRange { .. } => (None, "name others with `--resource`, or run without `--from`"),
             Self::Range { source, .. } => return Some(source.hint().to_owned()),
             Self::NothingSelected => (None, "set `selected = true`, or name one with `--resource`"),
+            Self::UnnamedChange { parent, .. } => {
+                return Some(format!("name it, too: `--resource {parent}`; then its requests are made anew"));
+            }
+            Self::LookAtChange { resource } => {
+                return Some(format!("to make the changes: `forebay run … --resource {resource}`"));
+            }
+            Self::UnfinishedChange { resource, .. } => {
+                return Some(format!(
+                    "run again with `--resource {resource}` to make the changes that are left, or with `--restart` to drop them"
+                ));
+            }
+            Self::Temporary(_) => {
+                (None, "check space and permissions of the directory that `TMPDIR` names, or of /tmp")
+            }
             Self::Client(source) => {
                 return source.hint().or_else(|| Some("nothing was asked of the API".to_owned()));
             }

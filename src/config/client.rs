@@ -146,7 +146,7 @@ fn retry(raw: RawRetry, report: &mut Report) -> RetryPlan {
 }
 
 /// The duration at `path`; the default also stands in for one that is wrong and reported.
-fn duration(text: Option<String>, default: Duration, path: &str, report: &mut Report) -> Duration {
+pub(super) fn duration(text: Option<String>, default: Duration, path: &str, report: &mut Report) -> Duration {
     let Some(text) = text else { return default };
     units::duration(&text).unwrap_or_else(|| {
         report.add_text(path, &text, DURATION_RULE);

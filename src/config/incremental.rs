@@ -26,9 +26,28 @@ pub(super) fn incremental(
     report: &mut Report,
 ) -> Option<Option<IncrementalPlan>> {
     let asks = Asks::of(layers);
-    let Some((raw, place)) = layers.pick("incremental", |settings| settings.incremental.as_ref()) else {
-        asks.report_stray(report);
-        return Some(None);
+    let own = layers.pick("incremental", |settings| settings.incremental.as_ref());
+    let mut params = layers.incremental_params().into_iter();
+    let of_param = params.next().map(|(name, raw, place)| (raw.with_start_param(name), place));
+    if let Some((.., place)) = params.next() {
+        report.add(&place, "is a second parameter of type `incremental`; there is one at most", None);
+    }
+    let (raw, place) = match (own, &of_param) {
+        (Some(_), Some((_, place))) => {
+            let hint = "leave it out, and give `incremental` a `start_param`".to_owned();
+            report.add(
+                place,
+                "is of type `incremental`, and the endpoint has `incremental` already",
+                Some(hint),
+            );
+            return None;
+        }
+        (Some(own), None) => own,
+        (None, Some((raw, place))) => (raw, place.clone()),
+        (None, None) => {
+            asks.report_stray(report);
+            return Some(None);
+        }
     };
     let full_scan_every = full_scan_every(raw, &place, hints, report);
     match (&raw.cursor_path, raw.page_cursor.unwrap_or(false)) {

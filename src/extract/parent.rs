@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::error::ExtractError;
 use super::window;
 use crate::config::{IncrementalPlan, Placeholder, Plan, ResourcePlan};
-use crate::package::{Package, PackageError, Record, Records};
+use crate::package::{OrderedPages, Package, PackageError};
 use crate::page::{self, JsonPath};
 use crate::state::Incremental;
 
@@ -57,7 +57,7 @@ pub(super) enum AllSeries<'a> {
     OfParent {
         resource: &'a ResourcePlan,
         parent: &'a str,
-        records: Records,
+        pages: OrderedPages,
         rows: VecDeque<Box<RawValue>>,
         next_number: u64,
         /// Leaves out the parent's rows that are not new, as in dlt.
@@ -78,7 +78,7 @@ impl<'a> AllSeries<'a> {
             Some(parent) => Self::OfParent {
                 resource,
                 parent,
-                records: package.records()?,
+                pages: package.pages_of(parent)?,
                 rows: VecDeque::new(),
                 next_number: 0,
                 incremental: incremental_of(plan, package, parent)?.map(Box::new),
@@ -88,28 +88,25 @@ impl<'a> AllSeries<'a> {
 
     /// The next pagination, or `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<Series>, ExtractError> {
-        let (resource, parent, records, rows, next_number, incremental) = match self {
+        let (resource, parent, pages, rows, next_number, incremental) = match self {
             Self::Alone(numbers) => {
                 return Ok(numbers.next().map(|number| Series { number, ..Series::default() }));
             }
-            Self::OfParent { resource, parent, records, rows, next_number, incremental } => {
-                (resource, parent, records, rows, next_number, incremental)
+            Self::OfParent { resource, parent, pages, rows, next_number, incremental } => {
+                (resource, parent, pages, rows, next_number, incremental)
             }
         };
         while rows.is_empty() {
-            let Some(record) = records.next() else { return Ok(None) };
-            if let Record::Page(page, body) = record.map_err(PackageError::from)?
-                && page.resource == *parent
-            {
-                // The bytes were checked when they came and have a checksum since.
-                let selected: &RawValue = serde_json::from_slice(&body).unwrap_or(RawValue::NULL);
-                let mut found = page::rows(selected).unwrap_or_default();
-                if let Some(incremental) = incremental {
-                    // A row that cannot be placed fails the parent; what becomes of this resource then is its matter.
-                    found.retain(|row| incremental.admit(row, page.series).unwrap_or(true));
-                }
-                rows.extend(found.into_iter().map(ToOwned::to_owned));
+            let Some(page) = pages.next() else { return Ok(None) };
+            let (page, body) = page.map_err(PackageError::from)?;
+            // The bytes were checked when they came and have a checksum since.
+            let selected: &RawValue = serde_json::from_slice(&body).unwrap_or(RawValue::NULL);
+            let mut found = page::rows(selected).unwrap_or_default();
+            if let Some(incremental) = incremental {
+                // A row that cannot be placed fails the parent; what becomes of this resource then is its matter.
+                found.retain(|row| incremental.admit(row, page.series).unwrap_or(true));
             }
+            rows.extend(found.into_iter().map(ToOwned::to_owned));
         }
         let row = rows.pop_front();
         let number = *next_number;

@@ -70,6 +70,31 @@ incremental_keys! {
     struct RawIncrementalParam {}
 }
 
+impl RawIncrementalParam {
+    /// The same as a table of its own, for the parameter `name`.
+    pub(in crate::config) fn with_start_param(&self, name: &str) -> RawIncremental {
+        RawIncremental {
+            page_cursor: None,
+            cursor_path: self.cursor_path.clone(),
+            initial_value: self.initial_value.clone(),
+            end_value: None,
+            start_param: Some(name.to_owned()),
+            end_param: None,
+            convert: self.convert.clone(),
+            transform: self.transform.clone(),
+            last_value_func: self.last_value_func,
+            primary_key: self.primary_key.clone(),
+            row_order: self.row_order,
+            lag: self.lag,
+            on_cursor_value_missing: self.on_cursor_value_missing,
+            range_start: self.range_start,
+            range_end: None,
+            window: None,
+            full_scan_every: self.full_scan_every.clone(),
+        }
+    }
+}
+
 /// Which value the next run starts from.
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]

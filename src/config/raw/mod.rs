@@ -4,7 +4,7 @@
 //!
 //! Extensions of the schema that [`super::check`] reads: `x-later` lists keys, tags and values that dlt has and this
 //! version does not, `x-instead` says what to do without some of them; `x-hint` says what to write when the form is
-//! wrong. There is no `Debug` on these types, since they hold secrets in plain text.
+//! wrong; `x-any-case` lets words be written in upper or lower case. There is no `Debug` on these types, since they hold secrets in plain text.
 //!
 //! Shorthands (text or table) are untagged enums. That would spoil serde's messages, but no one sees those: the form
 //! is checked before serde runs.
@@ -76,7 +76,7 @@ macro_rules! resource_keys {
         #[derive(Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         #[schemars(extend("x-later" = [
-            "processing_steps", "parallelized", "table_format", "file_format", "references", "parent_table_name",
+            "processing_steps", "table_format", "file_format", "references", "parent_table_name",
         ]))]
         pub(in crate::config) struct $name {
             $($(#[$key_meta])* pub $key: $type,)*
@@ -108,6 +108,12 @@ macro_rules! resource_keys {
             pub selected: Option<bool>,
             /// Fields of the parent's row that are added to each row, as `_<parent>_<field>`.
             pub include_from_parent: Option<Vec<String>>,
+            /// How many requests may be under way at once, for different rows of the parent. Default: 16; 1 if the
+            /// endpoint `mutates`.
+            #[schemars(range(min = 1))]
+            pub max_in_flight: Option<u32>,
+            /// dlt's switch for the same: `false` is `max_in_flight = 1`. Rows come in the same order either way.
+            pub parallelized: Option<bool>,
             /// How deep lists and objects become tables and columns; what is deeper stays JSON.
             pub max_table_nesting: Option<u32>,
         }
@@ -129,7 +135,7 @@ resource_keys! {
 }
 
 /// A single value.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Clone)]
 #[serde(untagged)]
 pub(in crate::config) enum RawScalar {
     /// `true` or `false`.
