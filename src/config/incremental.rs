@@ -148,7 +148,7 @@ fn cursor_field(
             None | Some(RawLastValue::Max) => LastValue::Max,
             Some(RawLastValue::Min) => LastValue::Min,
         },
-        boundary_key: raw.primary_key.as_ref().map(|keys| hints::key_names(keys)),
+        boundary_key: raw.primary_key.as_ref().map(hints::key_names),
         row_order: raw.row_order.map(|order| match order {
             RawRowOrder::Asc => RowOrder::Asc,
             RawRowOrder::Desc => RowOrder::Desc,

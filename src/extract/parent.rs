@@ -50,6 +50,7 @@ fn incremental_of(plan: &Plan, package: &Package, parent: &str) -> Result<Option
 }
 
 /// The paginations of a resource, in the order of the parent's rows; one page of these is in memory at a time.
+#[expect(clippy::large_enum_variant, reason = "there is one of it per resource")]
 pub(super) enum AllSeries<'a> {
     /// A resource without a parent has one, or one for each window; these are the numbers of those to come.
     Alone(Range<u64>),

@@ -273,6 +273,7 @@ fn merges_by_key(hints: &TableHints) -> bool {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[expect(clippy::needless_pass_by_value, reason = "literals read best where they stand")]
 mod tests {
     use super::*;
     use crate::config::{LastValue, RowOrder};
