@@ -82,8 +82,7 @@ fn resource(
         let hint = "a parent is named by a placeholder, like `{resources.<parent>.<field>}` in the path";
         report.add(place, "needs a parent", Some(hint.to_owned()));
     }
-    let incremental =
-        incremental::incremental(layers, !parents.is_empty(), hints.write_disposition(), report);
+    let incremental = incremental::incremental(layers, !parents.is_empty(), &hints, report);
     let is_incremental = matches!(incremental, Some(Some(_)));
     if is_incremental && hints::retires_unseen(&hints) {
         let hint = "give a merge_key: then rows are retired only where new ones of their group came";
@@ -94,7 +93,10 @@ fn resource(
     let owner = Owner {
         path,
         hints: &hints,
-        is_incremental,
+        reads_all: match &incremental {
+            Some(Some(incremental)) => incremental.full_scan_every().is_some(),
+            _ => true,
+        },
         is_child: !parents.is_empty(),
         paginator: endpoint.as_ref().map(|endpoint| &endpoint.paginator),
     };

@@ -105,7 +105,8 @@ macro_rules! resource_keys {
             #[schemars(with = "Option<BTreeMap<String, RawNestedHints>>")]
             pub nested_hints: Option<IndexMap<String, RawNestedHints>>,
             /// What happens to rows that the API no longer has, after a run that read all of it: `soft` marks them,
-            /// `hard` removes them. Needs `merge` and a `primary_key`, and no `endpoint.incremental`. Default: `keep`.
+            /// `hard` removes them. Needs `merge` and a `primary_key`, and beside `endpoint.incremental` its
+            /// `full_scan_every`. Default: `keep`.
             pub deletes: Option<RawDeletes>,
             /// Whether rows are loaded. An unselected resource is read only if a selected one takes values from its
             /// rows. Default: true.
@@ -148,7 +149,7 @@ resource_keys! {
 }
 
 /// A single value.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Clone)]
 #[serde(untagged)]
 pub(in crate::config) enum RawScalar {
     /// `true` or `false`.
