@@ -21,6 +21,7 @@ mod paginator;
 mod plan;
 mod postgres;
 mod problem;
+mod process;
 mod raw;
 mod raw_hints;
 mod resource;

@@ -8,7 +8,7 @@ use super::graph::Draft;
 use super::hints::{self, RawTable};
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawDefaults, RawPaginator, RawResource};
-use super::{ResourcePlan, columns, incremental};
+use super::{ResourcePlan, Secret, columns, incremental, process};
 use crate::schema::TableHints;
 
 /// Requests of one resource that may be under way at once: enough to use up common quotas at common latencies, 25 a
@@ -27,11 +27,19 @@ macro_rules! pick {
     };
 }
 
+/// What all resources have in common.
+pub(super) struct Shared<'a> {
+    /// The last resort for a paginator.
+    pub paginator: Option<&'a RawPaginator>,
+    /// Key of the hashes.
+    pub hash_key: Option<&'a Secret>,
+}
+
 /// Every resource of the file, in its order.
 pub(super) fn resources(
     raw: Vec<RawResource>,
     defaults: Option<RawDefaults>,
-    client_paginator: Option<&RawPaginator>,
+    shared: &Shared<'_>,
     report: &mut Report,
 ) -> Vec<Draft> {
     let mut defaults = defaults.unwrap_or_default();
@@ -39,11 +47,17 @@ pub(super) fn resources(
     let drafts = raw.into_iter().enumerate().map(|(index, mut raw)| {
         let path = at_index("resources", index);
         let own = Layer::new(raw.endpoint.take(), &path);
-        let layers = Layers { own: &own, defaults: &default_endpoint, client_paginator, resource: &raw.name };
-        resource(&raw, &defaults, &layers, &path, report)
+        let layers = Layers {
+            own: &own,
+            defaults: &default_endpoint,
+            client_paginator: shared.paginator,
+            resource: &raw.name,
+        };
+        resource(&raw, &defaults, &layers, shared, &path, report)
     });
     let drafts: Vec<_> = drafts.collect();
     deletes::check_others(&drafts, report);
+    process::check_children(&drafts, report);
     drafts
 }
 
@@ -51,6 +65,7 @@ fn resource(
     raw: &RawResource,
     defaults: &RawDefaults,
     layers: &Layers<'_>,
+    shared: &Shared<'_>,
     path: &str,
     report: &mut Report,
 ) -> Draft {
@@ -67,8 +82,7 @@ fn resource(
         let hint = "a parent is named by a placeholder, like `{resources.<parent>.<field>}` in the path";
         report.add(place, "needs a parent", Some(hint.to_owned()));
     }
-    let incremental =
-        incremental::incremental(layers, !parents.is_empty(), hints.write_disposition(), report);
+    let incremental = incremental::incremental(layers, !parents.is_empty(), &hints, report);
     let is_incremental = matches!(incremental, Some(Some(_)));
     if is_incremental && hints::retires_unseen(&hints) {
         let hint = "give a merge_key: then rows are retired only where new ones of their group came";
@@ -79,12 +93,17 @@ fn resource(
     let owner = Owner {
         path,
         hints: &hints,
-        is_incremental,
+        reads_all: match &incremental {
+            Some(Some(incremental)) => incremental.full_scan_every().is_some(),
+            _ => true,
+        },
         is_child: !parents.is_empty(),
         paginator: endpoint.as_ref().map(|endpoint| &endpoint.paginator),
     };
     let deletes = pick!(raw, defaults, deletes, path)
         .and_then(|(deletes, place)| deletes::deletes(deletes, &place, &owner, report));
+    let processor = process::processor(&process_keys(raw, defaults, shared, path), report);
+    process::check(&processor, &hints, incremental.as_ref().and_then(Option::as_ref), path, report);
     let mutates = endpoint.as_ref().is_some_and(|endpoint| endpoint.mutates);
     if mutates && raw.selected == Some(true) {
         let hint = "drop `selected`, and name the resource with `--resource` when it is to run".to_owned();
@@ -100,11 +119,29 @@ fn resource(
         include_from_parent: include.map(|(fields, _)| fields.clone()).unwrap_or_default(),
         max_in_flight,
         endpoint,
+        processor,
         hints,
         deletes,
         incremental,
     });
     Draft { name: raw.name.clone(), parents, plan }
+}
+
+fn process_keys<'a>(
+    raw: &'a RawResource,
+    defaults: &'a RawDefaults,
+    shared: &Shared<'a>,
+    path: &str,
+) -> process::Raw<'a> {
+    process::Raw {
+        steps: pick!(raw, defaults, processing_steps, path),
+        fields: pick!(raw, defaults, fields, path),
+        protect: [
+            raw.protect.as_ref().map(|fields| (fields, at_key(path, "protect"))),
+            defaults.protect.as_ref().map(|fields| (fields, at_key("resource_defaults", "protect"))),
+        ],
+        hash_key: shared.hash_key,
+    }
 }
 
 /// Changes are made one after the other, in the order of the parent's rows, unless the file says otherwise.

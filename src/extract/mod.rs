@@ -11,6 +11,7 @@ mod progress;
 mod request;
 mod resource;
 mod rows;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use error::ExtractError;
 pub use progress::ResourceProgress;
+pub use window::begin;
 
 use crate::config::{Plan, ResourcePlan};
 use crate::http::HttpClient;

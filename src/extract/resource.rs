@@ -5,18 +5,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use serde_json::Map;
+
 use super::answer::{self, Answer, Asked};
 use super::error::ExtractError;
 use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
 use super::request::{add_idempotency_key, first_request};
 use super::rows::RowSelector;
+use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::http::{HttpError, Request, Response};
 use crate::package::{Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError};
 use crate::report::{Event, now_micros};
+use crate::state::{Range, Reading, RowOrderWatch};
 
 /// How a pagination ended.
 enum SeriesEnd {
@@ -51,8 +55,15 @@ pub(super) async fn extract(
         resumed_pages: progress.resumed_pages,
         resumed_rows: progress.row_count,
     });
-    let run = ResourceRun { extraction, resource, journal, progress: Mutex::new(progress) };
-    let ended = run.all_series(parent.as_ref()).await;
+    let mut run =
+        ResourceRun { extraction, resource, journal, progress: Mutex::new(progress), reading: None };
+    let ended = match window::reading(&extraction.package.manifest, resource) {
+        Ok(reading) => {
+            run.reading = reading;
+            run.all_series(parent.as_ref()).await
+        }
+        Err(error) => Err(error.into()),
+    };
     let mut progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress.finished_at = now_micros();
     let (outcome, error) = match ended {
@@ -84,6 +95,8 @@ struct ResourceRun<'a> {
     journal: &'a Mutex<Journal>,
     /// Shared by the paginations that run side by side.
     progress: Mutex<ResourceProgress>,
+    /// The ranges that are read of a resource with a cursor field.
+    reading: Option<Reading>,
 }
 
 impl ResourceRun<'_> {
@@ -91,7 +104,9 @@ impl ResourceRun<'_> {
     /// they come, and whoever reads them restores the order.
     async fn all_series(&self, parent: Option<&Outcome>) -> Result<Ended, ExtractError> {
         self.needs_parent(parent)?;
-        let mut all = AllSeries::of(self.extraction.package, self.resource)?;
+        let Extraction { plan, package, .. } = self.extraction;
+        let window_count = self.reading.as_ref().map_or(1, Reading::window_count);
+        let mut all = AllSeries::of(plan, package, self.resource, window_count)?;
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < self.resource.max_in_flight.get() {
@@ -160,7 +175,9 @@ impl ResourceRun<'_> {
     /// Whether this reads every row there is: only then the API's total says anything about it.
     fn is_full_read(&self) -> bool {
         let from_start = match (&self.resource.incremental, self.start()) {
-            (Some(IncrementalPlan::CursorField { .. }), _) => false,
+            (Some(IncrementalPlan::CursorField(_)), _) => {
+                window::begin(&self.extraction.package.manifest, self.resource).is_full_scan
+            }
             (_, Some(start)) => start.cursor == PageCursor::Start,
             (_, None) => true,
         };
@@ -180,7 +197,9 @@ impl ResourceRun<'_> {
 
     /// Reads one pagination from where it stands to its end.
     async fn paginate(&self, series: Series) -> Result<SeriesEnd, ExtractError> {
-        let first = first_request(self.extraction, self.resource, self.start(), &series)?;
+        let range = self.reading.as_ref().map(|reading| reading.range(series.number));
+        let first = first_request(self.extraction, self.resource, &series, range)?;
+        let mut order = self.row_order(range);
         let mut rows = RowSelector::new(self.resource.endpoint.data_selector.as_ref());
         while let Some(cursor) = self.next(&series) {
             let mut request = first.clone();
@@ -192,7 +211,7 @@ impl ResourceRun<'_> {
                 response = self.extraction.client.send(&request) => response,
             };
             self.count(&response);
-            let kept = self.page(&series, cursor, &request, &response?, &mut rows)?;
+            let kept = self.page(&series, cursor, &request, &response?, &mut rows, order.as_mut())?;
             if let Some(follower) = &self.extraction.follower {
                 tokio::select! {
                     biased;
@@ -269,6 +288,12 @@ impl ResourceRun<'_> {
         }
     }
 
+    /// Looks out for the end of the range, where rows come in order. As in dlt, not in the paginations of a child.
+    fn row_order<'b>(&'b self, range: Option<&'b Range>) -> Option<RowOrderWatch<'b>> {
+        let field = self.resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field)?;
+        RowOrderWatch::new(field, range.filter(|_| self.resource.parent.is_none())?)
+    }
+
     /// Reads one answer and keeps it.
     fn page(
         &self,
@@ -277,13 +302,18 @@ impl ResourceRun<'_> {
         request: &Request,
         response: &Response,
         rows: &mut RowSelector<'_>,
+        order: Option<&mut RowOrderWatch<'_>>,
     ) -> Result<KeptPage, ExtractError> {
         let mut progress = self.progress();
         let done = progress.open.get(&series.number);
         let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
-        let asked = Asked { request: &describe, cursor: &cursor, number };
-        let answer = answer::read(self.resource, &asked, response, rows)?;
+        let from_parent = &series.from_parent;
+        let asked = Asked { request: &describe, cursor: &cursor, number, from_parent };
+        let mut answer = answer::read(self.resource, &asked, response, rows)?;
+        if order.is_some_and(|order| order.is_past(&answer.rows)) {
+            answer.next = Next::Done;
+        }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)
         {
@@ -298,7 +328,8 @@ impl ResourceRun<'_> {
             token,
             row_count,
             total_rows: total_rows.filter(|_| self.is_full_read()),
-            from_parent: series.from_parent.clone(),
+            // Processed rows have them already.
+            from_parent: if self.resource.processor.is_active() { Map::new() } else { from_parent.clone() },
         };
         progress.add(&record);
         let place = self.append(&Record::Page(record.clone(), body.clone()))?;

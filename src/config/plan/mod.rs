@@ -15,6 +15,7 @@ pub use endpoint::*;
 pub use incremental::*;
 
 use super::postgres::PostgresPlan;
+use crate::process::Processor;
 use crate::schema::{DeleteMode, SchemaOptions, TableHints, normalize_identifier};
 
 /// One pipeline, ready to run.
@@ -98,6 +99,8 @@ pub struct ResourcePlan {
     pub max_in_flight: NonZeroUsize,
     /// The request, placeholders still in it.
     pub endpoint: EndpointPlan,
+    /// What is done to rows before they are kept.
+    pub processor: Processor,
     /// What is said of its tables.
     pub hints: TableHints,
     /// What happens to rows that the API no longer has. `None`: nothing, as in dlt.

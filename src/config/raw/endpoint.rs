@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{RawAuth, RawIncremental, RawPaginator, RawScalar};
+use super::{RawAuth, RawIncremental, RawIncrementalParam, RawPaginator, RawScalar};
 
 /// The request.
 #[derive(Deserialize, JsonSchema)]
@@ -89,7 +89,6 @@ pub(in crate::config) enum RawParam {
 /// A parameter whose value is not known beforehand.
 #[derive(Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-#[schemars(extend("x-later" = ["incremental"]))]
 pub(in crate::config) enum RawParamTable {
     /// A field of the parent's row, for `{name}` in the path: dlt's older form of `{resources.<parent>.<field>}`.
     Resolve {
@@ -98,6 +97,8 @@ pub(in crate::config) enum RawParamTable {
         /// The field.
         field: String,
     },
+    /// Where the run starts: `incremental` with this as its `start_param`.
+    Incremental(Box<RawIncrementalParam>),
 }
 
 /// A body that is no JSON.
