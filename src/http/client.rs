@@ -236,8 +236,9 @@ impl Inner {
                 return self.finish(response, &dressed, prepared).await;
             }
             dressed.redirect(redirect_target(&response)?);
-            // As browsers and every HTTP library do it.
-            if matches!(status.as_u16(), 301..=303) {
+            // As browsers do it: what was posted is looked at elsewhere, but a change of another kind stays what it is.
+            let is_moved_post = matches!(status.as_u16(), 301 | 302) && method == reqwest::Method::POST;
+            if is_moved_post || status.as_u16() == 303 {
                 method = reqwest::Method::GET;
                 body = None;
                 dressed.headers.remove(CONTENT_TYPE);
