@@ -75,9 +75,17 @@ def load_all(fixtures: Path, url: str, case: str, runs: int) -> str | None:
     return None
 
 
+def forget_unseen(dlts: compare.Loaded, forebays: compare.Loaded) -> None:
+    """Leaves out tables that were never made: dlt does not list one if an incremental let none of its rows through."""
+    tables = forebays.schema["tables"]
+    for table in [name for name in tables if name not in dlts.schema["tables"] and name not in forebays.columns]:
+        del tables[table]
+
+
 def differences(case: str) -> str | None:
     left, right = (compare.Loaded(DATASET, f"{case}/{name}.duckdb") for name in ("dlt", "forebay"))
     right.forget_unmade(left)
+    forget_unseen(left, right)
     return "\n".join(compare.compare(left, right, ["dlt", "forebay"])) or None
 
 

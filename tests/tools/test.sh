@@ -1,7 +1,7 @@
 #!/bin/sh
 # test.sh [ARGUMENT]…: all tests, or `cargo test ARGUMENT…`, with what the tests need besides: Python with dlt, the
-# programs of Postgres, Memberstack's own client, and servers that others wrote. Where one cannot be had, the tests that need it are told to do
-# without, which is said here and by them; run in any other way they fail instead.
+# programs of Postgres, Memberstack's own client, and servers that others wrote. Where one cannot be had, the tests
+# that need it are told to do without, which is said here and by them; run in any other way they fail instead.
 #
 # FOREBAY_TEST_POSTGRES_URL, a superuser's, has tests of Postgres run on that server; those that kill their server or
 # are about who gets in start one of their own all the same.

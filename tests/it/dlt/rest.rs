@@ -19,7 +19,8 @@ use super::scene::{Failure, Scene, Stage, output};
 use crate::rest::api::{Api, Call};
 
 /// Headers that say how a program speaks HTTP, not what it wants.
-const MANNERS: [&str; 6] = ["accept", "accept-encoding", "connection", "content-length", "host", "user-agent"];
+const MANNERS: [&str; 6] =
+    ["accept", "accept-encoding", "connection", "content-length", "host", "user-agent"];
 
 #[test]
 fn the_same_config_becomes_the_same_tables_state_and_requests() {
@@ -42,7 +43,8 @@ fn the_same_config_becomes_the_same_tables_state_and_requests() {
     let mut problems = BTreeMap::new();
     for (case, forebays) in cases.iter().zip(forebays) {
         let dlts = dlts[case.name].as_str().map(|error| format!("dlt fails: {error}"));
-        let failures: Vec<_> = [dlts, forebays.err().map(|failure| failure.0)].into_iter().flatten().collect();
+        let failures: Vec<_> =
+            [dlts, forebays.err().map(|failure| failure.0)].into_iter().flatten().collect();
         if !failures.is_empty() {
             problems.insert(case.name, failures.join("\n"));
         }
@@ -65,7 +67,10 @@ fn the_same_config_becomes_the_same_tables_state_and_requests() {
 
 #[test]
 fn every_file_is_a_case() {
-    let mut files: Vec<_> = fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut files: Vec<_> = fs::read_dir(fixtures())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     files.sort();
     let mut names: Vec<_> = CASES.iter().map(|case| format!("{}.toml", case.name)).collect();
     names.sort();
@@ -100,7 +105,6 @@ fn load(scene: &Scene, url: &str, case: &Case) -> Result<(), Failure> {
         command.arg(&folder).env("BASE_URL", format!("{url}/forebay/{}/{run}", case.name));
         command.args(["--set", &format!("pipeline.name={}", case.name), "--set", "pipeline.source=api"]);
         command.args(["--set", "client.rate_limits=[]"]);
-        command.args(case.settings.iter().flat_map(|setting| ["--set", setting]));
         output(command.arg(fixtures().join(format!("{}.toml", case.name))))
             .map_err(|failure| Failure(format!("run {run}: {}", failure.0)))?;
     }
@@ -142,5 +146,11 @@ fn request(call: &Call, path: &str) -> String {
         Value::Null => call.body.clone(),
         json => json.to_string(),
     };
-    format!("run {} {} {} {} {body}", path.replacen('/', " /", 1), call.method, params.join("&"), headers.join(", "))
+    format!(
+        "run {} {} {} {} {body}",
+        path.replacen('/', " /", 1),
+        call.method,
+        params.join("&"),
+        headers.join(", ")
+    )
 }

@@ -4,21 +4,15 @@
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) runs: usize,
-    /// Settings that dlt does not have.
-    pub(super) settings: &'static [&'static str],
     /// Why other requests than dlt's come to the same tables. The test asserts that they are others.
     pub(super) other_requests: Option<&'static str>,
 }
 
 const fn case(name: &'static str, runs: usize) -> Case {
-    Case { name, runs, settings: &[], other_requests: None }
+    Case { name, runs, other_requests: None }
 }
 
 impl Case {
-    const fn with(self, settings: &'static [&'static str]) -> Self {
-        Self { settings, ..self }
-    }
-
     const fn but_other_requests(self, why: &'static str) -> Self {
         Self { other_requests: Some(why), ..self }
     }
@@ -31,12 +25,14 @@ pub(super) const CASES: &[Case] = &[
     case("cursor_in_the_body", 1),
     case("cursor_in_a_header", 1),
     case("cursor_of_the_last_row", 1),
+    case("cursor_that_ends", 1),
     case("offset_until_the_total", 1),
     case("offset_until_an_empty_page", 1),
     case("offset_in_the_body", 1),
     case("page_number_until_the_total", 1),
     case("page_number_until_an_empty_page", 1),
     case("page_number_up_to_a_maximum", 1),
+    case("page_number_to_begin_with", 1),
     case("page_number_in_the_body", 1),
     case("page_number_while_there_is_more", 1),
     case("links_in_the_body", 1),

@@ -48,7 +48,9 @@ pub(super) fn document(name: &str, run: usize) -> Value {
         "first_list" => json!({ "status": "ok", "found": people, "more": [1] }),
         "one" => json!({ "data": people[0] }),
         "nothing" => json!({ "data": null }),
-        "edges" => json!({ "edges": people.into_iter().map(|node| json!({ "node": node, "cursor": "c" })).collect::<Vec<_>>() }),
+        "edges" => {
+            json!({ "edges": people.into_iter().map(|node| json!({ "node": node, "cursor": "c" })).collect::<Vec<_>>() })
+        }
         "scalars" => json!({ "data": [1, 2, "three"] }),
         "events" => json!(events(run)),
         _ => json!({ "people": people, "other": [{ "id": 77 }] }),
@@ -69,7 +71,9 @@ pub(super) fn teams() -> Vec<Value> {
 pub(super) fn members(team: &str) -> Vec<Value> {
     let team: usize = team.trim_start_matches("team-").parse().unwrap_or(0);
     let count = if team == 1 { 0 } else { team };
-    (1..=count).map(|id| json!({ "id": team * 100 + id, "name": format!("M{id}"), "skills": [{ "of": id }] })).collect()
+    (1..=count)
+        .map(|id| json!({ "id": team * 100 + id, "name": format!("M{id}"), "skills": [{ "of": id }] }))
+        .collect()
 }
 
 /// One or two for each member.
@@ -81,10 +85,9 @@ pub(super) fn badges(team: &str, member: &str) -> Vec<Value> {
 /// Five at first, the last two of the same time; then one more of that time, a change of an early one, and two later
 /// ones; then nothing new.
 pub(super) fn events(run: usize) -> Vec<Value> {
-    let event = |id: usize, day: usize, what: &str| {
-        json!({ "id": id, "at": format!("2024-03-{day:02}T00:00:00Z"), "day": format!("2024-03-{day:02}"), "seq": day * 10, "what": what })
-    };
-    let mut events = vec![event(1, 1, "a"), event(2, 2, "b"), event(3, 3, "c"), event(4, 4, "d"), event(5, 4, "e")];
+    let event = |id: usize, day: usize, what: &str| json!({ "id": id, "at": format!("2024-03-{day:02}T00:00:00Z"), "day": format!("2024-03-{day:02}"), "seq": day * 10, "what": what });
+    let mut events =
+        vec![event(1, 1, "a"), event(2, 2, "b"), event(3, 3, "c"), event(4, 4, "d"), event(5, 4, "e")];
     if run > 1 {
         events.extend([event(6, 4, "f"), event(7, 5, "g"), event(2, 6, "b2")]);
         events.remove(1);

@@ -104,6 +104,14 @@ impl Ask<'_> {
                 let page = self.slice(after, None);
                 Reply::json(&json!({ "object": "list", "data": page.rows, "has_more": page.next.is_some() }))
             }
+            // What an end looks like: "", 0 or false in place of null.
+            ["cursor", "ends_with", end] => {
+                let page = self.slice(self.number("cursor").unwrap_or(0), None);
+                let end: Value = serde_json::from_str(end).unwrap_or_else(|_| json!(""));
+                let next = page.next.map_or(end, |next| json!(next.to_string()));
+                let more = if page.next.is_some() { "Yes" } else { "n" };
+                Reply::json(&json!({ "items": page.rows, "cursors": { "next": next }, "more": more }))
+            }
             ["cursor", "body"] => {
                 let page = self.slice(body("/query/page/after").unwrap_or(0), body("/query/page/size"));
                 Reply::json(&json!({ "result": { "rows": page.rows, "next": page.next } }))
@@ -114,11 +122,19 @@ impl Ask<'_> {
                 page.next.into_iter().fold(reply, |reply, next| reply.with("x-next-token", &next.to_string()))
             }
             ["offset"] => offset_page(&self.slice(self.number("offset").unwrap_or(0), self.number("limit"))),
-            ["offset", "dollar"] => offset_page(&self.slice(self.number("$skip").unwrap_or(0), self.number("$top"))),
-            ["offset", "body"] => offset_page(&self.slice(body("/range/from").unwrap_or(0), body("/range/count"))),
+            ["offset", "dollar"] => {
+                offset_page(&self.slice(self.number("$skip").unwrap_or(0), self.number("$top")))
+            }
+            ["offset", "body"] => {
+                offset_page(&self.slice(body("/range/from").unwrap_or(0), body("/range/count")))
+            }
             ["numbered", first] => {
                 let first: usize = first.parse().unwrap();
-                let page = self.number("page").or_else(|| self.number("p")).or_else(|| body("/page")).unwrap_or(first);
+                let page = self
+                    .number("page")
+                    .or_else(|| self.number("p"))
+                    .or_else(|| body("/page"))
+                    .unwrap_or(first);
                 let size = self.number("per_page").unwrap_or(SIZE);
                 let page = self.slice(page.saturating_sub(first) * size, Some(size));
                 let pages = page.total.div_ceil(size);
@@ -149,6 +165,10 @@ impl Ask<'_> {
                 let next = query.map(|query| format!("?{query}"));
                 Reply::json(&json!({ "data": page.rows, "next": next }))
             }
+            ["relative"] => {
+                let next = query.map(|query| format!("relative?{query}"));
+                Reply::json(&json!({ "data": page.rows, "next": next }))
+            }
             ["path_alone"] => {
                 let next = full.and_then(|full| Some(format!("/{}", full.splitn(4, '/').nth(3)?)));
                 Reply::json(&json!({ "data": page.rows, "next": next }))
@@ -177,7 +197,9 @@ impl Ask<'_> {
             ["link"] => {
                 let page = self.slice(self.number("from").unwrap_or(0), None);
                 let next = page.next.map(|next| format!("{}/auto/link?from={next}", self.base));
-                Reply::json(&json!({ "meta": { "_links": { "next": { "href": next } } }, "results": page.rows }))
+                Reply::json(
+                    &json!({ "meta": { "_links": { "next": { "href": next } } }, "results": page.rows }),
+                )
             }
             ["header"] => {
                 let page = self.slice(self.number("from").unwrap_or(0), None);
@@ -210,7 +232,7 @@ impl Ask<'_> {
                 Reply::json(&json!({ "members": rows, "next": next }))
             }
             // One team has none, which is an error to this API.
-            [team, "budget"] if team == "2" => not_found(),
+            ["2", "budget"] => not_found(),
             [team, "budget"] => Reply::json(&json!({ "team": team, "amount": 100.5 })),
             [team, "members", member, "badges"] => Reply::json(&json!(data::badges(team, member))),
             _ => not_found(),
@@ -228,7 +250,8 @@ impl Ask<'_> {
 
     /// One row that says what was sent.
     fn echo(&self) -> Reply {
-        let params: Vec<_> = self.call.params.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let params: Vec<_> =
+            self.call.params.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
         let own = |(name, _): &(&String, &String)| name.starts_with("x-");
         let headers: serde_json::Map<_, _> =
             self.call.headers.iter().filter(own).map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -276,10 +299,14 @@ impl Ask<'_> {
 
     /// OAuth2 for a program.
     fn token(&self) -> Reply {
-        let form: Vec<(String, String)> = url::form_urlencoded::parse(self.call.body.as_bytes()).into_owned().collect();
+        let form: Vec<(String, String)> =
+            url::form_urlencoded::parse(self.call.body.as_bytes()).into_owned().collect();
         let has = |name: &str, value: &str| form.contains(&(name.to_owned(), value.to_owned()));
-        if has("grant_type", "client_credentials") && has("client_id", "me") && has("client_secret", "s&cret") {
-            return Reply::json(&json!({ "access_token": "t-1", "expires_in": 3600, "token_type": "bearer" }));
+        if has("grant_type", "client_credentials") && has("client_id", "me") && has("client_secret", "s&cret")
+        {
+            return Reply::json(
+                &json!({ "access_token": "t-1", "expires_in": 3600, "token_type": "bearer" }),
+            );
         }
         Reply::json(&json!({ "error": "invalid_client" })).status(401)
     }
@@ -291,7 +318,9 @@ impl Ask<'_> {
         match mood {
             "gone" => not_found(),
             "gone_later" if !is_first => not_found(),
-            "says_no" => Reply::json(&json!({ "error": "No data for this account", "items": [] })).status(422),
+            "says_no" => {
+                Reply::json(&json!({ "error": "No data for this account", "items": [] })).status(422)
+            }
             "says_no_in_passing" if !is_first => Reply::json(&json!({ "error": "No more data" })),
             _ => Reply::json(&json!({ "items": page.rows, "next": page.next })),
         }
@@ -305,7 +334,7 @@ fn offset_page(page: &Slice) -> Reply {
 }
 
 fn found(rows: &[Value], id: &str) -> Option<Value> {
-    rows.iter().find(|row| row["id"].to_string() == id).cloned()
+    rows.iter().find(|row| row["id"].as_u64() == id.parse().ok()).cloned()
 }
 
 fn not_found() -> Reply {
