@@ -173,8 +173,8 @@ pub(super) fn check(
             }
         }
     }
-    if let Some(IncrementalPlan::CursorField { cursor_path, .. }) = incremental {
-        let text = cursor_path.to_string();
+    if let Some(IncrementalPlan::CursorField(field)) = incremental {
+        let text = field.cursor_path.to_string();
         let subject = shown("endpoint.incremental.cursor_path", None, &text, path, report);
         let place = format!("{path}.endpoint.incremental.cursor_path");
         let hint = "the API is asked for its value; choose another field for either";
