@@ -53,6 +53,7 @@ pub(super) async fn extract(
     let mut run = ResourceRun { extraction, resource, journal, progress };
     let ended = run.all_series(earlier).await;
     run.progress.finished_at = now_micros();
+    run.tell_unprotected();
     let (outcome, error) = match ended {
         Ok(Ended::Complete) => (Some(Outcome::Complete), None),
         Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(error.to_string())), Some(error)),
@@ -114,6 +115,17 @@ impl ResourceRun<'_> {
         self.progress.finished_at = now_micros();
         self.append(&self.progress.end_record(&self.resource.name, outcome))?;
         Ok(ended)
+    }
+
+    /// Tells of fields that were to be protected and never came.
+    fn tell_unprotected(&self) {
+        let progress = &self.progress;
+        if progress.page_count > progress.resumed_pages && progress.row_count > 0 {
+            for field in self.resource.processor.unmet() {
+                let event = Event::Unprotected { resource: &self.resource.name, field };
+                self.extraction.reporter.report(event);
+            }
+        }
     }
 
     /// Whether its rows take the place of all that are there.
