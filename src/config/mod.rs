@@ -43,4 +43,4 @@ pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem, SyntaxError};
 pub use schema::json_schema;
 pub use secret::Secret;
-pub use template::{JsonTemplate, Placeholder, RenderError, Template, TemplateError, placeholders};
+pub use template::{IncrementalValue, JsonTemplate, Placeholder, RenderError, Template, TemplateError};

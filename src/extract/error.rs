@@ -7,6 +7,7 @@ use crate::http::HttpError;
 use crate::package::PackageError;
 use crate::paginate::PaginateError;
 use crate::process::ProcessError;
+use crate::state::IncrementalError;
 
 /// Why a resource could not be extracted.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +134,9 @@ pub enum ExtractError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// What is to be asked for cannot be told from the cursor.
+    #[error(transparent)]
+    Incremental(#[from] IncrementalError),
     /// What was received cannot be kept.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -167,6 +171,7 @@ impl ExtractError {
             | Self::Capped { .. }
             | Self::Short { .. }
             | Self::Refused { .. }
+            | Self::Incremental(_)
             | Self::Url { .. } => false,
         }
     }
@@ -178,6 +183,7 @@ impl ExtractError {
             Self::Paginate { source, .. } => return source.hint().map(str::to_owned),
             Self::Process { source, .. } => source.hint(),
             Self::Refused { hint, .. } => return hint.clone(),
+            Self::Incremental(source) => source.hint(),
             Self::NotJson { .. } => "is `base_url` the API's address, and not that of its web pages?",
             Self::NoData { .. } => "set `data_selector` to the path of the rows; `$` means the whole page",
             Self::ParentField { .. } | Self::Template { .. } => {

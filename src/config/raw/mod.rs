@@ -4,7 +4,7 @@
 //!
 //! Extensions of the schema that [`super::check`] reads: `x-later` lists keys, tags and values that dlt has and this
 //! version does not, `x-instead` says what to do without some of them; `x-hint` says what to write when the form is
-//! wrong. There is no `Debug` on these types, since they hold secrets in plain text.
+//! wrong; `x-any-case` lets words be written in upper or lower case. There is no `Debug` on these types, since they hold secrets in plain text.
 //!
 //! Shorthands (text or table) are untagged enums. That would spoil serde's messages, but no one sees those: the form
 //! is checked before serde runs.
@@ -81,7 +81,7 @@ macro_rules! resource_keys {
         #[derive(Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         #[schemars(extend("x-later" = [
-            "parallelized", "table_format", "file_format", "references", "parent_table_name",
+            "table_format", "file_format", "references", "parent_table_name",
         ]))]
         pub(in crate::config) struct $name {
             $($(#[$key_meta])* pub $key: $type,)*
@@ -105,7 +105,8 @@ macro_rules! resource_keys {
             #[schemars(with = "Option<BTreeMap<String, RawNestedHints>>")]
             pub nested_hints: Option<IndexMap<String, RawNestedHints>>,
             /// What happens to rows that the API no longer has, after a run that read all of it: `soft` marks them,
-            /// `hard` removes them. Needs `merge` and a `primary_key`, and no `endpoint.incremental`. Default: `keep`.
+            /// `hard` removes them. Needs `merge` and a `primary_key`, and beside `endpoint.incremental` its
+            /// `full_scan_every`. Default: `keep`.
             pub deletes: Option<RawDeletes>,
             /// Whether rows are loaded. An unselected resource is read only if a selected one takes values from its
             /// rows. Default: true.
@@ -121,6 +122,12 @@ macro_rules! resource_keys {
             /// those of `resource_defaults`.
             #[schemars(with = "Option<BTreeMap<String, RawProtection>>")]
             pub protect: Option<IndexMap<String, RawProtection>>,
+            /// How many requests may be under way at once, for different rows of the parent. Default: 16; 1 if the
+            /// endpoint `mutates`.
+            #[schemars(range(min = 1))]
+            pub max_in_flight: Option<u32>,
+            /// dlt's switch for the same: `false` is `max_in_flight = 1`. Rows come in the same order either way.
+            pub parallelized: Option<bool>,
             /// How deep lists and objects become tables and columns; what is deeper stays JSON.
             pub max_table_nesting: Option<u32>,
         }
@@ -142,7 +149,7 @@ resource_keys! {
 }
 
 /// A single value.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Clone)]
 #[serde(untagged)]
 pub(in crate::config) enum RawScalar {
     /// `true` or `false`.
