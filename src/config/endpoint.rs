@@ -7,7 +7,7 @@ use url::Url;
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawEndpoint, RawEndpointSettings, RawMethod, RawPaginator, RawParam};
 use super::template::{Template, TemplateError, escape};
-use super::{EndpointPlan, Method, auth, client, paginator};
+use super::{EndpointPlan, Method, auth, client, paginator, responses};
 use crate::paginate::PaginatorPlan;
 
 /// One `endpoint` of the file, and where it stands.
@@ -190,9 +190,13 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
     let paginator = paginator(layers, single_entity, method, report);
     let data_selector = match layers.pick("data_selector", |settings| settings.data_selector.as_ref()) {
         Some((text, place)) => paginator::json_path(text, &place, report).map(Some),
-        None if single_entity => "$".parse().ok().map(Some),
+        // The keys of an object are of that object.
+        None if single_entity || layers.pick("keyed_by", |settings| settings.keyed_by.as_ref()).is_some() => {
+            "$".parse().ok().map(Some)
+        }
         None => Some(None),
     };
+    let responses = responses::responses(layers, report);
     let headers = layers
         .pick("headers", |settings| settings.headers.as_ref())
         .map_or_else(Vec::new, |(headers, place)| client::headers(Some(headers), &place, report));
@@ -208,6 +212,7 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
         auth,
         data_selector: data_selector?,
         paginator: paginator?,
+        responses,
     })
 }
 

@@ -24,6 +24,7 @@ mod problem;
 mod raw;
 mod raw_hints;
 mod resource;
+mod responses;
 mod schema;
 mod secret;
 mod template;

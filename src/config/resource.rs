@@ -6,7 +6,7 @@ use super::graph::Draft;
 use super::hints::{self, RawTable};
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawDefaults, RawPaginator, RawResource};
-use super::{ResourcePlan, columns, incremental};
+use super::{ResourcePlan, columns, incremental, responses};
 use crate::schema::TableHints;
 
 /// Takes `$key` from the resource, else from the defaults, with the place it was written at.
@@ -38,6 +38,7 @@ pub(super) fn resources(
     });
     let drafts: Vec<_> = drafts.collect();
     deletes::check_others(&drafts, report);
+    responses::check_parents(&drafts, report);
     drafts
 }
 
@@ -69,6 +70,17 @@ fn resource(
         let message =
             "`scd2` does not go with endpoint.incremental: every row that is not new would be retired";
         report.add(path, message, Some(hint.to_owned()));
+    }
+    if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| endpoint.responses.conditional) {
+        let owner = responses::Owner {
+            path,
+            hints: &hints,
+            is_incremental,
+            is_child: !parents.is_empty(),
+            method: endpoint.method,
+            paginator: &endpoint.paginator,
+        };
+        responses::check_conditional(&owner, report);
     }
     let owner = Owner {
         path,

@@ -1,8 +1,10 @@
 //! What a package holds already: read from its journal when an extraction begins or goes on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use crate::http::Action;
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
+use crate::page::JsonPath;
 use crate::paginate::{CursorsSeen, Next, PageCursor};
 
 /// What the journal of a package holds, per resource.
@@ -30,6 +32,10 @@ pub struct ResourceProgress {
     pub finished_at: i64,
     /// Pages that were there before this run.
     pub resumed_pages: u64,
+    /// Answers that an action made something of, by that and by status.
+    pub settled: BTreeMap<(Action, u16), u64>,
+    /// Answers that were the same as in the last load.
+    pub unchanged_count: u64,
     /// How it ended, if it did.
     pub(super) outcome: Option<Outcome>,
     /// Paginations that were begun, by number.
@@ -43,6 +49,8 @@ pub(super) struct SeriesProgress {
     pub(super) page_count: u64,
     pub(super) row_count: u64,
     pub(super) seen: CursorsSeen,
+    /// Where its first page has rows, if that had to be found out.
+    pub(super) rows_at: Option<JsonPath>,
 }
 
 impl Progress {
@@ -80,11 +88,23 @@ impl ResourceProgress {
         self.page_count += 1;
         self.row_count += page.row_count;
         self.total_rows = page.total_rows.or(self.total_rows);
+        self.unchanged_count += u64::from(page.note.is_unchanged);
+        if let Some(settled) = page.note.settled {
+            *self.settled.entry(settled).or_default() += 1;
+        }
         let series = self.series.entry(page.series).or_insert_with(SeriesProgress::start);
         series.page_count += 1;
         series.row_count += page.row_count;
         series.next = page.next.clone();
         series.seen.insert(&page.cursor);
+        if let Some(rows_at) = &page.note.rows_at {
+            series.rows_at = rows_at.parse().ok();
+        }
+    }
+
+    /// Whether every answer was that of the last load.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.page_count > 0 && self.unchanged_count == self.page_count
     }
 
     /// The journal's record of the end.
@@ -106,6 +126,7 @@ impl SeriesProgress {
             page_count: 0,
             row_count: 0,
             seen: CursorsSeen::default(),
+            rows_at: None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The request of one page, before the client adds credentials.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use url::Url;
 
@@ -8,6 +10,7 @@ use super::parent::Series;
 use crate::config::{IncrementalPlan, JsonTemplate, Plan, ResourcePlan, Secret, Template};
 use crate::http::{Body, Request};
 use crate::package::Start;
+use crate::page::Format;
 
 /// Builds the request of a pagination's first page; the paginator changes it for the others.
 pub(super) fn first_request(
@@ -32,6 +35,12 @@ pub(super) fn first_request(
     for (name, value) in &endpoint.headers {
         headers.push((name.clone(), Secret::new(text(value.expose()).map_err(fault)?)));
     }
+    let accepted = endpoint.responses.format.as_ref().and_then(Format::accepted);
+    if let Some(accepted) =
+        accepted.filter(|_| !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")))
+    {
+        headers.push(("Accept".to_owned(), Secret::new(accepted)));
+    }
     params.extend(start_param(resource, start));
     Ok(Request {
         method: endpoint.method,
@@ -40,6 +49,8 @@ pub(super) fn first_request(
         body: endpoint.json.as_ref().map(body).transpose().map_err(fault)?.map(Body::Json),
         headers,
         auth: endpoint.auth.clone(),
+        actions: Arc::clone(&endpoint.responses.actions),
+        validators: None,
     })
 }
 

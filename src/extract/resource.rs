@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::answer::{self, Answer, Asked};
+use super::answer::{self, Answer, Asked, NOT_MODIFIED};
+use super::conditional::Condition;
 use super::error::ExtractError;
 use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
@@ -10,8 +11,8 @@ use super::request::first_request;
 use super::rows::RowSelector;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{IncrementalPlan, ResourcePlan};
-use crate::http::{HttpError, Request, Response};
-use crate::package::{Journal, Outcome, PackageError, PageRecord, Record, Start};
+use crate::http::{Action, HttpError, Request, Response, is_transient_status};
+use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError};
 use crate::report::{Event, now_micros};
 
@@ -53,6 +54,7 @@ pub(super) async fn extract(
     run.progress.finished_at = now_micros();
     let (outcome, error) = match ended {
         Ok(Ended::Complete) => (Some(Outcome::Complete), None),
+        Ok(Ended::Unchanged) => (Some(Outcome::Unchanged), None),
         Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(error.to_string())), Some(error)),
         Ok(Ended::Partial(error)) => (Some(Outcome::Partial(error.to_string())), Some(error)),
         Ok(Ended::Stopped) => (None, None),
@@ -66,6 +68,8 @@ pub(super) async fn extract(
 /// How a resource ended that did not fail.
 enum Ended {
     Complete,
+    /// All answers were those of the last load.
+    Unchanged,
     /// Its rows are loaded; nothing says that they are all.
     Unproven(ExtractError),
     /// Its rows are loaded, but there are more.
@@ -97,6 +101,7 @@ impl ResourceRun<'_> {
         }
         let replaces = self.resource.hints.replaces_all();
         let (outcome, ended) = match self.missing(capped, replaces) {
+            None if self.progress.is_unchanged() => (Outcome::Unchanged, Ended::Unchanged),
             None if proven || self.progress.total_rows.is_some() => (Outcome::Complete, Ended::Complete),
             None => {
                 let unproven = ExtractError::Unproven;
@@ -115,11 +120,26 @@ impl ResourceRun<'_> {
     fn missing(&self, capped: bool, replaces: bool) -> Option<ExtractError> {
         let pages = self.resource.endpoint.paginator.max_pages;
         let rows = self.progress.row_count;
+        if let Some((status, count)) = self.ignored_in_doubt() {
+            return Some(ExtractError::Ignored { count, status, replaces });
+        }
         match self.progress.total_rows {
             _ if capped => Some(ExtractError::Capped { pages, replaces }),
             Some(total) if rows < total => Some(ExtractError::Short { total, rows, replaces }),
             _ => None,
         }
+    }
+
+    /// Ignored errors that leave it open which rows there are: those that another try may not meet, and any if rows that
+    /// do not come are taken for gone. `ignore` puts up with an error; that it means "no rows" is said by `stop`.
+    fn ignored_in_doubt(&self) -> Option<(u16, u64)> {
+        let takes_for_gone = self.resource.hints.replaces_all() || self.resource.deletes.is_some();
+        let is_all = self.resource.parent.is_none();
+        let mut settled = self.progress.settled.iter();
+        let in_doubt = |status| is_transient_status(status) || (status >= 400 && is_all && takes_for_gone);
+        let ((_, status), count) =
+            settled.find(|((action, status), _)| *action == Action::Ignore && in_doubt(*status))?;
+        Some((*status, *count))
     }
 
     /// Whether this reads every row there is: only then the API's total says anything about it.
@@ -147,7 +167,8 @@ impl ResourceRun<'_> {
     /// Reads one pagination from where it stands to its end.
     async fn paginate(&mut self, series: &Series) -> Result<SeriesEnd, ExtractError> {
         let first = first_request(self.extraction.plan, self.resource, self.start(), series)?;
-        let mut rows = RowSelector::new(self.resource.endpoint.data_selector.as_ref());
+        let rows_at = self.progress.series.get(&series.number).and_then(|done| done.rows_at.clone());
+        let mut rows = RowSelector::new(&self.resource.endpoint, rows_at);
         loop {
             let cursor = match self.next(series) {
                 Next::Page(cursor) => cursor,
@@ -157,6 +178,11 @@ impl ResourceRun<'_> {
             };
             let mut request = first.clone();
             self.resource.endpoint.paginator.apply(&cursor, &mut request);
+            let condition = match self.progress.series.get(&series.number) {
+                None => Condition::of(self.extraction, self.resource, series, &request),
+                Some(_) => None,
+            };
+            request.validators = condition.as_ref().and_then(|condition| condition.known.clone());
             let response = tokio::select! {
                 biased;
                 end = self.interrupted() => return end,
@@ -167,7 +193,7 @@ impl ResourceRun<'_> {
                 .map_or_else(HttpError::attempts, |response| (response.attempts, response.throttled));
             self.progress.request_count += u64::from(attempts);
             self.progress.throttled_count += u64::from(throttled);
-            let kept = self.page(series, cursor, &request, &response?, &mut rows)?;
+            let kept = self.page(series, cursor, &request, &response?, condition, &mut rows)?;
             if let Some(follower) = &self.extraction.follower {
                 tokio::select! {
                     biased;
@@ -238,12 +264,16 @@ impl ResourceRun<'_> {
         cursor: PageCursor,
         request: &Request,
         response: &Response,
+        condition: Option<Condition>,
         rows: &mut RowSelector<'_>,
     ) -> Result<KeptPage, ExtractError> {
         let done = self.progress.series.get(&series.number);
         let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
-        let asked = Asked { request: &describe, cursor: &cursor, number };
+        let complaint = || self.extraction.client.complaint(request, response);
+        let max_bytes = self.extraction.plan.client.max_body_bytes;
+        let asked = Asked { request: &describe, complaint: &complaint, cursor: &cursor, number, max_bytes };
+        let was_detected = rows.detected().is_some();
         let answer = answer::read(self.resource, &asked, response, rows)?;
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)
@@ -251,6 +281,12 @@ impl ResourceRun<'_> {
             return Err(asked.cannot_go_on(PaginateError::circle(next)));
         }
         let Answer { rows: body, row_count, next, token, total_rows, is_repaired } = answer;
+        let note = AnswerNote {
+            rows_at: rows.detected().filter(|_| !was_detected).map(ToString::to_string),
+            settled: response.action.map(|action| (action, response.status)),
+            is_unchanged: response.status == NOT_MODIFIED,
+            validators: condition.and_then(|condition| condition.met(response, &next)),
+        };
         let record = PageRecord {
             resource: self.resource.name.clone(),
             series: series.number,
@@ -260,6 +296,7 @@ impl ResourceRun<'_> {
             row_count,
             total_rows: total_rows.filter(|_| self.is_full_read()),
             from_parent: series.from_parent.clone(),
+            note,
         };
         self.progress.add(&record);
         self.append(&Record::Page(record.clone(), body.clone()))?;

@@ -57,14 +57,22 @@ impl Retries {
             return Verdict::GiveUp(failure);
         }
         let asked = server_delay(&failure, advice);
-        if let (Some(delay), Failure::Status(status)) = (asked, &failure)
-            && delay > self.plan.max_server_delay
-        {
-            let limit = self.plan.max_server_delay;
-            return Verdict::GiveUp(Failure::ServerDelay { status: Box::new(status.clone()), delay, limit });
+        let limit = self.plan.max_server_delay;
+        match (asked, &failure) {
+            (Some(delay), Failure::Status(status)) if delay > limit => {
+                let status = Box::new(status.clone());
+                return Verdict::GiveUp(Failure::ServerDelay { status, delay, limit });
+            }
+            (Some(delay), Failure::Unwanted { answer, .. }) if delay > limit => {
+                return Verdict::GiveUp(Failure::ServerDelay { status: answer.clone(), delay, limit });
+            }
+            _ => {}
         }
         self.attempt += 1;
-        let holds_all = failure.is_throttling() || asked.is_some();
+        // What an action says to try again is about this request, unless the status is that of a client turned away.
+        let is_own =
+            matches!(&failure, Failure::Unwanted { answer, .. } if !matches!(answer.status, 429 | 503));
+        let holds_all = failure.is_throttling() || (asked.is_some() && !is_own);
         Verdict::Retry { delay: asked.unwrap_or_else(|| self.own_delay()), holds_all }
     }
 
@@ -79,6 +87,8 @@ pub(super) fn server_delay(failure: &Failure, advice: &Advice) -> Option<Duratio
     match failure {
         Failure::Status(status) if status.status == 429 => advice.retry_after.or(advice.reset),
         Failure::Status(status) if status.status == 503 => advice.retry_after,
+        Failure::Unwanted { answer, .. } if answer.status == 429 => advice.retry_after.or(advice.reset),
+        Failure::Unwanted { .. } => advice.retry_after,
         _ => None,
     }
 }

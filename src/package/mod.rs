@@ -9,6 +9,6 @@ mod lock;
 mod manifest;
 mod store;
 
-pub use journal::{Journal, JournalError, Outcome, PageRecord, Record, Records};
+pub use journal::{AnswerNote, Journal, JournalError, Outcome, PageRecord, Record, Records};
 pub use manifest::{Manifest, Start};
 pub use store::{Package, PackageError, Pending, Store};

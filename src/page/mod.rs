@@ -5,6 +5,8 @@
 
 mod count;
 mod detect;
+mod formats;
+mod keyed;
 mod object;
 mod path;
 mod repair;
@@ -13,6 +15,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub use detect::detect_rows;
+pub use formats::{CsvFormat, Format, FormatError, from_csv, from_ndjson};
+pub use keyed::from_keyed;
 pub use object::{Fields, fields};
 pub use path::{JsonPath, JsonPathError};
 pub use repair::repair;
@@ -53,6 +57,11 @@ impl<'a> Page<'a> {
         Some(value)
     }
 
+    /// All values at `path`, in document order.
+    pub fn get_all(&self, path: &JsonPath) -> Vec<&'a RawValue> {
+        self.get(path).into_iter().collect()
+    }
+
     /// The value at `path`, decoded. Meant for cursors, flags and totals; numbers beyond 64 bits become doubles.
     pub fn value(&self, path: &JsonPath) -> Option<Value> {
         serde_json::from_str(self.get(path)?.get()).ok()
@@ -82,10 +91,10 @@ pub fn rows(selected: &RawValue) -> Result<Vec<&RawValue>, serde_json::Error> {
     }
 }
 
-/// How many rows [`rows`] would give.
-pub fn row_count(selected: &RawValue) -> usize {
-    match selected.get().as_bytes().first() {
-        Some(b'[') => count::count_elements(selected.get()),
+/// How many rows [`rows`] would give for a value's text, which was checked before.
+pub fn row_count(selected: &[u8]) -> usize {
+    match selected.first() {
+        Some(b'[') => count::count_elements(selected),
         Some(b'n') => 0,
         _ => 1,
     }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::conditional;
 use crate::config::{IncrementalPlan, Plan, ResourcePlan};
 use crate::error::{Error, RowError};
+use crate::http::Validators;
 use crate::normalize::{
     Discarded, NormalizeError, NormalizeJob, Normalized, Normalizer, Retype, RootTable, WarningKind,
 };
@@ -45,6 +47,8 @@ struct Lane<'a> {
     root: usize,
     incremental: Option<Incremental>,
     page_cursor: Option<Value>,
+    /// What the next run may ask with, by request.
+    validators: BTreeMap<String, Validators>,
     page_count: u64,
     row_count: u64,
 }
@@ -108,7 +112,8 @@ impl<'a> Rows<'a> {
         let (ends_of, states) = (Vec::new(), BTreeMap::new());
         let mut tables = Tables { normalized, ends: ends_of, states, warnings, discarded };
         for lane in self.lanes {
-            let Some(end) = ends.get(&lane.plan.name) else { continue };
+            let end = ends.get(&lane.plan.name).filter(|end| end.outcome.is_loaded());
+            let Some(end) = end else { continue };
             let resource = lane.plan.name.clone();
             let (record, state) = lane.finish(self.package, end);
             tables.ends.push(record);
@@ -156,7 +161,13 @@ pub(super) fn apply_states(
 ) {
     for (resource, changes) in states {
         let mut fields = state.resource(source, resource).cloned().unwrap_or_default();
-        fields.extend(changes.clone());
+        for (key, change) in changes {
+            match (fields.get_mut(key).and_then(Value::as_object_mut), change) {
+                // Each part of what this program keeps changes on its own.
+                (Some(kept), Value::Object(change)) if key == "forebay" => kept.extend(change.clone()),
+                _ => drop(fields.insert(key.clone(), change.clone())),
+            }
+        }
         state.set_resource(source, resource, fields);
     }
 }
@@ -213,11 +224,20 @@ impl<'a> Lane<'a> {
             Some(PageCursor::Token(token)) => Some(token.clone()),
             _ => None,
         };
-        Self { plan, root, incremental, page_cursor, page_count: 0, row_count: 0 }
+        Self {
+            plan,
+            root,
+            incremental,
+            page_cursor,
+            validators: BTreeMap::new(),
+            page_count: 0,
+            row_count: 0,
+        }
     }
 
     fn page(&mut self, page: &PageRecord, rows: &[u8], normalizer: &mut Normalizer) -> Result<(), RowError> {
         self.page_count += 1;
+        self.validators.extend(page.note.validators.clone());
         // The text was checked when it came and has a checksum since.
         let selected: &RawValue = serde_json::from_slice(rows).unwrap_or(RawValue::NULL);
         let rows = page::rows(selected).unwrap_or_default();
@@ -269,6 +289,10 @@ impl<'a> Lane<'a> {
             Some(IncrementalPlan::PageCursor) => self
                 .page_cursor
                 .map(|token| Map::from_iter([("forebay".to_owned(), json!({ "page_cursor": token }))])),
+            None if whole && self.plan.endpoint.responses.conditional => {
+                let validators = conditional::state(self.plan, &self.validators);
+                Some(Map::from_iter([("forebay".to_owned(), Value::Object(validators))]))
+            }
             None => None,
         };
         (record, state)

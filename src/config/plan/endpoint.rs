@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::Auth;
+use super::{Auth, ResponsesPlan};
 use crate::config::Secret;
 use crate::page::JsonPath;
 use crate::paginate::PaginatorPlan;
@@ -39,6 +39,8 @@ pub struct EndpointPlan {
     pub data_selector: Option<JsonPath>,
     /// Rule for the next request.
     pub paginator: PaginatorPlan,
+    /// What is made of answers.
+    pub responses: ResponsesPlan,
 }
 
 impl fmt::Debug for EndpointPlan {
@@ -51,6 +53,7 @@ impl fmt::Debug for EndpointPlan {
             .field("auth", &self.auth)
             .field("data_selector", &self.data_selector)
             .field("paginator", &self.paginator)
+            .field("responses", &self.responses)
             .finish_non_exhaustive()
     }
 }

@@ -21,12 +21,14 @@ mod client;
 mod endpoint;
 mod incremental;
 mod paginator;
+mod responses;
 
 pub(in crate::config) use auth::*;
 pub(in crate::config) use client::*;
 pub(in crate::config) use endpoint::*;
 pub(in crate::config) use incremental::*;
 pub(in crate::config) use paginator::*;
+pub(in crate::config) use responses::*;
 
 use super::raw_hints::{
     RawColumns, RawContract, RawDeletes, RawKeys, RawNestedHints, RawSchema, RawWriteDisposition,
