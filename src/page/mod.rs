@@ -43,18 +43,20 @@ impl<'a> Page<'a> {
         Ok(Self { root, fields })
     }
 
-    /// The value at `path`, if there is one. A JSON `null` is a value.
+    /// The first value at `path`, if there is one. A JSON `null` is a value.
     pub fn get(&self, path: &JsonPath) -> Option<&'a RawValue> {
-        let mut steps = path.steps().iter();
-        let mut value = self.root;
-        if let (Some(root_fields), Some(first)) = (&self.fields, path.steps().first()) {
-            value = root_fields.get(first.as_key()?)?;
-            steps.next();
+        match (path.singular_steps(), &self.fields) {
+            (Some([first, rest @ ..]), Some(fields)) => path::descend(fields.get(first.as_key()?)?, rest),
+            _ => path.find(self.root),
         }
-        for step in steps {
-            value = step.descend(value)?;
+    }
+
+    /// All values at `path`, in document order.
+    pub fn get_all(&self, path: &JsonPath) -> Vec<&'a RawValue> {
+        match path.singular_steps() {
+            Some(_) => self.get(path).into_iter().collect(),
+            None => path.find_all(self.root),
         }
-        Some(value)
     }
 
     /// All values at `path`, in document order.
