@@ -89,7 +89,10 @@ fn pending_package(pending: &Pending) -> Result<PendingPackage, PackageError> {
 fn cursors<'a>(plan: &'a Plan, committed: &'a Committed) -> impl Iterator<Item = (&'a str, &'a Value)> {
     plan.resources.iter().filter_map(|resource| {
         let state = committed.state.as_ref()?.resource(&plan.source, &resource.name)?;
-        let cursor = state.get("forebay").filter(|kept| kept.get("page_cursor").is_some()).or_else(|| state.get("incremental"))?;
+        let cursor = state
+            .get("forebay")
+            .filter(|kept| kept.get("page_cursor").is_some())
+            .or_else(|| state.get("incremental"))?;
         Some((resource.name.as_str(), cursor))
     })
 }

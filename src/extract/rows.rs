@@ -41,11 +41,17 @@ impl<'a> RowSelector<'a> {
         }
     }
 
+    /// Whether a path to the elements of a list finds the list: that it has none of them is no fault.
+    fn is_empty_list(&mut self, page: &Page<'_>) -> bool {
+        list_of(self.path(page)).is_some_and(|list| page.get(&list).is_some())
+    }
+
     /// The rows of a page, `document` being its text: of one match its value, of several a list of them, as in dlt.
     pub(super) fn select(&mut self, page: &Page<'_>, document: &Bytes) -> Selected {
         let found = page.get_all(self.path(page));
         let keyed = self.endpoint.responses.keyed_by.as_deref();
         match (found.as_slice(), keyed) {
+            ([], _) if self.is_empty_list(page) => Selected::Rows(list(std::iter::empty())),
             ([], _) => Selected::Nothing,
             ([one], None) => Selected::Rows(document.slice_ref(one.get().as_bytes())),
             (several, None) => Selected::Rows(list(several.iter().map(|row| row.get().as_bytes()))),
@@ -61,6 +67,19 @@ impl<'a> RowSelector<'a> {
     }
 }
 
+/// `data` for `data[*].item` and `data[?@.kind == 'x']`; nothing for a path that looks everywhere.
+fn list_of(path: &JsonPath) -> Option<JsonPath> {
+    let text = path.as_str();
+    if path.is_singular() || text.contains("..") {
+        return None;
+    }
+    let ends = ["[*", "[?", ".*", "[:"].into_iter().filter_map(|pattern| text.find(pattern));
+    match &text[..ends.min()?] {
+        "" => Some(JsonPath::root()),
+        list => list.parse().ok(),
+    }
+}
+
 /// The text of a list.
 fn list<'a>(elements: impl Iterator<Item = &'a [u8]>) -> Bytes {
     let mut list = vec![b'['];
@@ -72,4 +91,27 @@ fn list<'a>(elements: impl Iterator<Item = &'a [u8]>) -> Bytes {
     }
     list.push(b']');
     Bytes::from(list)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_to_elements_has_its_list_before_them() {
+        let check = |path: &str, expected: Option<&str>| {
+            let list = list_of(&path.parse().unwrap());
+            assert_eq!(list.as_ref().map(JsonPath::as_str), expected, "{path}");
+        };
+        check("data[*]", Some("data"));
+        check("$.data.items[*].id", Some("$.data.items"));
+        check("$[?@.a > 1]", Some("$"));
+        check("[*]", Some("$"));
+        check("$.a.*", Some("$.a"));
+        check("$.a[:2]", Some("$.a"));
+        check("data", None);
+        check("$..rows", None);
+        check("$..rows[*]", None);
+    }
 }

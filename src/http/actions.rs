@@ -50,7 +50,7 @@ pub enum StatusCondition {
 /// What the body has at a path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonCondition {
-    /// Where.
+    /// Where; of several matches one is enough.
     pub path: JsonPath,
     /// `None`: anything but what Python takes for false (null, `false`, 0, and empty texts, lists and objects).
     pub equals: Option<Value>,
@@ -98,11 +98,12 @@ impl StatusCondition {
 
 impl JsonCondition {
     fn holds(&self, page: &Page<'_>) -> bool {
-        let Some(found) = page.value(&self.path) else { return false };
-        match &self.equals {
+        let found = page.get_all(&self.path).into_iter();
+        let mut found = found.filter_map(|found| serde_json::from_str::<Value>(found.get()).ok());
+        found.any(|found| match &self.equals {
             None => is_something(&found),
             Some(expected) => *expected == found || text(expected).is_some_and(|it| Some(it) == text(&found)),
-        }
+        })
     }
 }
 
@@ -231,6 +232,13 @@ mod tests {
         check(json!("a"), "\"A\"", false);
         check(json!(1), "null", false);
         check(json!("null"), "null", false);
+    }
+
+    #[test]
+    fn one_of_several_matches_is_enough() {
+        let rule = of_json("$.errors[*].code", Some(json!("late")));
+        assert!(holds(&rule, 200, r#"{"errors": [{"code": "odd"}, {"code": "late"}]}"#));
+        assert!(!holds(&rule, 200, r#"{"errors": [{"code": "odd"}]}"#));
     }
 
     #[test]

@@ -180,6 +180,23 @@ mod tests {
     }
 
     #[test]
+    fn what_an_action_repeats_waits_as_the_server_says_and_alone() {
+        let verdict = |status: u16, retry_after: Option<u64>| {
+            let answer = Box::new(StatusFailure { status, ..StatusFailure::default() });
+            let retry_after = retry_after.map(Duration::from_secs);
+            let advice = Advice { retry_after, ..Advice::default() };
+            retries(5).decide(Failure::Unwanted { answer, retried: true }, &advice)
+        };
+        assert_eq!(verdict(200, Some(7)), Verdict::Retry { delay: Duration::from_secs(7), holds_all: false });
+        assert_eq!(verdict(429, Some(7)), Verdict::Retry { delay: Duration::from_secs(7), holds_all: true });
+        assert!(matches!(verdict(404, None), Verdict::Retry { holds_all: false, .. }));
+        assert!(matches!(verdict(200, Some(61)), Verdict::GiveUp(Failure::ServerDelay { .. })));
+        let answer = Box::new(StatusFailure { status: 503, ..StatusFailure::default() });
+        let refused = Failure::Unwanted { answer, retried: false };
+        assert!(matches!(retries(5).decide(refused, &Advice::default()), Verdict::GiveUp(_)));
+    }
+
+    #[test]
     fn a_429_holds_all_and_too_long_a_pause_ends_it() {
         let verdict = |seconds: u64| {
             let advice = Advice { retry_after: Some(Duration::from_secs(seconds)), ..Advice::default() };

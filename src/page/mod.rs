@@ -59,11 +59,6 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// All values at `path`, in document order.
-    pub fn get_all(&self, path: &JsonPath) -> Vec<&'a RawValue> {
-        self.get(path).into_iter().collect()
-    }
-
     /// The value at `path`, decoded. Meant for cursors, flags and totals; numbers beyond 64 bits become doubles.
     pub fn value(&self, path: &JsonPath) -> Option<Value> {
         serde_json::from_str(self.get(path)?.get()).ok()

@@ -23,6 +23,38 @@ fn a_selector_with_one_match_means_its_value() {
 }
 
 #[test]
+fn each_of_several_matches_is_a_row() {
+    let body = json!({ "edges": [
+        { "node": { "id": 1, "kind": "a" } },
+        { "node": { "id": 2, "kind": "b" } },
+        { "node": { "id": 3, "kind": "a" } },
+    ] });
+    assert_eq!(loaded(&body, "data_selector = \"edges[*].node\""), [1, 2, 3]);
+    assert_eq!(loaded(&body, "data_selector = \"$.edges[?@.node.kind == 'a'].node\""), [1, 3]);
+    assert_eq!(loaded(&body, "data_selector = \"$..node\""), [1, 2, 3]);
+    // One match, though there could be more, is unwrapped.
+    let groups = json!({ "groups": [{ "members": [{ "id": 1 }, { "id": 2 }] }] });
+    assert_eq!(loaded(&groups, "data_selector = \"groups[*].members\""), [1, 2]);
+    // A list without elements is there, and one that is missing is not.
+    assert_eq!(loaded(&json!({ "edges": [] }), "data_selector = \"edges[*].node\""), Vec::<Value>::new());
+    let (_api, scene) = one(Reply::json(&json!({ "items": [] })), "data_selector = \"edges[*].node\"");
+    scene.run(&[]).expect_code(1);
+}
+
+#[test]
+fn what_was_found_has_a_name_that_is_read_again() {
+    let api = Api::start(|call| match call.number {
+        0 => Reply::json(&json!({ "a.b": { "c d": [{ "id": 1 }] }, "pages": 2 })),
+        1..=3 => Reply::empty(503),
+        _ => Reply::json(&json!({ "data": [{ "id": 9 }], "a.b": { "c d": [{ "id": 2 }] }, "pages": 2 })),
+    });
+    let scene = resource(&api, "paginator = { type = \"page_number\", total_path = \"pages\" }");
+    scene.run(&[]).expect_code(1);
+    scene.run_well();
+    assert_eq!(scene.column("t", "id"), [1, 2]);
+}
+
+#[test]
 fn nothing_at_the_selector_is_an_error_unless_it_may_be() {
     let (_api, scene) = one(Reply::json(&json!({ "items": [], "page": 1 })), "data_selector = \"data\"");
     let finished = scene.run(&[]);
