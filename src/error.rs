@@ -27,6 +27,9 @@ pub enum Error {
     /// No resource is selected.
     #[error("no resource is selected")]
     NothingSelected,
+    /// There is no place for what a look at the API brings.
+    #[error("could not make a temporary directory")]
+    Temporary(#[source] std::io::Error),
     /// The HTTP client cannot be set up.
     #[error("could not set up the HTTP client")]
     Client(#[source] HttpError),
@@ -158,6 +161,7 @@ impl Error {
             | Self::UnknownTable { .. }
             | Self::NothingSelected => 2,
             Self::Package(_)
+            | Self::Temporary(_)
             | Self::Client(_)
             | Self::NotWritable { .. }
             | Self::State { .. }
@@ -176,6 +180,9 @@ impl Error {
             Self::Config(_) => return None,
             Self::UnknownResource { hint, .. } | Self::UnknownTable { hint, .. } => return hint.clone(),
             Self::NothingSelected => (None, "set `selected = true`, or name one with `--resource`"),
+            Self::Temporary(_) => {
+                (None, "check space and permissions of the directory that `TMPDIR` names, or of /tmp")
+            }
             Self::Client(source) => {
                 return source.hint().or_else(|| Some("nothing was asked of the API".to_owned()));
             }

@@ -30,8 +30,12 @@ pub(super) enum Command {
     /// A run that was cut goes on where it stopped; a package that was received but not loaded is loaded first.
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
-    /// Check config files without touching the API or the database.
+    /// Check config files, without touching the API unless --online asks for it.
     Check(CheckArgs),
+    /// Show the first rows of a resource, and the tables they would become. Nothing is written.
+    ///
+    /// Asks for one page; of a resource that takes values from another one's rows, for the page of the first of these.
+    Preview(PreviewArgs),
     /// Show the last runs, unfinished work, and where each resource stands.
     Status(StatusArgs),
     /// Show what the tables are made of: columns, types, keys, and which field of the API each column comes from.
@@ -50,6 +54,7 @@ impl Command {
         let output = match self {
             Self::Run(args) => &args.output,
             Self::Check(args) => &args.output,
+            Self::Preview(args) => &args.output,
             Self::Status(args) => &args.output,
             Self::Schema(_) | Self::Query(_) => return Ok(()),
         };
@@ -151,6 +156,27 @@ pub(super) struct CheckArgs {
     /// Config files.
     #[arg(required = true, value_name = "CONFIG")]
     pub(super) configs: Vec<PathBuf>,
+    /// Also ask the API for up to two pages of each selected resource: is the key good, are there rows, does the
+    /// paginator lead on? Nothing is loaded.
+    #[arg(long, env = "FOREBAY_ONLINE")]
+    pub(super) online: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PreviewArgs {
+    /// Config file.
+    #[arg(value_name = "CONFIG")]
+    pub(super) config: PathBuf,
+    /// The resource, selected in the config or not.
+    #[arg(short, long, value_name = "RESOURCE", env = "FOREBAY_RESOURCE")]
+    pub(super) resource: String,
+    /// How many rows of each table to show.
+    #[arg(long, value_name = "N", env = "FOREBAY_LIMIT", default_value_t = 3)]
+    pub(super) limit: usize,
     #[command(flatten)]
     pub(super) common: Common,
     #[command(flatten)]

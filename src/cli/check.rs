@@ -1,33 +1,55 @@
 //! `forebay check`.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::args::{CheckArgs, Format};
-use super::{fail, load_plan, print_out, render};
+use super::sample::online::online;
+use super::signal::Signals;
+use super::{fail, load_plan, print_err, print_out, render, runtime};
 use crate::config::Plan;
 use crate::error::Error;
 
 /// Checks each file; all are checked even if one is wrong.
 pub(super) fn check(args: &CheckArgs) -> u8 {
-    let mut code = 0;
-    let mut answers = Vec::new();
-    for config in &args.configs {
-        match load_plan(config, &args.common) {
-            Ok(plan) if args.output.format == Format::Json => answers.push(summary(&plan)),
-            Ok(plan) => print_out(&text(&plan)),
-            Err(error) => {
-                let error = Error::Config(error);
-                if args.output.format == Format::Json {
-                    answers.push(render::refusal(config, &error));
-                }
-                code = fail(&error);
-            }
+    runtime(async |signals| {
+        let mut codes = Vec::new();
+        let mut answers = Vec::new();
+        for config in &args.configs {
+            let (code, answer) = match check_one(config, args, &signals).await {
+                Ok(checked) => checked,
+                Err(error) => (fail(&error), render::refusal(config, &error)),
+            };
+            codes.push(code);
+            answers.push(answer);
         }
+        if args.output.format == Format::Json {
+            print_out(&format!("{}\n", Value::Array(answers)));
+        }
+        codes.into_iter().max().unwrap_or(0)
+    })
+}
+
+/// The exit code, and the answer for programs.
+async fn check_one(config: &Path, args: &CheckArgs, signals: &Signals) -> Result<(u8, Value), Error> {
+    let plan = load_plan(config, &args.common).map_err(Error::Config)?;
+    let is_text = args.output.format != Format::Json;
+    if is_text {
+        print_out(&text(&plan));
     }
-    if args.output.format == Format::Json {
-        print_out(&format!("{}\n", Value::Array(answers)));
+    let mut answer = summary(&plan);
+    if !args.online {
+        return Ok((0, answer));
     }
-    code
+    let online = online(&plan, &args.common, signals).await?;
+    if is_text {
+        print_out(&online.text());
+        print_err(&online.problems());
+    }
+    answer["ok"] = json!(online.exit_code() == 0);
+    answer["online"] = online.json();
+    Ok((online.exit_code(), answer))
 }
 
 fn names(plan: &Plan, selected: bool) -> Vec<&str> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::{Format, RunArgs};
 use super::progress::Progress;
 use super::signal::Signals;
-use super::{fail, load_plan, open_destination, print_err, print_out, render};
+use super::{fail, load_plan, open_destination, print_err, print_out, render, runtime};
 use crate::config::{Plan, RateLimit};
 use crate::destination::postgres::CONNECT_PATIENCE;
 use crate::error::Error;
@@ -15,21 +15,7 @@ use crate::report::{Reporter, RunReport, Status};
 
 /// Runs the pipelines one after the other. The exit code is that of the worst of them.
 pub(super) fn run(args: &RunArgs) -> u8 {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            print_err(&format!("error: could not start the runtime: {error}\n"));
-            return 1;
-        }
-    };
-    let code = runtime.block_on(async {
-        let signals = match Signals::listen() {
-            Ok(signals) => signals,
-            Err(error) => {
-                print_err(&format!("error: could not listen for signals: {error}\n"));
-                return 1;
-            }
-        };
+    runtime(async |signals| {
         let mut codes = Vec::new();
         for config in &args.configs {
             let code = run_one(config, args, &signals).await;
@@ -42,10 +28,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
             }
         }
         worst(&codes)
-    });
-    // A signal may have left a thread that still looks for a lock: nobody waits for what it finds.
-    runtime.shutdown_background();
-    code
+    })
 }
 
 /// The code of several runs: that of the only kind of failure, else "partial".
@@ -71,6 +54,7 @@ async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
         full_refresh: args.full_refresh,
         restart: args.restart,
         if_locked: args.if_locked,
+        max_series: None,
     };
     let run = Run {
         plan: &plan,

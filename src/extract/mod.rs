@@ -72,6 +72,9 @@ pub struct Extraction<'a> {
     pub reporter: &'a dyn Reporter,
     /// Becomes true when a signal asks to stop.
     pub stop: watch::Receiver<bool>,
+    /// Paginations of a child resource after which it ends. `None`: all; then part of the rows of a resource never
+    /// takes the place of all.
+    pub max_series: Option<u64>,
     /// Who works on pages as they come.
     pub follower: Option<Follower>,
 }

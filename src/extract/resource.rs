@@ -92,6 +92,9 @@ impl ResourceRun<'_> {
         self.needs_parent(earlier)?;
         let mut all = AllSeries::of(self.extraction.package, self.resource)?;
         while let Some(series) = all.next()? {
+            if self.extraction.max_series.is_some_and(|most| series.number >= most) {
+                break;
+            }
             match self.paginate(&series).await? {
                 SeriesEnd::Done => {}
                 SeriesEnd::Unproven => proven = false,
@@ -99,7 +102,7 @@ impl ResourceRun<'_> {
                 SeriesEnd::Stopped => return Ok(Ended::Stopped),
             }
         }
-        let replaces = self.resource.hints.replaces_all();
+        let replaces = self.replaces();
         let (outcome, ended) = match self.missing(capped, replaces) {
             None if self.progress.is_unchanged() => (Outcome::Unchanged, Ended::Unchanged),
             None if proven || self.progress.total_rows.is_some() => (Outcome::Complete, Ended::Complete),
@@ -114,6 +117,11 @@ impl ResourceRun<'_> {
         self.progress.finished_at = now_micros();
         self.append(&self.progress.end_record(&self.resource.name, outcome))?;
         Ok(ended)
+    }
+
+    /// Whether its rows take the place of all that are there.
+    fn replaces(&self) -> bool {
+        self.resource.hints.replaces_all() && self.extraction.max_series.is_none()
     }
 
     /// Tells a complete read from a short one.
@@ -158,7 +166,7 @@ impl ResourceRun<'_> {
         let outcome = earlier.iter().find(|end| &end.resource == parent).and_then(|end| end.outcome.as_ref());
         match outcome {
             Some(outcome) if outcome.is_whole() => Ok(()),
-            Some(outcome) if outcome.is_loaded() && !self.resource.hints.replaces_all() => Ok(()),
+            Some(outcome) if outcome.is_loaded() && !self.replaces() => Ok(()),
             Some(outcome) if outcome.is_loaded() => Err(ExtractError::ShortParent { parent: parent.clone() }),
             _ => Err(ExtractError::Parent { parent: parent.clone() }),
         }

@@ -37,6 +37,9 @@ pub struct RunOptions {
     pub restart: bool,
     /// What to do if another run holds the pipeline.
     pub if_locked: IfLocked,
+    /// Paginations of a child resource after which it ends, for a look at an API. Its rows are loaded whatever their
+    /// disposition: the database is the look's own.
+    pub max_series: Option<u64>,
 }
 
 /// What a run works with.
@@ -110,6 +113,7 @@ async fn work(
         package: &package,
         reporter: run.reporter.as_ref(),
         stop: run.stop.clone(),
+        max_series: run.options.max_series,
         follower: Some(ahead.follower.clone()),
     };
     let extracted = extract::into_package(&extraction).await;
