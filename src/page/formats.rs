@@ -208,6 +208,10 @@ fn without_mark(body: &[u8]) -> &[u8] {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
     fn ndjson(body: &str) -> Result<String, String> {
@@ -282,5 +286,33 @@ mod tests {
         check("application/json", Format::Json);
         check("text/html", Format::Json);
         assert_eq!(Format::of_content_type(None), Format::Json);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_csv_writer_writes_is_read(rows in vec(vec("[ -~\\n\r€]{0,6}", 3), 0..6), delimiter in "[,;\t|]") {
+            let delimiter = delimiter.as_bytes()[0];
+            let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+            writer.write_record(["a", "b", "c"]).unwrap();
+            rows.iter().for_each(|row| writer.write_record(row).unwrap());
+            let format = CsvFormat { delimiter, header: None };
+            let list = from_csv(&writer.into_inner().unwrap(), &format, u64::MAX).unwrap();
+            let read: Vec<Value> = serde_json::from_slice(&list).unwrap();
+            let value = |text: &String| if text.is_empty() { Value::Null } else { Value::from(text.as_str()) };
+            let expected: Vec<Value> = rows
+                .iter()
+                .map(|row| serde_json::json!({"a": value(&row[0]), "b": value(&row[1]), "c": value(&row[2])}))
+                .collect();
+            prop_assert_eq!(read, expected);
+        }
+
+        #[test]
+        fn lines_are_the_elements_of_a_list(numbers in vec(any::<i64>(), 0..6), blank in "[ \t\r]{0,3}") {
+            let rows: Vec<Value> = numbers.iter().map(|number| serde_json::json!({ "n": number, "t": "a\nb" })).collect();
+            let lines: String = rows.iter().map(|row| format!("{blank}{row}{blank}\n{blank}\n")).collect();
+            let list = from_ndjson(lines.as_bytes()).unwrap();
+            prop_assert_eq!(super::super::row_count(&list), rows.len());
+            prop_assert_eq!(serde_json::from_slice::<Vec<Value>>(&list).unwrap(), rows);
+        }
     }
 }

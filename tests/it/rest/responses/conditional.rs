@@ -249,3 +249,33 @@ fn without_the_key_nothing_is_asked_for_under_conditions() {
     scene.run_well();
     assert_eq!(versioned.asked(), [None, None]);
 }
+
+#[test]
+fn a_run_that_goes_on_keeps_what_was_unchanged() {
+    let api = Api::start(|call| match (call.path.as_str(), call.param("cursor")) {
+        ("/t", _) if call.header("if-none-match") == Some("\"a\"") => Reply::empty(304),
+        ("/t", _) => Reply::json(&json!(rows(2))).with("etag", "\"a\""),
+        // The second run gets no further than its first page.
+        (_, Some(_)) if (5..=7).contains(&call.number) => Reply::empty(503),
+        (_, None) => Reply::json(&json!({ "data": rows(1), "next": "x" })),
+        _ => Reply::json(&json!({ "data": [{ "id": 2 }], "next": null })),
+    });
+    let scene = Scene::new(
+        &api,
+        &format!(
+            "{}\n[[resources]]\nname = \"other\"\nwrite_disposition = \"replace\"\n\
+             endpoint = {{ paginator = {{ type = \"cursor\", cursor_path = \"next\" }} }}",
+            config("\"replace\"")
+        ),
+    );
+    scene.run_well();
+    scene.run(&[]).expect_code(3);
+    let third = scene.run_well();
+    assert_eq!(third["pending"][0]["work"], "resumed", "{third}");
+    let outcomes: Vec<_> =
+        third["resources"].as_array().unwrap().iter().map(|it| it["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["unchanged", "complete"]);
+    assert_eq!(api.calls().iter().filter(|call| call.path == "/t").count(), 2);
+    assert_eq!(scene.column("t", "id"), [1, 2]);
+    assert_eq!(scene.column("other", "id"), [1, 2]);
+}
