@@ -27,6 +27,28 @@ pub enum Error {
     /// No resource is selected.
     #[error("no resource is selected")]
     NothingSelected,
+    /// A resource needs one that changes data, and that was not named.
+    #[error("resource `{resource}` takes values from `{parent}`, which changes data and was not named")]
+    UnnamedChange {
+        /// The resource.
+        resource: String,
+        /// The one that changes data.
+        parent: String,
+    },
+    /// A resource that changes data was to be looked at only.
+    #[error("resource `{resource}` changes data, which a look at the API must not")]
+    LookAtChange {
+        /// The resource.
+        resource: String,
+    },
+    /// An unfinished package has changes to be made, and this run does not name them.
+    #[error("package {load_id} is unfinished: `{resource}` was changing data when it was cut")]
+    UnfinishedChange {
+        /// The package.
+        load_id: LoadId,
+        /// The resource that changes data.
+        resource: String,
+    },
     /// There is no place for what a look at the API brings.
     #[error("could not make a temporary directory")]
     Temporary(#[source] std::io::Error),
@@ -159,8 +181,11 @@ impl Error {
             Self::Config(_)
             | Self::UnknownResource { .. }
             | Self::UnknownTable { .. }
+            | Self::UnnamedChange { .. }
+            | Self::LookAtChange { .. }
             | Self::NothingSelected => 2,
             Self::Package(_)
+            | Self::UnfinishedChange { .. }
             | Self::Temporary(_)
             | Self::Client(_)
             | Self::NotWritable { .. }
@@ -180,6 +205,17 @@ impl Error {
             Self::Config(_) => return None,
             Self::UnknownResource { hint, .. } | Self::UnknownTable { hint, .. } => return hint.clone(),
             Self::NothingSelected => (None, "set `selected = true`, or name one with `--resource`"),
+            Self::UnnamedChange { parent, .. } => {
+                return Some(format!("name it, too: `--resource {parent}`; then its requests are made anew"));
+            }
+            Self::LookAtChange { resource } => {
+                return Some(format!("to make the changes: `forebay run … --resource {resource}`"));
+            }
+            Self::UnfinishedChange { resource, .. } => {
+                return Some(format!(
+                    "run again with `--resource {resource}` to make the changes that are left, or with `--restart` to drop them"
+                ));
+            }
             Self::Temporary(_) => {
                 (None, "check space and permissions of the directory that `TMPDIR` names, or of /tmp")
             }

@@ -8,7 +8,7 @@ use super::args::{CheckArgs, Format};
 use super::sample::online::online;
 use super::signal::Signals;
 use super::{fail, load_plan, print_err, print_out, render, runtime};
-use crate::config::Plan;
+use crate::config::{Plan, ResourcePlan};
 use crate::error::Error;
 
 /// Checks each file; all are checked even if one is wrong.
@@ -52,35 +52,57 @@ async fn check_one(config: &Path, args: &CheckArgs, signals: &Signals) -> Result
     Ok((online.exit_code(), answer))
 }
 
-fn names(plan: &Plan, selected: bool) -> Vec<&str> {
-    let resources = plan.resources.iter().filter(|resource| resource.selected == selected);
-    resources.map(|resource| resource.name.as_str()).collect()
+/// The names of resources that run, that run if they are selected, or that only run if they are named since they
+/// change data.
+struct Names<'a> {
+    selected: Vec<&'a str>,
+    others: Vec<&'a str>,
+    mutating: Vec<&'a str>,
+}
+
+fn names(plan: &Plan) -> Names<'_> {
+    let mut names = Names { selected: Vec::new(), others: Vec::new(), mutating: Vec::new() };
+    for resource in &plan.resources {
+        let list = match resource {
+            ResourcePlan { endpoint, .. } if endpoint.mutates => &mut names.mutating,
+            ResourcePlan { selected: true, .. } => &mut names.selected,
+            ResourcePlan { .. } => &mut names.others,
+        };
+        list.push(&resource.name);
+    }
+    names
 }
 
 fn summary(plan: &Plan) -> Value {
+    let names = names(plan);
     json!({
         "config": plan.file,
         "ok": true,
         "pipeline": plan.pipeline,
         "destination": plan.destination.to_string(),
         "dataset": plan.dataset_identifier(),
-        "selected": names(plan, true),
-        "not_selected": names(plan, false),
+        "selected": names.selected,
+        "not_selected": names.others,
+        "changes_data": names.mutating,
     })
 }
 
 fn text(plan: &Plan) -> String {
+    let names = names(plan);
     let mut text = format!(
         "{}: ok\n  pipeline {} into {}, dataset {}\n  runs {}\n",
         plan.file.display(),
         plan.pipeline,
         plan.destination,
         plan.dataset_identifier(),
-        names(plan, true).join(", "),
+        if names.selected.is_empty() { "nothing".to_owned() } else { names.selected.join(", ") },
     );
-    let others = names(plan, false);
-    if !others.is_empty() {
-        text.push_str(&format!("  not selected: {}\n", others.join(", ")));
+    if !names.others.is_empty() {
+        text.push_str(&format!("  not selected: {}\n", names.others.join(", ")));
+    }
+    if !names.mutating.is_empty() {
+        let names = names.mutating.join(", ");
+        text.push_str(&format!("  changes data, runs only if named with --resource: {names}\n"));
     }
     text
 }

@@ -1,7 +1,9 @@
 //! One answer: the document it holds, the rows in it, and what follows it. Pure; nothing is kept here.
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::error::ExtractError;
 use super::rows::{RowSelector, Selected};
@@ -31,13 +33,15 @@ pub(super) struct Asked<'a> {
     pub(super) number: u64,
     /// Bytes that the rows may take, made from lines.
     pub(super) max_bytes: u64,
+    /// What each row gets from the parent's.
+    pub(super) from_parent: &'a Map<String, Value>,
 }
 
 /// What an answer says.
 pub(super) struct Answer {
-    /// The rows: JSON as it is kept.
+    /// The rows, processed: JSON as it is kept.
     pub(super) rows: Bytes,
-    /// How many the API gave.
+    /// How many the API gave; paging goes by these.
     pub(super) row_count: u64,
     /// What follows.
     pub(super) next: Next,
@@ -66,8 +70,8 @@ impl Answer {
 /// Reads an answer, as its action says if it has one.
 ///
 /// # Errors
-/// It is not in the format that was expected, lacks what the data selector names, or does not say what the paginator
-/// has to know.
+/// It is not in the format that was expected, lacks what the data selector names, does not say what the paginator has
+/// to know, or has rows that cannot be processed.
 pub(super) fn read(
     resource: &ResourcePlan,
     asked: &Asked<'_>,
@@ -107,16 +111,22 @@ fn page_with_rows(
             (&repaired, page, true)
         }
     };
-    let selected = match lines {
-        Some(lines) => lines,
-        None => match rows.select(&page, document) {
-            Selected::Rows(selected) => selected,
-            Selected::Nothing if resource.endpoint.responses.optional && !complains(&page) => NO_ROWS,
-            Selected::Nothing => return Err(asked.no_data(&page, rows.path(&page))),
-            Selected::NotKeyed => return Err(asked.not_keyed(rows.path(&page))),
-        },
+    let made;
+    let selected = lines.map_or_else(|| rows.select(&page), Selected::Made);
+    let (document, selected): (&Bytes, &RawValue) = match selected {
+        Selected::Found(found) => (document, found),
+        Selected::Made(rows) => {
+            made = rows;
+            // It was put together from JSON.
+            (&made, serde_json::from_slice(&made).unwrap_or(RawValue::NULL))
+        }
+        Selected::Nothing if resource.endpoint.responses.optional && !complains(&page) => {
+            (document, RawValue::NULL)
+        }
+        Selected::Nothing => return Err(asked.no_data(&page, rows.path(&page))),
+        Selected::NotKeyed => return Err(asked.not_keyed(rows.path(&page))),
     };
-    let row_count = page::row_count(&selected);
+    let row_count = page::row_count(selected);
     let paginator = &resource.endpoint.paginator;
     let cannot_go_on = |source| asked.cannot_go_on(source);
     Ok(Answer {
@@ -124,7 +134,7 @@ fn page_with_rows(
         token: paginator.token(&page).map_err(cannot_go_on)?,
         total_rows: paginator.total_rows(&page),
         row_count: row_count as u64,
-        rows: selected,
+        rows: asked.processed(resource, document, selected)?,
         is_repaired,
     })
 }
@@ -169,6 +179,27 @@ impl Asked<'_> {
             source,
         })?;
         Ok(Some(Bytes::from(rows)))
+    }
+
+    /// The rows as they are kept. What takes time does so without holding up other resources.
+    fn processed(
+        &self,
+        resource: &ResourcePlan,
+        document: &Bytes,
+        selected: &RawValue,
+    ) -> Result<Bytes, ExtractError> {
+        if page::row_count(selected) == 0 {
+            return Ok(NO_ROWS);
+        }
+        let rows = || resource.processor.rows(document, selected, self.from_parent);
+        let is_shared =
+            Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        let rows = if resource.processor.is_active() && is_shared {
+            tokio::task::block_in_place(rows)
+        } else {
+            rows()
+        };
+        rows.map_err(|source| ExtractError::Process { request: (self.request)(), page: self.number, source })
     }
 
     fn no_data(&self, page: &Page<'_>, selector: &JsonPath) -> ExtractError {

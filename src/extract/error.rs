@@ -7,6 +7,7 @@ use crate::http::{HttpError, StatusFailure, is_transient_status};
 use crate::package::PackageError;
 use crate::page::FormatError;
 use crate::paginate::PaginateError;
+use crate::process::ProcessError;
 
 /// Why a resource could not be extracted.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,17 @@ pub enum ExtractError {
         /// Why.
         #[source]
         source: PaginateError,
+    },
+    /// A row cannot be processed.
+    #[error("cannot process the rows of page {page} of {request}")]
+    Process {
+        /// Method and URL, without secrets.
+        request: String,
+        /// Number of the page in its pagination, from 1.
+        page: u64,
+        /// Which row, and why.
+        #[source]
+        source: ProcessError,
     },
     /// A parent's row lacks a field that the request needs.
     #[error("row {row} of parent `{parent}` has no field `{field}`")]
@@ -189,6 +201,7 @@ impl ExtractError {
             | Self::NotKeyed { .. }
             | Self::NoData { .. }
             | Self::Paginate { .. }
+            | Self::Process { .. }
             | Self::ParentField { .. }
             | Self::Template { .. }
             | Self::Unproven
@@ -205,6 +218,7 @@ impl ExtractError {
         let hint = match self {
             Self::Http(error) => return error.hint(),
             Self::Paginate { source, .. } => return source.hint().map(str::to_owned),
+            Self::Process { source, .. } => source.hint(),
             Self::Refused { hint, .. } => return hint.clone(),
             Self::NotJson { .. } => "is `base_url` the API's address, and not that of its web pages?",
             Self::NotLines { source: FormatError::TooLarge { .. }, .. } => {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::ExtractError;
 use crate::config::{Placeholder, ResourcePlan};
-use crate::package::{Package, PackageError, Record, Records};
+use crate::package::{OrderedPages, Package, PackageError};
 use crate::page::{self, JsonPath};
 
 /// One pagination of a resource: the only one, or that of one row of the parent.
@@ -24,7 +24,10 @@ pub(super) struct Series {
 impl Series {
     /// The value of a placeholder.
     pub(super) fn lookup(&self, placeholder: &Placeholder) -> Option<Value> {
-        find(self.row.as_deref()?, &placeholder.field)
+        match placeholder {
+            Placeholder::Resource { field, .. } => find(self.row.as_deref()?, field),
+            Placeholder::Incremental(_) | Placeholder::Param(_) => None,
+        }
     }
 }
 
@@ -40,7 +43,7 @@ pub(super) enum AllSeries<'a> {
     OfParent {
         resource: &'a ResourcePlan,
         parent: &'a str,
-        records: Records,
+        pages: OrderedPages,
         rows: VecDeque<Box<RawValue>>,
         next_number: u64,
     },
@@ -53,7 +56,7 @@ impl<'a> AllSeries<'a> {
             Some(parent) => Self::OfParent {
                 resource,
                 parent,
-                records: package.records()?,
+                pages: package.pages_of(parent)?,
                 rows: VecDeque::new(),
                 next_number: 0,
             },
@@ -62,21 +65,18 @@ impl<'a> AllSeries<'a> {
 
     /// The next pagination, or `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<Series>, ExtractError> {
-        let (resource, parent, records, rows, next_number) = match self {
+        let (resource, parent, pages, rows, next_number) = match self {
             Self::One(series) => return Ok(series.take()),
-            Self::OfParent { resource, parent, records, rows, next_number } => {
-                (resource, parent, records, rows, next_number)
+            Self::OfParent { resource, parent, pages, rows, next_number } => {
+                (resource, parent, pages, rows, next_number)
             }
         };
         while rows.is_empty() {
-            let Some(record) = records.next() else { return Ok(None) };
-            if let Record::Page(page, body) = record.map_err(PackageError::from)?
-                && page.resource == *parent
-            {
-                // The bytes were checked when they came and have a checksum since.
-                let selected: &RawValue = serde_json::from_slice(&body).unwrap_or(RawValue::NULL);
-                rows.extend(page::rows(selected).unwrap_or_default().into_iter().map(ToOwned::to_owned));
-            }
+            let Some(page) = pages.next() else { return Ok(None) };
+            let (_, body) = page.map_err(PackageError::from)?;
+            // The bytes were checked when they came and have a checksum since.
+            let selected: &RawValue = serde_json::from_slice(&body).unwrap_or(RawValue::NULL);
+            rows.extend(page::rows(selected).unwrap_or_default().into_iter().map(ToOwned::to_owned));
         }
         let row = rows.pop_front();
         let number = *next_number;

@@ -1,26 +1,31 @@
-//! One resource: its paginations, one after the other, each page into the journal before the next is asked for.
+//! One resource: its paginations, some of them at a time, each page into the journal before the next is asked for.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use serde_json::Map;
 
 use super::answer::{self, Answer, Asked, NOT_MODIFIED};
 use super::conditional::Condition;
 use super::error::ExtractError;
 use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
-use super::request::first_request;
+use super::request::{add_idempotency_key, first_request};
 use super::rows::RowSelector;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::http::{Action, HttpError, Request, Response, is_transient_status};
-use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Record, Start};
+use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError};
 use crate::report::{Event, now_micros};
 
 /// How a pagination ended.
 enum SeriesEnd {
+    /// The journal says how.
     Done,
-    Unproven,
-    Capped,
+    /// A signal stopped it.
     Stopped,
 }
 
@@ -30,7 +35,7 @@ pub(super) async fn extract(
     resource: &ResourcePlan,
     done: ResourceProgress,
     journal: &Mutex<Journal>,
-    earlier: &[ResourceEnd],
+    parent: Option<Outcome>,
 ) -> ResourceEnd {
     let mut progress = done;
     if let Some(outcome) = progress.outcome.clone() {
@@ -49,9 +54,10 @@ pub(super) async fn extract(
         resumed_pages: progress.resumed_pages,
         resumed_rows: progress.row_count,
     });
-    let mut run = ResourceRun { extraction, resource, journal, progress };
-    let ended = run.all_series(earlier).await;
-    run.progress.finished_at = now_micros();
+    let run = ResourceRun { extraction, resource, journal, progress: Mutex::new(progress) };
+    let ended = run.all_series(parent.as_ref()).await;
+    let mut progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    progress.finished_at = now_micros();
     let (outcome, error) = match ended {
         Ok(Ended::Complete) => (Some(Outcome::Complete), None),
         Ok(Ended::Unchanged) => (Some(Outcome::Unchanged), None),
@@ -60,7 +66,7 @@ pub(super) async fn extract(
         Ok(Ended::Stopped) => (None, None),
         Err(error) => (Some(Outcome::Failed(error.to_string())), Some(error)),
     };
-    let end = ResourceEnd { resource: resource.name.clone(), progress: run.progress, outcome, error };
+    let end = ResourceEnd { resource: resource.name.clone(), progress, outcome, error };
     extraction.reporter.report(Event::ResourceEnded { end: &end });
     end
 }
@@ -82,30 +88,35 @@ struct ResourceRun<'a> {
     extraction: &'a Extraction<'a>,
     resource: &'a ResourcePlan,
     journal: &'a Mutex<Journal>,
-    progress: ResourceProgress,
+    /// Shared by the paginations that run side by side.
+    progress: Mutex<ResourceProgress>,
 }
 
 impl ResourceRun<'_> {
-    /// Goes through all paginations.
-    async fn all_series(&mut self, earlier: &[ResourceEnd]) -> Result<Ended, ExtractError> {
-        let (mut capped, mut proven) = (false, true);
-        self.needs_parent(earlier)?;
+    /// Goes through all paginations, as many at a time as the plan allows. They begin in order; pages are kept as
+    /// they come, and whoever reads them restores the order.
+    async fn all_series(&self, parent: Option<&Outcome>) -> Result<Ended, ExtractError> {
+        self.needs_parent(parent)?;
         let mut all = AllSeries::of(self.extraction.package, self.resource)?;
-        while let Some(series) = all.next()? {
-            if self.extraction.max_series.is_some_and(|most| series.number >= most) {
-                break;
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < self.resource.max_in_flight.get() {
+                let Some(series) = self.next_series(&mut all)? else { break };
+                running.push(Box::pin(self.paginate(series)));
             }
-            match self.paginate(&series).await? {
-                SeriesEnd::Done => {}
-                SeriesEnd::Unproven => proven = false,
-                SeriesEnd::Capped => capped = true,
-                SeriesEnd::Stopped => return Ok(Ended::Stopped),
+            match running.next().await {
+                None => break,
+                Some(Ok(SeriesEnd::Done)) => {}
+                Some(Ok(SeriesEnd::Stopped)) => return Ok(Ended::Stopped),
+                Some(Err(error)) => return Err(error),
             }
         }
         let replaces = self.replaces();
-        let (outcome, ended) = match self.missing(capped, replaces) {
-            None if self.progress.is_unchanged() => (Outcome::Unchanged, Ended::Unchanged),
-            None if proven || self.progress.total_rows.is_some() => (Outcome::Complete, Ended::Complete),
+        let progress = self.progress();
+        let proven = !progress.is_unproven || progress.total_rows.is_some();
+        let (outcome, ended) = match self.missing(&progress, replaces) {
+            None if progress.is_unchanged() => (Outcome::Unchanged, Ended::Unchanged),
+            None if proven => (Outcome::Complete, Ended::Complete),
             None => {
                 let unproven = ExtractError::Unproven;
                 (Outcome::Unproven(unproven.to_string()), Ended::Unproven(unproven))
@@ -114,9 +125,27 @@ impl ResourceRun<'_> {
             Some(missing) if replaces => return Err(missing),
             Some(missing) => (Outcome::Partial(missing.to_string()), Ended::Partial(missing)),
         };
-        self.progress.finished_at = now_micros();
-        self.append(&self.progress.end_record(&self.resource.name, outcome))?;
+        drop(progress);
+        let mut progress = self.progress();
+        progress.finished_at = now_micros();
+        self.append(&progress.end_record(&self.resource.name, outcome))?;
         Ok(ended)
+    }
+
+    /// The next pagination that has not ended; `None` after the last.
+    fn next_series(&self, all: &mut AllSeries<'_>) -> Result<Option<Series>, ExtractError> {
+        let most = self.extraction.max_series;
+        loop {
+            match all.next()? {
+                Some(series) if most.is_some_and(|most| series.number >= most) => return Ok(None),
+                Some(series) if self.progress().has_ended(series.number) => {}
+                next => return Ok(next),
+            }
+        }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, ResourceProgress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether its rows take the place of all that are there.
@@ -125,14 +154,14 @@ impl ResourceRun<'_> {
     }
 
     /// Tells a complete read from a short one.
-    fn missing(&self, capped: bool, replaces: bool) -> Option<ExtractError> {
+    fn missing(&self, progress: &ResourceProgress, replaces: bool) -> Option<ExtractError> {
         let pages = self.resource.endpoint.paginator.max_pages;
-        let rows = self.progress.row_count;
-        if let Some((status, count)) = self.ignored_in_doubt() {
+        let rows = progress.row_count;
+        if let Some((status, count)) = self.ignored_in_doubt(progress) {
             return Some(ExtractError::Ignored { count, status, replaces });
         }
-        match self.progress.total_rows {
-            _ if capped => Some(ExtractError::Capped { pages, replaces }),
+        match progress.total_rows {
+            _ if progress.is_capped => Some(ExtractError::Capped { pages, replaces }),
             Some(total) if rows < total => Some(ExtractError::Short { total, rows, replaces }),
             _ => None,
         }
@@ -140,10 +169,10 @@ impl ResourceRun<'_> {
 
     /// Ignored errors that leave it open which rows there are: those that another try may not meet, and any if rows that
     /// do not come are taken for gone. `ignore` puts up with an error; that it means "no rows" is said by `stop`.
-    fn ignored_in_doubt(&self) -> Option<(u16, u64)> {
-        let takes_for_gone = self.resource.hints.replaces_all() || self.resource.deletes.is_some();
+    fn ignored_in_doubt(&self, progress: &ResourceProgress) -> Option<(u16, u64)> {
+        let takes_for_gone = self.replaces() || self.resource.deletes.is_some();
         let is_all = self.resource.parent.is_none();
-        let mut settled = self.progress.settled.iter();
+        let mut settled = progress.settled.iter();
         let in_doubt = |status| is_transient_status(status) || (status >= 400 && is_all && takes_for_gone);
         let ((_, status), count) =
             settled.find(|((action, status), _)| *action == Action::Ignore && in_doubt(*status))?;
@@ -161,9 +190,8 @@ impl ResourceRun<'_> {
     }
 
     /// A child has nothing to go through if its parent failed, and only part of its rows if that was short.
-    fn needs_parent(&self, earlier: &[ResourceEnd]) -> Result<(), ExtractError> {
+    fn needs_parent(&self, outcome: Option<&Outcome>) -> Result<(), ExtractError> {
         let Some(parent) = &self.resource.parent else { return Ok(()) };
-        let outcome = earlier.iter().find(|end| &end.resource == parent).and_then(|end| end.outcome.as_ref());
         match outcome {
             Some(outcome) if outcome.is_whole() => Ok(()),
             Some(outcome) if outcome.is_loaded() && !self.replaces() => Ok(()),
@@ -173,35 +201,25 @@ impl ResourceRun<'_> {
     }
 
     /// Reads one pagination from where it stands to its end.
-    async fn paginate(&mut self, series: &Series) -> Result<SeriesEnd, ExtractError> {
-        let first = first_request(self.extraction.plan, self.resource, self.start(), series)?;
-        let rows_at = self.progress.series.get(&series.number).and_then(|done| done.rows_at.clone());
+    async fn paginate(&self, series: Series) -> Result<SeriesEnd, ExtractError> {
+        let first = first_request(self.extraction, self.resource, self.start(), &series)?;
+        let rows_at = self.progress().open.get(&series.number).and_then(|open| open.rows_at.clone());
         let mut rows = RowSelector::new(&self.resource.endpoint, rows_at);
-        loop {
-            let cursor = match self.next(series) {
-                Next::Page(cursor) => cursor,
-                Next::Done => return Ok(SeriesEnd::Done),
-                Next::Unproven => return Ok(SeriesEnd::Unproven),
-                Next::Capped => return Ok(SeriesEnd::Capped),
-            };
+        while let Some(cursor) = self.next(&series) {
             let mut request = first.clone();
             self.resource.endpoint.paginator.apply(&cursor, &mut request);
-            let condition = match self.progress.series.get(&series.number) {
-                None => Condition::of(self.extraction, self.resource, series, &request),
-                Some(_) => None,
-            };
+            add_idempotency_key(self.extraction, self.resource, &series, &cursor, &mut request);
+            let is_first = !self.progress().open.contains_key(&series.number);
+            let condition = Condition::of(self.extraction, self.resource, &series, &request);
+            let condition = condition.filter(|_| is_first);
             request.validators = condition.as_ref().and_then(|condition| condition.known.clone());
             let response = tokio::select! {
                 biased;
                 end = self.interrupted() => return end,
                 response = self.extraction.client.send(&request) => response,
             };
-            let (attempts, throttled) = response
-                .as_ref()
-                .map_or_else(HttpError::attempts, |response| (response.attempts, response.throttled));
-            self.progress.request_count += u64::from(attempts);
-            self.progress.throttled_count += u64::from(throttled);
-            let kept = self.page(series, cursor, &request, &response?, condition, &mut rows)?;
+            self.count(&response);
+            let kept = self.page(&series, cursor, &request, &response?, condition, &mut rows)?;
             if let Some(follower) = &self.extraction.follower {
                 tokio::select! {
                     biased;
@@ -211,6 +229,16 @@ impl ResourceRun<'_> {
                 }
             }
         }
+        Ok(SeriesEnd::Done)
+    }
+
+    fn count(&self, response: &Result<Response, HttpError>) {
+        let (attempts, throttled) = response
+            .as_ref()
+            .map_or_else(HttpError::attempts, |response| (response.attempts, response.throttled));
+        let mut progress = self.progress();
+        progress.request_count += u64::from(attempts);
+        progress.throttled_count += u64::from(throttled);
     }
 
     /// Waits until there is a reason to ask for nothing more: a signal, or rows that cannot be loaded.
@@ -233,7 +261,7 @@ impl ResourceRun<'_> {
         match found.await {
             Ok(refused) => match refused.get(&self.resource.name) {
                 Some(Refusal { error, hint }) => ExtractError::Refused {
-                    pages: self.progress.page_count,
+                    pages: self.progress().page_count,
                     reason: Arc::clone(error),
                     hint: hint.clone(),
                 },
@@ -256,18 +284,21 @@ impl ResourceRun<'_> {
         std::iter::successors(Some(self.resource), parent).map(|resource| resource.name.as_str())
     }
 
-    /// What follows the last page of a pagination that the journal has.
-    fn next(&self, series: &Series) -> Next {
-        let done = self.progress.series.get(&series.number);
-        done.map_or_else(
-            || Next::Page(self.start().map_or(PageCursor::Start, |start| start.cursor.clone())),
-            |done| done.next.clone(),
-        )
+    /// What is to be asked for next in a pagination; `None` if it has ended.
+    fn next(&self, series: &Series) -> Option<PageCursor> {
+        let progress = self.progress();
+        if progress.has_ended(series.number) {
+            return None;
+        }
+        match progress.open.get(&series.number).map(|open| &open.next) {
+            Some(Next::Page(cursor)) => Some(cursor.clone()),
+            _ => Some(self.start().map_or(PageCursor::Start, |start| start.cursor.clone())),
+        }
     }
 
     /// Reads one answer and keeps it.
     fn page(
-        &mut self,
+        &self,
         series: &Series,
         cursor: PageCursor,
         request: &Request,
@@ -275,12 +306,21 @@ impl ResourceRun<'_> {
         condition: Option<Condition>,
         rows: &mut RowSelector<'_>,
     ) -> Result<KeptPage, ExtractError> {
-        let done = self.progress.series.get(&series.number);
+        let mut progress = self.progress();
+        let done = progress.open.get(&series.number);
         let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
+        let from_parent = &series.from_parent;
         let complaint = || self.extraction.client.complaint(request, response);
         let max_bytes = self.extraction.plan.client.max_body_bytes;
-        let asked = Asked { request: &describe, complaint: &complaint, cursor: &cursor, number, max_bytes };
+        let asked = Asked {
+            request: &describe,
+            complaint: &complaint,
+            cursor: &cursor,
+            number,
+            max_bytes,
+            from_parent,
+        };
         let was_detected = rows.detected().is_some();
         let answer = answer::read(self.resource, &asked, response, rows)?;
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
@@ -303,21 +343,22 @@ impl ResourceRun<'_> {
             token,
             row_count,
             total_rows: total_rows.filter(|_| self.is_full_read()),
-            from_parent: series.from_parent.clone(),
+            // Processed rows have them already.
+            from_parent: if self.resource.processor.is_active() { Map::new() } else { from_parent.clone() },
             note,
         };
-        self.progress.add(&record);
-        self.append(&Record::Page(record.clone(), body.clone()))?;
-        let event = Event::Page { resource: &self.resource.name, progress: &self.progress };
+        progress.add(&record);
+        let place = self.append(&Record::Page(record.clone(), body.clone()))?;
+        let event = Event::Page { resource: &self.resource.name, progress: &progress };
         self.extraction.reporter.report(event);
         if is_repaired {
             let event = Event::Repaired { resource: &self.resource.name, page: number };
             self.extraction.reporter.report(event);
         }
-        Ok(KeptPage { number: self.progress.page_count, page: record, rows: body })
+        Ok(KeptPage { place, page: record, rows: body })
     }
 
-    fn append(&self, record: &Record) -> Result<(), ExtractError> {
+    fn append(&self, record: &Record) -> Result<Place, ExtractError> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(journal.append(record).map_err(PackageError::from)?)
     }

@@ -1,6 +1,7 @@
 //! Where the rows of a page are.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use crate::config::EndpointPlan;
 use crate::page::{self, JsonPath, Page};
@@ -13,9 +14,11 @@ pub(super) struct RowSelector<'a> {
 }
 
 /// What a page has where its rows are to be.
-pub(super) enum Selected {
-    /// The rows, as they are kept.
-    Rows(Bytes),
+pub(super) enum Selected<'page> {
+    /// The rows, as they stand there.
+    Found(&'page RawValue),
+    /// The text of a list of them, put together.
+    Made(Bytes),
     /// Nothing is there.
     Nothing,
     /// It is not the object that `keyed_by` speaks of.
@@ -46,22 +49,22 @@ impl<'a> RowSelector<'a> {
         list_of(self.path(page)).is_some_and(|list| page.get(&list).is_some())
     }
 
-    /// The rows of a page, `document` being its text: of one match its value, of several a list of them, as in dlt.
-    pub(super) fn select(&mut self, page: &Page<'_>, document: &Bytes) -> Selected {
+    /// The rows of a page: of one match its value, of several a list of them, as in dlt.
+    pub(super) fn select<'page>(&mut self, page: &Page<'page>) -> Selected<'page> {
         let found = page.get_all(self.path(page));
         let keyed = self.endpoint.responses.keyed_by.as_deref();
         match (found.as_slice(), keyed) {
-            ([], _) if self.is_empty_list(page) => Selected::Rows(list(std::iter::empty())),
+            ([], _) if self.is_empty_list(page) => Selected::Made(list(std::iter::empty())),
             ([], _) => Selected::Nothing,
-            ([one], None) => Selected::Rows(document.slice_ref(one.get().as_bytes())),
-            (several, None) => Selected::Rows(list(several.iter().map(|row| row.get().as_bytes()))),
+            ([one], None) => Selected::Found(one),
+            (several, None) => Selected::Made(list(several.iter().map(|row| row.get().as_bytes()))),
             (objects, Some(key)) => {
                 let rows: Option<Vec<_>> =
                     objects.iter().map(|object| page::from_keyed(object, key)).collect();
                 let Some(rows) = rows else { return Selected::NotKeyed };
                 // Lists without their brackets; those that are empty have nothing in between.
                 let inner = rows.iter().map(|list| &list[1..list.len() - 1]);
-                Selected::Rows(list(inner.filter(|rows| !rows.is_empty())))
+                Selected::Made(list(inner.filter(|rows| !rows.is_empty())))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
@@ -55,6 +55,7 @@ struct Prepared {
     method: reqwest::Method,
     dressed: Dressed,
     body: Option<Bytes>,
+    timeout: Duration,
     redactor: Redactor,
     /// Method and URL without secrets.
     shown: String,
@@ -133,7 +134,7 @@ impl HttpClient {
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         let prepared = self.0.prepare(request)?;
         let started = Instant::now();
-        let mut retries = Retries::new(self.0.plan.retry);
+        let mut retries = Retries::new(self.0.plan.retry, request.is_repeatable);
         let mut throttled = 0;
         loop {
             let attempt = retries.attempt();
@@ -216,6 +217,9 @@ fn method(method: Method) -> reqwest::Method {
     match method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
     }
 }
 
@@ -229,9 +233,8 @@ impl Inner {
             dressed,
             actions: Arc::clone(&request.actions),
             is_conditional: request.validators.is_some(),
-            body: request.body.as_ref().map(|body| match body {
-                Body::Json(json) => Bytes::from(json.to_string()),
-            }),
+            body: request.body.as_ref().map(Body::to_bytes),
+            timeout: request.timeout.unwrap_or(self.plan.timeout),
             shown: describe(request, &redactor),
             redactor,
         })
@@ -245,6 +248,7 @@ impl Inner {
         for _ in 0..=MAX_REDIRECTS {
             let mut request =
                 self.http.request(method.clone(), dressed.url.clone()).headers(dressed.headers.clone());
+            request = request.timeout(prepared.timeout);
             if let Some(body) = body.clone() {
                 request = request.body(body);
             }
@@ -344,7 +348,7 @@ impl Inner {
     }
 
     fn failure(&self, error: &reqwest::Error, dressed: &Dressed, prepared: &Prepared) -> Failure {
-        transport::failure(error, &dressed.url, self.plan.timeout, &prepared.redactor)
+        transport::failure(error, &dressed.url, prepared.timeout, &prepared.redactor)
     }
 }
 

@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::journal::{Journal, JournalError, Record, Records};
+use super::journal::{Journal, JournalError, Record, Records, RecordsAt};
 use super::lock::RunLock;
 use super::manifest::Manifest;
+use super::order::{OrderedPages, OrderedRecords};
 use crate::state::LoadId;
 
 /// What the store cannot do.
@@ -209,6 +210,30 @@ impl Package {
     /// The journal cannot be opened.
     pub fn records(&self) -> Result<Records, PackageError> {
         Ok(Records::open(&self.dir.join("journal"))?)
+    }
+
+    /// Reads the journal from its start, the pages of each resource in the order of its paginations.
+    ///
+    /// # Errors
+    /// The journal cannot be opened.
+    pub fn ordered_records(&self) -> Result<OrderedRecords, PackageError> {
+        Ok(OrderedRecords::new(self.records()?, self.records_at()?))
+    }
+
+    /// Reads the pages of one resource that has ended, in the order of its paginations.
+    ///
+    /// # Errors
+    /// The journal cannot be opened.
+    pub fn pages_of(&self, resource: &str) -> Result<OrderedPages, PackageError> {
+        Ok(OrderedPages::new(resource, self.headers()?, self.records_at()?))
+    }
+
+    /// Reads records by their places.
+    ///
+    /// # Errors
+    /// The journal cannot be opened.
+    pub fn records_at(&self) -> Result<RecordsAt, PackageError> {
+        Ok(RecordsAt::open(&self.dir.join("journal"))?)
     }
 
     /// Reads the journal without rows and without checking them.

@@ -88,10 +88,10 @@ pub fn rows(selected: &RawValue) -> Result<Vec<&RawValue>, serde_json::Error> {
     }
 }
 
-/// How many rows [`rows`] would give for a value's text, which was checked before.
-pub fn row_count(selected: &[u8]) -> usize {
-    match selected.first() {
-        Some(b'[') => count::count_elements(selected),
+/// How many rows [`rows`] would give.
+pub fn row_count(selected: &RawValue) -> usize {
+    match selected.get().as_bytes().first() {
+        Some(b'[') => count::count_elements(selected.get().as_bytes()),
         Some(b'n') => 0,
         _ => 1,
     }

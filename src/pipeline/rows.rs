@@ -140,7 +140,7 @@ pub(super) fn from_journal(
     let resources = package.manifest.selected.iter().filter(loaded).cloned().collect();
     let mut rows = Rows::begin(plan, package, &resources, schema, capabilities, retyped.to_vec())?;
     let mut sealed = false;
-    for record in package.records()? {
+    for record in package.ordered_records()? {
         match record.map_err(PackageError::from)? {
             Record::Page(page, body) => rows.page(&page, &body)?,
             Record::End { .. } => {}

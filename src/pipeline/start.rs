@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha3::{Digest, Sha3_256};
 
 use super::{Run, conditional};
-use crate::config::{IncrementalPlan, Plan, ResourcePlan, did_you_mean};
+use crate::config::{DataPlan, IncrementalPlan, Plan, ResourcePlan, did_you_mean};
 use crate::destination::Committed;
 use crate::error::Error;
 use crate::package::{Manifest, Package, Start};
@@ -33,7 +33,16 @@ pub(super) fn selected(plan: &Plan, named: &[String]) -> Result<Vec<String>, Err
         [] => resource.selected,
         named => named.contains(&resource.name),
     };
-    let names: Vec<_> = plan.resources.iter().filter(wanted).map(|resource| resource.name.clone()).collect();
+    let chosen: Vec<_> = plan.resources.iter().filter(wanted).collect();
+    for resource in &chosen {
+        let is_named = |parent: &&ResourcePlan| named.contains(&parent.name);
+        let mut changes = plan.ancestors(resource).filter(|parent| parent.endpoint.mutates);
+        if let Some(parent) = changes.find(|parent| !is_named(parent)) {
+            let (resource, parent) = (resource.name.clone(), parent.name.clone());
+            return Err(Error::UnnamedChange { resource, parent });
+        }
+    }
+    let names: Vec<_> = chosen.into_iter().map(|resource| resource.name.clone()).collect();
     if names.is_empty() { Err(Error::NothingSelected) } else { Ok(names) }
 }
 
@@ -68,6 +77,8 @@ pub(super) fn take_up(
         "the config has changed since"
     } else if is_outdated(run.plan, &package.manifest, committed) {
         OUTDATED
+    } else if let Some(resource) = unnamed_change(run.plan, &package.manifest, selected) {
+        return Err(Error::UnfinishedChange { load_id, resource });
     } else {
         let age = now_micros().saturating_sub(package.manifest.created_at);
         let age = Duration::from_micros(u64::try_from(age).unwrap_or(0));
@@ -82,6 +93,13 @@ pub(super) fn take_up(
     };
     drop_package(run, package, reason, report)?;
     Ok(None)
+}
+
+/// A resource of an unfinished package that changes data, and that this run does not name.
+fn unnamed_change(plan: &Plan, manifest: &Manifest, selected: &[String]) -> Option<String> {
+    let mut extracted = manifest.resources.iter();
+    let changes = |name: &&String| plan.resource(name).is_some_and(|resource| resource.endpoint.mutates);
+    extracted.find(|name| changes(name) && !selected.contains(name)).cloned()
 }
 
 /// Removes a package that is of no use, and says why.
@@ -162,11 +180,18 @@ pub(super) fn fetched(resource: &ResourcePlan) -> Value {
         "parent": resource.parent,
         "include_from_parent": resource.include_from_parent,
         "primary_key": resource.hints.primary_key,
+        // The hash key is none of what is compared: it shows as `***`.
+        "process": format!("{:?}", resource.processor.plan()),
         "incremental": format!("{:?}", resource.incremental),
         "method": format!("{:?}", endpoint.method),
         "path": endpoint.path,
         "params": endpoint.params,
         "json": endpoint.json,
+        "data": match &endpoint.data {
+            None => Value::Null,
+            Some(DataPlan::Form(fields)) => json!(fields),
+            Some(DataPlan::Text(text)) => json!(text),
+        },
         "data_selector": endpoint.data_selector.as_ref().map(ToString::to_string),
         "paginator": format!("{:?}", endpoint.paginator.kind),
         "responses": format!("{:?}", endpoint.responses),

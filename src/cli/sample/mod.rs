@@ -45,6 +45,10 @@ async fn sample(
     common: &Common,
     signals: &Signals,
 ) -> Result<Sample, Error> {
+    let changes = |name: &&String| plan.resource(name).is_some_and(|resource| resource.endpoint.mutates);
+    if let Some(resource) = resources.iter().find(changes) {
+        return Err(Error::LookAtChange { resource: resource.clone() });
+    }
     let dir = tempfile::Builder::new().prefix("forebay-").tempdir().map_err(Error::Temporary)?;
     let mut plan = plan.clone();
     plan.work_dir = dir.path().to_owned();
