@@ -27,6 +27,21 @@ pub enum Error {
     /// No resource is selected.
     #[error("no resource is selected")]
     NothingSelected,
+    /// A range was asked for, and no resource can be read by one.
+    #[error("cannot read a range: {reasons}")]
+    NoRange {
+        /// Each resource with what keeps it.
+        reasons: String,
+    },
+    /// A range was asked for that a resource does not have.
+    #[error("cannot read this range of resource `{resource}`")]
+    Range {
+        /// Its name.
+        resource: String,
+        /// Why.
+        #[source]
+        source: IncrementalError,
+    },
     /// A resource needs one that changes data, and that was not named.
     #[error("resource `{resource}` takes values from `{parent}`, which changes data and was not named")]
     UnnamedChange {
@@ -181,6 +196,8 @@ impl Error {
             Self::Config(_)
             | Self::UnknownResource { .. }
             | Self::UnknownTable { .. }
+            | Self::NoRange { .. }
+            | Self::Range { .. }
             | Self::UnnamedChange { .. }
             | Self::LookAtChange { .. }
             | Self::NothingSelected => 2,
@@ -204,6 +221,8 @@ impl Error {
         let (advice, state) = match self {
             Self::Config(_) => return None,
             Self::UnknownResource { hint, .. } | Self::UnknownTable { hint, .. } => return hint.clone(),
+            Self::NoRange { .. } => (None, "name others with `--resource`, or run without `--from`"),
+            Self::Range { source, .. } => return Some(source.hint().to_owned()),
             Self::NothingSelected => (None, "set `selected = true`, or name one with `--resource`"),
             Self::UnnamedChange { parent, .. } => {
                 return Some(format!("name it, too: `--resource {parent}`; then its requests are made anew"));

@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::destination::LOCK_TIMEOUT;
 use crate::pipeline::IfLocked;
+use crate::state::Step;
 
 /// Loads REST APIs into DuckDB and Postgres, exactly as fast as their quota allows.
 #[derive(Debug, Parser)]
@@ -139,6 +140,20 @@ pub(super) struct RunArgs {
     /// Drop an unfinished extraction and start anew.
     #[arg(long, env = "FOREBAY_RESTART")]
     pub(super) restart: bool,
+    /// Read a range again, from here on: a day like 2024-01-31, an instant, or a number, as the cursor has.
+    ///
+    /// For resources whose `incremental` tells the API where to start and where to end. Rows are loaded as the config
+    /// says (`merge` updates them, `append` adds them again), and where the next run starts stays as it is.
+    #[arg(long, value_name = "START", env = "FOREBAY_FROM", conflicts_with = "full_refresh")]
+    pub(super) from: Option<String>,
+    /// End the range here; rows at the end itself are not in it. Default: now.
+    #[arg(long, value_name = "END", env = "FOREBAY_TO", requires = "from")]
+    pub(super) to: Option<String>,
+    /// Ask for the range in pieces of this size: 6h, 1d, 2w, 1mo, 1y, or a number.
+    ///
+    /// A run that was cut goes on in the piece it was in, if it is started with the same options.
+    #[arg(long, value_name = "SIZE", env = "FOREBAY_WINDOW", requires = "from")]
+    pub(super) window: Option<Step>,
     /// What to do if another run holds the pipeline, here or on another machine.
     #[arg(long, value_name = "WHAT", value_enum, env = "FOREBAY_IF_LOCKED", default_value_t = IfLocked::Fail)]
     pub(super) if_locked: IfLocked,

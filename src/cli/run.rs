@@ -12,6 +12,7 @@ use crate::destination::postgres::CONNECT_PATIENCE;
 use crate::error::Error;
 use crate::pipeline::{self, Run, RunOptions};
 use crate::report::{Reporter, RunReport, Status};
+use crate::state::Backfill;
 
 /// Runs the pipelines one after the other. The exit code is that of the worst of them.
 pub(super) fn run(args: &RunArgs) -> u8 {
@@ -53,6 +54,7 @@ async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
         resources: args.resources.clone(),
         full_refresh: args.full_refresh,
         restart: args.restart,
+        backfill: args.from.clone().map(|from| Backfill { from, to: args.to.clone(), window: args.window }),
         if_locked: args.if_locked,
         max_series: None,
     };

@@ -8,10 +8,10 @@ use url::Url;
 
 use super::problem::{Report, at_index, at_key};
 use super::raw::{
-    RawData, RawEndpoint, RawEndpointSettings, RawField, RawIdempotencyKey, RawMethod, RawPaginator,
-    RawParam, RawParamTable, RawScalar,
+    RawData, RawEndpoint, RawEndpointSettings, RawField, RawIdempotencyKey, RawIncrementalParam, RawMethod,
+    RawPaginator, RawParam, RawParamTable, RawScalar,
 };
-use super::template::{Placeholder, Template, TemplateError, escape};
+use super::template::{IncrementalValue, Placeholder, Template, TemplateError, escape};
 use super::{DataPlan, EndpointPlan, Method, Secret, auth, client, paginator, responses};
 use crate::page::JsonPath;
 use crate::paginate::{PaginatorKind, PaginatorPlan, Target};
@@ -112,7 +112,7 @@ impl Layers<'_> {
         let (_, param, _) = params.into_iter().find(|(known, ..)| *known == name)?;
         match param {
             RawParam::One(value) => Some(Template::parse(&value.to_text()).ok()?.in_path()),
-            RawParam::Several(_) => None,
+            RawParam::Several(_) | RawParam::Table(RawParamTable::Incremental(_)) => None,
             RawParam::Table(RawParamTable::Resolve { resource, field }) => {
                 let field = field.parse().ok()?;
                 Some(Placeholder::Resource { resource: resource.clone(), field }.into())
@@ -140,7 +140,7 @@ impl Layers<'_> {
                 RawParam::One(_) if in_path.iter().any(|known| known == name) => {}
                 RawParam::One(value) => params.push((name, value.to_text(), place)),
                 RawParam::Several(values) => params.extend(several(name, values, &place)),
-                RawParam::Table(RawParamTable::Resolve { .. }) => {}
+                RawParam::Table(_) => {}
             }
         }
         params
@@ -222,10 +222,7 @@ impl Layers<'_> {
                             parents.push((resource.clone(), place.clone()));
                         }
                     }
-                    Placeholder::Incremental(_) => {
-                        let message = format!("has `{placeholder}`, which is not in this version");
-                        report.add(&place, message, Some("use `start_param`".to_owned()));
-                    }
+                    Placeholder::Incremental(_) => {}
                     Placeholder::Param(name) => {
                         report_template(&TemplateError::Unknown(name.clone()), &place, report);
                     }
@@ -233,6 +230,29 @@ impl Layers<'_> {
             }
         }
         parents
+    }
+
+    /// The incremental values that placeholders ask for, each with its place. Bad placeholders are passed over.
+    pub(super) fn incremental_values(&self) -> Vec<(IncrementalValue, String)> {
+        let values = self.texts().into_iter().flat_map(|(text, place)| {
+            let template = Template::parse(&text).ok();
+            let values = template.iter().flat_map(Template::placeholders).filter_map(|placeholder| {
+                let Placeholder::Incremental(value) = placeholder else { return None };
+                Some((*value, place.clone()))
+            });
+            values.collect::<Vec<_>>()
+        });
+        values.collect()
+    }
+
+    /// The parameters of type `incremental`, each with its name and place.
+    pub(super) fn incremental_params(&self) -> Vec<(&str, &RawIncrementalParam, String)> {
+        let params = self.merged("params", |settings| settings.params.as_ref()).into_iter();
+        let params = params.filter_map(|(name, param, place)| match param {
+            RawParam::Table(RawParamTable::Incremental(param)) => Some((name, &**param, place)),
+            _ => None,
+        });
+        params.collect()
     }
 
     /// As in dlt, only a path takes parameters of type `resolve`.
@@ -257,7 +277,7 @@ impl Layers<'_> {
                         report.add(&place, "is empty or dots, which cannot stand in a path", None);
                     }
                 }
-                RawParam::One(_) | RawParam::Several(_) => {}
+                RawParam::One(_) | RawParam::Several(_) | RawParam::Table(RawParamTable::Incremental(_)) => {}
             }
         }
     }

@@ -7,7 +7,7 @@ use super::endpoint::{self, Layer, Layers};
 use super::graph::Draft;
 use super::hints::{self, RawTable};
 use super::problem::{Report, at_index, at_key};
-use super::raw::{RawDefaults, RawPaginator, RawResource};
+use super::raw::{RawDefaults, RawPaginator, RawResource, RawResourceForm};
 use super::{ResourcePlan, Secret, columns, incremental, process, responses};
 use crate::schema::TableHints;
 
@@ -37,14 +37,14 @@ pub(super) struct Shared<'a> {
 
 /// Every resource of the file, in its order.
 pub(super) fn resources(
-    raw: Vec<RawResource>,
+    raw: Vec<RawResourceForm>,
     defaults: Option<RawDefaults>,
     shared: &Shared<'_>,
     report: &mut Report,
 ) -> Vec<Draft> {
     let mut defaults = defaults.unwrap_or_default();
     let default_endpoint = Layer::new(defaults.endpoint.take(), "resource_defaults");
-    let drafts = raw.into_iter().enumerate().map(|(index, mut raw)| {
+    let drafts = raw.into_iter().map(RawResource::from).enumerate().map(|(index, mut raw)| {
         let path = at_index("resources", index);
         let own = Layer::new(raw.endpoint.take(), &path);
         let layers = Layers {
@@ -83,8 +83,7 @@ fn resource(
         let hint = "a parent is named by a placeholder, like `{resources.<parent>.<field>}` in the path";
         report.add(place, "needs a parent", Some(hint.to_owned()));
     }
-    let incremental =
-        incremental::incremental(layers, !parents.is_empty(), hints.write_disposition(), report);
+    let incremental = incremental::incremental(layers, !parents.is_empty(), &hints, report);
     let is_incremental = matches!(incremental, Some(Some(_)));
     if is_incremental && hints::retires_unseen(&hints) {
         let hint = "give a merge_key: then rows are retired only where new ones of their group came";
@@ -106,7 +105,10 @@ fn resource(
     let owner = Owner {
         path,
         hints: &hints,
-        is_incremental,
+        reads_all: match &incremental {
+            Some(Some(incremental)) => incremental.full_scan_every().is_some(),
+            _ => true,
+        },
         is_child: !parents.is_empty(),
         paginator: endpoint.as_ref().map(|endpoint| &endpoint.paginator),
     };

@@ -8,6 +8,7 @@ use crate::package::PackageError;
 use crate::page::FormatError;
 use crate::paginate::PaginateError;
 use crate::process::ProcessError;
+use crate::state::IncrementalError;
 
 /// Why a resource could not be extracted.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +173,9 @@ pub enum ExtractError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// What is to be asked for cannot be told from the cursor.
+    #[error(transparent)]
+    Incremental(#[from] IncrementalError),
     /// What was received cannot be kept.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -209,6 +213,7 @@ impl ExtractError {
             | Self::Capped { .. }
             | Self::Short { .. }
             | Self::Refused { .. }
+            | Self::Incremental(_)
             | Self::Url { .. } => false,
         }
     }
@@ -220,6 +225,7 @@ impl ExtractError {
             Self::Paginate { source, .. } => return source.hint().map(str::to_owned),
             Self::Process { source, .. } => source.hint(),
             Self::Refused { hint, .. } => return hint.clone(),
+            Self::Incremental(source) => source.hint(),
             Self::NotJson { .. } => "is `base_url` the API's address, and not that of its web pages?",
             Self::NotLines { source: FormatError::TooLarge { .. }, .. } => {
                 "ask for smaller pages, or raise `client.max_body_size`"

@@ -12,6 +12,7 @@ mod progress;
 mod request;
 mod resource;
 mod rows;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use error::ExtractError;
 pub use progress::ResourceProgress;
+pub use window::begin;
 
 use crate::config::{Plan, ResourcePlan};
 use crate::http::HttpClient;

@@ -2,32 +2,35 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sha3::{Digest, Sha3_256};
 use url::Url;
 
 use super::Extraction;
 use super::error::{ExtractError, TemplateFault};
 use super::parent::Series;
-use crate::config::{DataPlan, IncrementalPlan, JsonTemplate, Method, ResourcePlan, Secret, Template};
+use super::window::Bounds;
+use crate::config::{DataPlan, JsonTemplate, Method, ResourcePlan, Secret, Template};
 use crate::http::{Body, Request};
-use crate::package::Start;
 use crate::page::Format;
 use crate::paginate::PageCursor;
+use crate::state::Range;
 
 /// Builds the request of a pagination's first page; the paginator changes it for the others.
 pub(super) fn first_request(
     extraction: &Extraction<'_>,
     resource: &ResourcePlan,
-    start: Option<&Start>,
     series: &Series,
+    range: Option<&Range>,
 ) -> Result<Request, ExtractError> {
-    let mut request =
-        fill_in(&extraction.plan.client.base_url, resource, series).map_err(|fault| match fault {
+    let bounds = Bounds::of(resource, range)?;
+    let mut request = fill_in(&extraction.plan.client.base_url, resource, series, &bounds).map_err(
+        |fault| match fault {
             Fault::Template(source) => ExtractError::Template { row: series.number + 1, source },
             Fault::Url(error) => error,
-        })?;
-    request.params.extend(start_param(resource, start));
+        },
+    )?;
+    request.params.extend(bounds.params);
     Ok(request)
 }
 
@@ -44,9 +47,14 @@ impl<T: Into<TemplateFault>> From<T> for Fault {
 }
 
 /// The request as the file has it, with the placeholders filled in.
-fn fill_in(base_url: &Url, resource: &ResourcePlan, series: &Series) -> Result<Request, Fault> {
+fn fill_in(
+    base_url: &Url,
+    resource: &ResourcePlan,
+    series: &Series,
+    bounds: &Bounds,
+) -> Result<Request, Fault> {
     let endpoint = &resource.endpoint;
-    let lookup = |placeholder: &_| series.lookup(placeholder);
+    let lookup = |placeholder: &_| bounds.lookup(placeholder).or_else(|| series.lookup(placeholder));
     let text = |text: &str| -> Result<String, Fault> { Ok(Template::parse(text)?.render(lookup)?) };
     let pairs = |pairs: &[(String, String)]| -> Result<Vec<(String, String)>, Fault> {
         pairs.iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect()
@@ -93,8 +101,9 @@ pub(super) fn add_idempotency_key(
     request: &mut Request,
 ) {
     let Some(header) = &resource.endpoint.idempotency_key else { return };
-    let load_id = extraction.package.load_id();
-    let subject = json!([extraction.plan.pipeline, load_id.as_str(), resource.name, series.number, cursor]);
+    // Not the load id: a package that is taken up again may get a later one.
+    let made_at = extraction.package.manifest.created_at;
+    let subject = json!([extraction.plan.pipeline, made_at, resource.name, series.number, cursor]);
     request.headers.push((header.clone(), Secret::new(uuid_of(&subject.to_string()))));
 }
 
@@ -123,28 +132,6 @@ fn join(base_url: &Url, path: &str) -> Result<Url, ExtractError> {
         format!("{}/{}", base_url.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
     };
     Url::parse(&text).map_err(|source| ExtractError::Url { url: text, source })
-}
-
-/// The parameter that asks for rows since the last run's newest.
-fn start_param(resource: &ResourcePlan, start: Option<&Start>) -> Option<(String, String)> {
-    let Some(IncrementalPlan::CursorField { cursor_path, initial_value, start_param, .. }) =
-        &resource.incremental
-    else {
-        return None;
-    };
-    let stored = start
-        .and_then(|start| start.state.as_ref())
-        .and_then(|state| state.get("incremental")?.get(cursor_path.as_str())?.get("last_value"));
-    let value = match stored {
-        Some(Value::Null) | None => initial_value.as_ref()?,
-        Some(value) => value,
-    };
-    Some((start_param.clone()?, plain(value)))
-}
-
-/// A JSON value as a query parameter: texts without quotes.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -14,12 +14,14 @@ use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
 use super::request::{add_idempotency_key, first_request};
 use super::rows::RowSelector;
+use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::http::{Action, HttpError, Request, Response, is_transient_status};
 use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError};
 use crate::report::{Event, now_micros};
+use crate::state::{Range, Reading, RowOrderWatch};
 
 /// How a pagination ended.
 enum SeriesEnd {
@@ -54,8 +56,16 @@ pub(super) async fn extract(
         resumed_pages: progress.resumed_pages,
         resumed_rows: progress.row_count,
     });
-    let run = ResourceRun { extraction, resource, journal, progress: Mutex::new(progress) };
-    let ended = run.all_series(parent.as_ref()).await;
+    let mut run =
+        ResourceRun { extraction, resource, journal, progress: Mutex::new(progress), reading: None };
+    let ended = match window::reading(&extraction.package.manifest, resource) {
+        Ok(reading) => {
+            run.reading = reading;
+            run.all_series(parent.as_ref()).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    run.tell_unprotected();
     let mut progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress.finished_at = now_micros();
     let (outcome, error) = match ended {
@@ -90,6 +100,8 @@ struct ResourceRun<'a> {
     journal: &'a Mutex<Journal>,
     /// Shared by the paginations that run side by side.
     progress: Mutex<ResourceProgress>,
+    /// The ranges that are read of a resource with a cursor field.
+    reading: Option<Reading>,
 }
 
 impl ResourceRun<'_> {
@@ -97,7 +109,9 @@ impl ResourceRun<'_> {
     /// they come, and whoever reads them restores the order.
     async fn all_series(&self, parent: Option<&Outcome>) -> Result<Ended, ExtractError> {
         self.needs_parent(parent)?;
-        let mut all = AllSeries::of(self.extraction.package, self.resource)?;
+        let Extraction { plan, package, .. } = self.extraction;
+        let window_count = self.reading.as_ref().map_or(1, Reading::window_count);
+        let mut all = AllSeries::of(plan, package, self.resource, window_count)?;
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < self.resource.max_in_flight.get() {
@@ -148,6 +162,17 @@ impl ResourceRun<'_> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells of fields that were to be protected and never came.
+    fn tell_unprotected(&self) {
+        let progress = self.progress();
+        if progress.page_count > progress.resumed_pages && progress.row_count > 0 {
+            for field in self.resource.processor.unmet() {
+                let event = Event::Unprotected { resource: &self.resource.name, field };
+                self.extraction.reporter.report(event);
+            }
+        }
+    }
+
     /// Whether its rows take the place of all that are there.
     fn replaces(&self) -> bool {
         self.resource.hints.replaces_all() && self.extraction.max_series.is_none()
@@ -182,7 +207,9 @@ impl ResourceRun<'_> {
     /// Whether this reads every row there is: only then the API's total says anything about it.
     fn is_full_read(&self) -> bool {
         let from_start = match (&self.resource.incremental, self.start()) {
-            (Some(IncrementalPlan::CursorField { .. }), _) => false,
+            (Some(IncrementalPlan::CursorField(_)), _) => {
+                window::begin(&self.extraction.package.manifest, self.resource).is_full_scan
+            }
             (_, Some(start)) => start.cursor == PageCursor::Start,
             (_, None) => true,
         };
@@ -202,7 +229,9 @@ impl ResourceRun<'_> {
 
     /// Reads one pagination from where it stands to its end.
     async fn paginate(&self, series: Series) -> Result<SeriesEnd, ExtractError> {
-        let first = first_request(self.extraction, self.resource, self.start(), &series)?;
+        let range = self.reading.as_ref().map(|reading| reading.range(series.number));
+        let first = first_request(self.extraction, self.resource, &series, range)?;
+        let mut order = self.row_order(range);
         let rows_at = self.progress().open.get(&series.number).and_then(|open| open.rows_at.clone());
         let mut rows = RowSelector::new(&self.resource.endpoint, rows_at);
         while let Some(cursor) = self.next(&series) {
@@ -219,7 +248,8 @@ impl ResourceRun<'_> {
                 response = self.extraction.client.send(&request) => response,
             };
             self.count(&response);
-            let kept = self.page(&series, cursor, &request, &response?, condition, &mut rows)?;
+            let kept =
+                self.page(&series, cursor, &request, &response?, condition, &mut rows, order.as_mut())?;
             if let Some(follower) = &self.extraction.follower {
                 tokio::select! {
                     biased;
@@ -296,7 +326,14 @@ impl ResourceRun<'_> {
         }
     }
 
+    /// Looks out for the end of the range, where rows come in order. As in dlt, not in the paginations of a child.
+    fn row_order<'b>(&'b self, range: Option<&'b Range>) -> Option<RowOrderWatch<'b>> {
+        let field = self.resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field)?;
+        RowOrderWatch::new(field, range.filter(|_| self.resource.parent.is_none())?)
+    }
+
     /// Reads one answer and keeps it.
+    #[expect(clippy::too_many_arguments, reason = "all that one page stands on")]
     fn page(
         &self,
         series: &Series,
@@ -305,6 +342,7 @@ impl ResourceRun<'_> {
         response: &Response,
         condition: Option<Condition>,
         rows: &mut RowSelector<'_>,
+        order: Option<&mut RowOrderWatch<'_>>,
     ) -> Result<KeptPage, ExtractError> {
         let mut progress = self.progress();
         let done = progress.open.get(&series.number);
@@ -322,7 +360,10 @@ impl ResourceRun<'_> {
             from_parent,
         };
         let was_detected = rows.detected().is_some();
-        let answer = answer::read(self.resource, &asked, response, rows)?;
+        let mut answer = answer::read(self.resource, &asked, response, rows)?;
+        if order.is_some_and(|order| order.is_past(&answer.rows)) {
+            answer.next = Next::Done;
+        }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)
         {

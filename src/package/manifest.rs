@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::http::Validators;
 use crate::paginate::PageCursor;
-use crate::state::LoadId;
+use crate::state::{Backfill, LoadId};
 
 /// What a package was made for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,11 @@ pub struct Manifest {
     pub validators: BTreeMap<String, BTreeMap<String, Validators>>,
     /// Whether all is read again, whatever the state says.
     pub full_refresh: bool,
-    /// When it was made, Unix microseconds.
+    /// The range that was asked for on the command line, whatever the state says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Backfill>,
+    /// When it was made, Unix microseconds. Stays the same, whatever becomes of the package: idempotency keys are made
+    /// of it.
     pub created_at: i64,
 }
 
@@ -45,4 +49,7 @@ pub struct Start {
     pub cursor: PageCursor,
     /// The resource's state when the package was made, if it is incremental and had one.
     pub state: Option<Map<String, Value>>,
+    /// Whether everything is read all the same.
+    #[serde(default)]
+    pub full_scan: bool,
 }

@@ -15,7 +15,8 @@ use crate::error::Error;
 use crate::package::{Manifest, Package, Start};
 use crate::paginate::PageCursor;
 use crate::report::{Event, PendingWork, RunReport, now_micros};
-use crate::state::LoadId;
+use crate::schema::parse_instant_setting;
+use crate::state::{Backfill, FULL_SCAN_AT, LoadId, OWN_STATE};
 
 /// Why a package for which [`is_outdated`] holds is dropped.
 pub(super) const OUTDATED: &str = "another run has loaded since";
@@ -59,6 +60,30 @@ fn extracted(plan: &Plan, selected: &[String]) -> Vec<String> {
     names.filter(|name| wanted.contains(name.as_str())).cloned().collect()
 }
 
+/// The unfinished extraction that a run with these options may go on with. Others stay for the runs they belong to: a
+/// nightly run must not drop what a backfill has received in hours, nor the other way round.
+pub(super) fn of_this_kind(
+    run: &Run<'_>,
+    unfinished: Vec<Package>,
+    report: &mut RunReport,
+) -> Option<Package> {
+    let (mut own, others): (Vec<_>, Vec<_>) =
+        unfinished.into_iter().partition(|package| package.manifest.backfill == run.options.backfill);
+    for other in others {
+        let options = other.manifest.backfill.as_ref().map_or("no `--from`".to_owned(), |backfill| {
+            let Backfill { from, to, window } = backfill;
+            let to = to.as_ref().map_or(String::new(), |to| format!(" --to {to}"));
+            let window = window.map_or(String::new(), |window| format!(" --window {window}"));
+            format!("`--from {from}{to}{window}`")
+        });
+        report.warnings.push(format!(
+            "an unfinished extraction ({}) was left alone: a run with {options} goes on with it",
+            other.load_id()
+        ));
+    }
+    own.pop()
+}
+
 /// Takes up an unfinished extraction, unless it is not wanted or was made for another plan.
 pub(super) fn take_up(
     run: &Run<'_>,
@@ -89,7 +114,11 @@ pub(super) fn take_up(
                 package.manifest.selected.join(", ")
             ));
         }
-        return Ok(Some(package));
+        // dlt takes the state of the latest id, and others may have loaded since.
+        return Ok(Some(match &committed.last_load {
+            Some(last) if last >= package.load_id() => package.renew(LoadId::new(Some(last)))?,
+            _ => package,
+        }));
     };
     drop_package(run, package, reason, report)?;
     Ok(None)
@@ -127,11 +156,13 @@ pub(super) fn is_outdated(plan: &Plan, manifest: &Manifest, committed: &Committe
 /// The manifest of a new package.
 pub(super) fn manifest(run: &Run<'_>, selected: &[String], committed: &Committed) -> Manifest {
     let resources = extracted(run.plan, selected);
+    let now = now_micros();
     let mut starts = BTreeMap::new();
     let mut validators = BTreeMap::new();
+    let goes_on = !run.options.full_refresh && run.options.backfill.is_none();
     for resource in run.plan.resources.iter().filter(|resource| resources.contains(&resource.name)) {
-        if resource.incremental.is_some() && !run.options.full_refresh {
-            starts.insert(resource.name.clone(), start(run.plan, resource, committed));
+        if let (Some(incremental), true) = (&resource.incremental, goes_on) {
+            starts.insert(resource.name.clone(), start(run.plan, resource, incremental, committed, now));
         }
         if resource.endpoint.responses.conditional && !run.options.full_refresh {
             let state = committed.state.as_ref();
@@ -148,20 +179,40 @@ pub(super) fn manifest(run: &Run<'_>, selected: &[String], committed: &Committed
         starts,
         validators,
         full_refresh: run.options.full_refresh,
-        created_at: now_micros(),
+        backfill: run.options.backfill.clone(),
+        created_at: now,
     }
 }
 
 /// Where the state has an incremental resource.
-fn start(plan: &Plan, resource: &ResourcePlan, committed: &Committed) -> Start {
+fn start(
+    plan: &Plan,
+    resource: &ResourcePlan,
+    incremental: &IncrementalPlan,
+    committed: &Committed,
+    now: i64,
+) -> Start {
     let state = committed.state.as_ref().and_then(|state| state.resource(&plan.source, &resource.name));
-    let token = match resource.incremental {
-        Some(IncrementalPlan::PageCursor) => {
-            state.and_then(|state| state.get("forebay")?.get("page_cursor")).cloned()
-        }
+    let own = |key: &str| state.and_then(|state| state.get(OWN_STATE)?.get(key));
+    let full_scan = incremental.full_scan_every().is_some_and(|every| {
+        let last = own(FULL_SCAN_AT).and_then(Value::as_str).and_then(parse_instant_setting);
+        is_due(last, every, now)
+    });
+    let token = match incremental {
+        IncrementalPlan::PageCursor { .. } if !full_scan => own("page_cursor").cloned(),
         _ => None,
     };
-    Start { cursor: token.map_or(PageCursor::Start, PageCursor::Token), state: state.cloned() }
+    let cursor = token.map_or(PageCursor::Start, PageCursor::Token);
+    Start { cursor, state: state.cloned(), full_scan }
+}
+
+/// Whether a full scan is due. A run that a timer starts a little early still counts as the one that is meant: else
+/// every other scan of a nightly run would be left out.
+fn is_due(last: Option<i64>, every: Duration, now: i64) -> bool {
+    let Some(last) = last else { return true };
+    let age = Duration::from_micros(u64::try_from(now.saturating_sub(last)).unwrap_or(0));
+    // A clock that was set back is not waited for.
+    last > now || age >= every.mul_f64(0.99)
 }
 
 /// Hash of what decides which pages come and what they mean. Credentials, quotas and time-outs may change

@@ -21,6 +21,7 @@ mod kill;
 mod lock;
 mod machine;
 mod mock_behaviour;
+mod npm;
 mod postgres_cli;
 mod postgres_kill;
 mod postgres_lock;

@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{RawAuth, RawIncremental, RawPaginator, RawResponseAction, RawResponseFormat, RawScalar};
+use super::{
+    RawAuth, RawIncremental, RawIncrementalParam, RawPaginator, RawResponseAction, RawResponseFormat,
+    RawScalar,
+};
 
 /// The request.
 #[derive(Deserialize, JsonSchema)]
@@ -99,7 +102,6 @@ pub(in crate::config) enum RawParam {
 /// A parameter whose value is not known beforehand.
 #[derive(Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-#[schemars(extend("x-later" = ["incremental"]))]
 pub(in crate::config) enum RawParamTable {
     /// A field of the parent's row, for `{name}` in the path: dlt's older form of `{resources.<parent>.<field>}`.
     Resolve {
@@ -108,6 +110,8 @@ pub(in crate::config) enum RawParamTable {
         /// The field.
         field: String,
     },
+    /// Where the run starts: `incremental` with this as its `start_param`.
+    Incremental(Box<RawIncrementalParam>),
 }
 
 /// A body that is no JSON.

@@ -51,7 +51,7 @@ pub(in crate::config) struct RawConfig {
     /// merged key by key, all else is replaced.
     pub resource_defaults: Option<RawDefaults>,
     /// What is read: each one a table.
-    pub resources: Vec<RawResource>,
+    pub resources: Vec<RawResourceForm>,
 }
 
 /// Names, and where rows go.
@@ -107,7 +107,8 @@ macro_rules! resource_keys {
             #[schemars(with = "Option<BTreeMap<String, RawNestedHints>>")]
             pub nested_hints: Option<IndexMap<String, RawNestedHints>>,
             /// What happens to rows that the API no longer has, after a run that read all of it: `soft` marks them,
-            /// `hard` removes them. Needs `merge` and a `primary_key`, and no `endpoint.incremental`. Default: `keep`.
+            /// `hard` removes them. Needs `merge` and a `primary_key`, and beside `endpoint.incremental` its
+            /// `full_scan_every`. Default: `keep`.
             pub deletes: Option<RawDeletes>,
             /// Whether rows are loaded. An unselected resource is read only if a selected one takes values from its
             /// rows. Default: true.
@@ -143,14 +144,34 @@ resource_keys! {
 
 resource_keys! {
     /// One endpoint and the table it becomes.
+    #[derive(Default)]
     struct RawResource {
         /// Name of the resource; also its table and its path, unless they are given.
         name: String,
     }
 }
 
-/// A single value.
+/// A resource, which may be just its name.
 #[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(in crate::config) enum RawResourceForm {
+    /// With settings.
+    Settings(Box<RawResource>),
+    /// Just the name.
+    Name(String),
+}
+
+impl From<RawResourceForm> for RawResource {
+    fn from(form: RawResourceForm) -> Self {
+        match form {
+            RawResourceForm::Settings(resource) => *resource,
+            RawResourceForm::Name(name) => Self { name, ..Self::default() },
+        }
+    }
+}
+
+/// A single value.
+#[derive(Deserialize, JsonSchema, Clone)]
 #[serde(untagged)]
 pub(in crate::config) enum RawScalar {
     /// `true` or `false`.
