@@ -1,13 +1,15 @@
 //! Raw → plan: the request of a resource, over the defaults as dlt merges them: `params` and `json` key by key, all
 //! else as a whole.
 
+use std::num::NonZeroU32;
+
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawEndpoint, RawEndpointSettings, RawMethod, RawPaginator, RawParam};
 use super::template::{Template, TemplateError, escape};
-use super::{EndpointPlan, Method, auth, client, paginator};
+use super::{EndpointPlan, Method, auth, client, paginator, quota};
 use crate::paginate::PaginatorPlan;
 
 /// One `endpoint` of the file, and where it stands.
@@ -199,6 +201,11 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
     let auth = layers
         .pick("auth", |settings| settings.auth.as_ref())
         .map(|(auth, place)| auth::auth(auth.clone(), &place, report));
+    let rate_limits = layers
+        .pick("rate_limits", |settings| settings.rate_limits.as_ref())
+        .map_or_else(Vec::new, |(limits, place)| quota::rate_limits(limits, &place, report));
+    let cost =
+        layers.pick("cost", |settings| settings.cost.as_ref()).and_then(|(cost, _)| NonZeroU32::new(*cost));
     Some(EndpointPlan {
         method,
         path,
@@ -208,6 +215,8 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
         auth,
         data_selector: data_selector?,
         paginator: paginator?,
+        rate_limits,
+        cost: cost.unwrap_or(NonZeroU32::MIN),
     })
 }
 

@@ -21,6 +21,7 @@ mod paginator;
 mod plan;
 mod postgres;
 mod problem;
+mod quota;
 mod raw;
 mod raw_hints;
 mod resource;

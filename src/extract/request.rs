@@ -6,7 +6,7 @@ use url::Url;
 use super::error::{ExtractError, TemplateFault};
 use super::parent::Series;
 use crate::config::{IncrementalPlan, JsonTemplate, Plan, ResourcePlan, Secret, Template};
-use crate::http::{Body, Request};
+use crate::http::{Body, Claim, Request};
 use crate::package::Start;
 
 /// Builds the request of a pagination's first page; the paginator changes it for the others.
@@ -40,6 +40,11 @@ pub(super) fn first_request(
         body: endpoint.json.as_ref().map(body).transpose().map_err(fault)?.map(Body::Json),
         headers,
         auth: endpoint.auth.clone(),
+        claim: Claim {
+            resource: Some(resource.name.clone()),
+            cost: endpoint.cost.get(),
+            priority: resource.priority,
+        },
     })
 }
 

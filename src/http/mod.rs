@@ -15,4 +15,5 @@ mod transport;
 pub use client::HttpClient;
 pub use error::{Failure, HttpError, StatusFailure};
 pub use event::{HttpCounts, HttpEvent, WaitReason};
-pub use request::{Body, Request, Response};
+pub use quota::{QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
+pub use request::{Body, Claim, Request, Response};

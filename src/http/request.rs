@@ -24,12 +24,39 @@ pub struct Request {
     pub headers: Vec<(String, Secret)>,
     /// Replaces the client's credentials.
     pub auth: Option<Auth>,
+    /// What it is to the quota.
+    pub claim: Claim,
+}
+
+/// What a request is to the quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The resource it is for, whose endpoint may have limits of its own.
+    pub resource: Option<String>,
+    /// Units it costs.
+    pub cost: u32,
+    /// Higher goes first when requests wait.
+    pub priority: i32,
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self { resource: None, cost: 1, priority: 0 }
+    }
 }
 
 impl Request {
     /// A request for `url` that has nothing else yet.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, params: Vec::new(), body: None, headers: Vec::new(), auth: None }
+        Self {
+            method,
+            url,
+            params: Vec::new(),
+            body: None,
+            headers: Vec::new(),
+            auth: None,
+            claim: Claim::default(),
+        }
     }
 
     /// The JSON body, made if there is none yet; what else was to be sent gives way to it.

@@ -1,10 +1,11 @@
 //! The request of a resource.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde_json::Value;
 
-use super::Auth;
+use super::{Auth, RateLimit};
 use crate::config::Secret;
 use crate::page::JsonPath;
 use crate::paginate::PaginatorPlan;
@@ -39,6 +40,10 @@ pub struct EndpointPlan {
     pub data_selector: Option<JsonPath>,
     /// Rule for the next request.
     pub paginator: PaginatorPlan,
+    /// Limits of its requests, besides those of the client.
+    pub rate_limits: Vec<RateLimit>,
+    /// Units that a request costs.
+    pub cost: NonZeroU32,
 }
 
 impl fmt::Debug for EndpointPlan {

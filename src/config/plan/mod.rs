@@ -4,6 +4,7 @@ mod auth;
 mod client;
 mod endpoint;
 mod incremental;
+mod quota;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ pub use auth::*;
 pub use client::*;
 pub use endpoint::*;
 pub use incremental::*;
+pub use quota::*;
 
 use super::postgres::PostgresPlan;
 use crate::schema::{DeleteMode, SchemaOptions, TableHints, normalize_identifier};
@@ -29,7 +31,7 @@ pub struct Plan {
     pub source: String,
     /// Where rows go.
     pub destination: DestinationPlan,
-    /// Absolute; holds packages and the record of used quota. Losing it loses no committed row.
+    /// Absolute; holds packages. Losing it loses no committed row.
     pub work_dir: PathBuf,
     /// The API as a whole.
     pub client: ClientPlan,
@@ -90,6 +92,8 @@ pub struct ResourcePlan {
     pub deletes: Option<DeletesPlan>,
     /// What the next run starts from.
     pub incremental: Option<IncrementalPlan>,
+    /// Higher goes first when requests wait for the quota.
+    pub priority: i32,
 }
 
 /// What happens to rows that a proven complete read no longer has.

@@ -45,6 +45,11 @@ pub(in crate::config) struct RawEndpointSettings {
     pub paginator: Option<RawPaginator>,
     /// What the next run starts from. Default: it reads everything.
     pub incremental: Option<RawIncremental>,
+    /// Limits of this endpoint, besides the client's.
+    pub rate_limits: Option<Vec<String>>,
+    /// What one request costs of limits that count cost. Default: 1.
+    #[schemars(range(min = 1))]
+    pub cost: Option<u32>,
 }
 
 /// HTTP method.

@@ -107,6 +107,8 @@ macro_rules! resource_keys {
             pub selected: Option<bool>,
             /// Fields of the parent's row that are added to each row, as `_<parent>_<field>`.
             pub include_from_parent: Option<Vec<String>>,
+            /// Higher goes first when requests wait for the quota. Default: 0.
+            pub priority: Option<i32>,
             /// How deep lists and objects become tables and columns; what is deeper stays JSON.
             pub max_table_nesting: Option<u32>,
         }
