@@ -200,7 +200,7 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         match super::super::load(&file, &super::super::Overrides::default(), &|_| None) {
             Ok(_) => Vec::new(),
-            Err(error) => vec![error.to_string()],
+            Err(error) => error.problems().iter().map(ToString::to_string).collect(),
         }
     }
 

@@ -1,10 +1,18 @@
 //! Where a pipeline meets the others that use its API key.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::Plan;
 use crate::destination::postgres::SharedLog;
 use crate::http::{HttpError, QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
+
+/// Furthest ahead that turns are taken of a store that is far away, so that not each costs a round trip while all
+/// others wait.
+const LEASE: Duration = Duration::from_millis(250);
+
+/// Round trips that such turns may last for. On one machine that is less than one turn.
+const LEASED_ROUND_TRIPS: u32 = 10;
 
 /// The user's directory for what programs keep between runs, by the variables of the system.
 const STATE_DIR: &str = "FOREBAY_STATE_DIR";
@@ -50,7 +58,8 @@ impl QuotaStore for PostgresStore {
                 now: found.now,
                 lines: found.lines,
                 is_anew: found.is_anew,
-                uncertainty: found.round_trip,
+                uncertainty: found.uncertainty,
+                lease: LEASE.min(found.round_trip * LEASED_ROUND_TRIPS),
             })
         });
         Ok(exchanged?)

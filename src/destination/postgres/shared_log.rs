@@ -25,6 +25,9 @@ const CREATION_LOCK: u64 = 0x66_6f72_6562_6179;
 /// are gone after two minutes.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(150);
 
+/// The clocks of two machines may run apart by one part in this many.
+const CLOCK_DRIFT: i64 = 1000;
+
 /// Exchanges until lines that matter no more are removed.
 const CLEANED_EVERY: u32 = 500;
 
@@ -40,15 +43,28 @@ pub struct SharedLog {
     /// Number of the last line that was read or written.
     last: i64,
     is_anew: bool,
-    round_trip: Duration,
+    clock: ServerClock,
     exchanges: u32,
+}
+
+/// What is known of the server's clock, in microseconds: the time of an answer is after the question was sent, and
+/// before it came.
+#[derive(Debug)]
+struct ServerClock {
+    start: Instant,
+    /// What the server's clock is ahead of the time since `start`, at least and at most.
+    ahead: Option<(i64, i64)>,
+    noted: i64,
+    round_trip: Duration,
 }
 
 /// What is in a log.
 #[derive(Debug)]
 pub struct Found {
-    /// The server's time when the lock was taken, in microseconds since 1970.
+    /// The server's time, in microseconds since 1970, or a little less.
     pub now: u64,
+    /// What it may be more.
+    pub uncertainty: Duration,
     /// What others added since the last exchange, oldest first.
     pub lines: Vec<String>,
     /// Whether these are all there are.
@@ -72,7 +88,7 @@ impl SharedLog {
             session: None,
             last: 0,
             is_anew: true,
-            round_trip: Duration::ZERO,
+            clock: ServerClock { start: Instant::now(), ahead: None, noted: 0, round_trip: Duration::MAX },
             exchanges: 0,
         };
         let session = log.connect()?;
@@ -163,24 +179,30 @@ impl SharedLog {
              UNION ALL (SELECT number, line FROM {SCHEMA}.lines WHERE key = {key} AND number > {last} \
              ORDER BY number)"
         );
+        let asked = self.clock.elapsed();
         let rows = run(session, &"read the used quota", sql)?;
-        let mut now = None;
+        let mut is_told = false;
         let mut lines = Vec::new();
         for (number, line) in rows {
             match line {
-                None => now = u64::try_from(number).ok(),
+                None => {
+                    is_told = true;
+                    self.clock.note(number, asked);
+                }
                 Some(line) => {
                     self.last = self.last.max(number);
                     lines.push(line);
                 }
             }
         }
-        let Some(now) = now else {
+        if !is_told {
             let reason = "the server did not tell the time".to_owned();
             return Err(DestinationError::Statement { action: "read the used quota".to_owned(), reason });
-        };
+        }
         let is_anew = std::mem::replace(&mut self.is_anew, false);
-        let new = decide(Found { now, lines, is_anew, round_trip: self.round_trip });
+        let (now, uncertainty) = self.clock.now();
+        let round_trip = self.clock.round_trip();
+        let new = decide(Found { now, uncertainty, lines, is_anew, round_trip });
         self.add(session, &new)
     }
 
@@ -191,7 +213,7 @@ impl SharedLog {
         if !lines.is_empty() {
             let values: Vec<_> = lines.iter().map(|line| format!("({key}, {})", literal(line))).collect();
             sql = format!(
-                "INSERT INTO {SCHEMA}.lines (key, line) VALUES {} RETURNING number, NULL::text AS line; ",
+                "INSERT INTO {SCHEMA}.lines (key, line) VALUES {} RETURNING number, ''::text AS line; ",
                 values.join(", ")
             );
         }
@@ -203,13 +225,59 @@ impl SharedLog {
                  2 * (SELECT horizon FROM {SCHEMA}.keys WHERE key = {key}); "
             );
         }
-        let started = Instant::now();
-        let added = run(session, &"record used quota", sql + "COMMIT")?;
-        let elapsed = started.elapsed();
-        let is_first = self.round_trip.is_zero();
-        self.round_trip = if is_first { elapsed } else { self.round_trip.min(elapsed) };
-        self.last = added.into_iter().map(|(number, _)| number).fold(self.last, i64::max);
+        // Nobody is waited for here: this is what tells the time well.
+        sql += "COMMIT; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS number, \
+                NULL::text AS line";
+        let asked = self.clock.elapsed();
+        for (number, line) in run(session, &"record used quota", sql)? {
+            match line {
+                Some(_) => self.last = self.last.max(number),
+                None => self.clock.note_round_trip(number, asked),
+            }
+        }
         Ok(())
+    }
+}
+
+impl ServerClock {
+    fn elapsed(&self) -> i64 {
+        i64::try_from(self.start.elapsed().as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// Notes the time of an answer that is here, to a question of `asked`.
+    fn note(&mut self, time: i64, asked: i64) {
+        let now = self.elapsed();
+        let (least, most) = (time - now, time - asked);
+        let drift = (now - self.noted) / CLOCK_DRIFT;
+        self.ahead = match self.ahead {
+            Some((known_least, known_most)) => {
+                let (least, most) = (least.max(known_least - drift), most.min(known_most + drift));
+                // Somebody has set the clock: what was known is worth nothing.
+                if least <= most { Some((least, most)) } else { Some((time - now, time - asked)) }
+            }
+            None => Some((least, most)),
+        };
+        self.noted = now;
+    }
+
+    fn note_round_trip(&mut self, time: i64, asked: i64) {
+        self.note(time, asked);
+        let taken = u64::try_from(self.noted - asked).unwrap_or(0);
+        self.round_trip = self.round_trip.min(Duration::from_micros(taken));
+    }
+
+    /// The server's time at least, and what it may be more.
+    fn now(&self) -> (u64, Duration) {
+        let (least, most) = self.ahead.unwrap_or_default();
+        let uncertainty = Duration::from_micros(u64::try_from(most - least).unwrap_or(0));
+        // Until an exchange is complete, its wait for the lock is in it.
+        let is_known = self.round_trip != Duration::MAX;
+        let uncertainty = if is_known { uncertainty } else { Duration::ZERO };
+        (u64::try_from(self.elapsed() + least).unwrap_or(0), uncertainty)
+    }
+
+    fn round_trip(&self) -> Duration {
+        if self.round_trip == Duration::MAX { Duration::ZERO } else { self.round_trip }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is known of all buckets: who may send when.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,6 +17,14 @@ use crate::http::event::WaitReason;
 /// several processes find their places one behind the other, short enough that one that is killed wastes little.
 pub(super) const AHEAD: Duration = Duration::from_millis(250);
 
+/// A turn that was taken ahead is used if it is over by no more than this.
+const TOLERATED: Duration = Duration::from_millis(10);
+
+/// How many times no turn is taken ahead after one was of no use, at first and at most: who does not need them wastes
+/// what others could use.
+const FIRST_REST: u32 = 8;
+const LONGEST_REST: u32 = 1024;
+
 /// Answers after which the fastest of them is believed.
 const WARM_UP: u32 = 8;
 
@@ -31,6 +40,18 @@ pub(super) struct Book {
     pause: Micros,
     /// What the others are to be told at the next opportunity.
     news: Vec<Record>,
+    leased: Leased,
+}
+
+/// Turns taken ahead of a store that is far away.
+#[derive(Default)]
+struct Leased {
+    turns: VecDeque<(Micros, Charges)>,
+    /// How many are taken at once: one more with each that was of use.
+    count: usize,
+    /// After one that was not, how many times none is taken; doubles each time.
+    rest: u32,
+    next_rest: u32,
 }
 
 /// Fastest time to an answer's headers so far: what all answers take at least.
@@ -70,6 +91,7 @@ impl Book {
             fastest: Fastest { latency: Duration::MAX, answers: 0 },
             pause: 0,
             news: Vec::new(),
+            leased: Leased::default(),
         }
     }
 
@@ -92,6 +114,17 @@ impl Book {
     /// # Errors
     /// That is too far ahead. Nothing is counted.
     pub(super) fn book(&mut self, charges: &Charges, now: Micros) -> Result<Micros, Wait> {
+        let at = self.next(charges, now)?;
+        for (index, units) in charges {
+            self.buckets[*index].charge(at, *units, Lateness::Unknown);
+        }
+        let word = |(index, units): &(usize, u32)| (self.buckets[*index].word.clone(), *units);
+        self.news.push(Record::Sent { at, charges: charges.iter().map(word).collect(), slack: None });
+        Ok(at)
+    }
+
+    /// The earliest time that suits all buckets.
+    fn next(&mut self, charges: &Charges, now: Micros) -> Result<Micros, Wait> {
         let fastest = self.fastest.known();
         let mut at = now;
         let mut reason = WaitReason::Server;
@@ -114,12 +147,39 @@ impl Book {
         if at > now + ahead {
             return Err(Wait { until: at, ask_at: at - ahead / 2, reason });
         }
-        for (index, units) in charges {
-            self.buckets[*index].charge(at, *units, Lateness::Unknown);
-        }
-        let word = |(index, units): &(usize, u32)| (self.buckets[*index].word.clone(), *units);
-        self.news.push(Record::Sent { at, charges: charges.iter().map(word).collect(), slack: None });
         Ok(at)
+    }
+
+    /// Takes further turns like the last one, up to `ahead` from now.
+    pub(super) fn lease(&mut self, charges: &Charges, now: Micros, ahead: Duration) {
+        if self.leased.rest > 0 {
+            self.leased.rest -= 1;
+            return;
+        }
+        for _ in 0..self.leased.count.max(1) {
+            if ahead.is_zero() || !self.next(charges, now).ok().is_some_and(|at| at <= now + micros(ahead)) {
+                return;
+            }
+            if let Ok(at) = self.book(charges, now) {
+                self.leased.turns.push_back((at, charges.clone()));
+            }
+        }
+    }
+
+    /// A turn that was taken ahead and is not over.
+    pub(super) fn leased(&mut self, charges: &Charges) -> Option<Micros> {
+        let now = self.now();
+        while let Some((at, leased)) = self.leased.turns.pop_front() {
+            if at + micros(TOLERATED) >= now && leased == *charges && at > self.pause {
+                self.leased.count += 1;
+                return Some(at);
+            }
+            let leased = &mut self.leased;
+            leased.count = 0;
+            leased.rest = leased.next_rest.max(FIRST_REST);
+            leased.next_rest = (leased.rest * 2).min(LONGEST_REST);
+        }
+        None
     }
 
     /// Whether a server's wish has come up since a turn was given.

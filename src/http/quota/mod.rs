@@ -173,6 +173,9 @@ impl Quota {
             book.told(usize::MAX);
             return Ok(taken);
         };
+        if let Some(at) = self.book().leased(charges) {
+            return Ok(Ok(at));
+        }
         let (store, book, charges) = (Arc::clone(store), Arc::clone(&self.book), charges.clone());
         let exchange = move || {
             let (mut taken, mut told) = (None, 0);
@@ -181,7 +184,11 @@ impl Quota {
                 let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
                 book.anchor = Anchor::new(seen.now, seen.uncertainty);
                 book.learn(seen.lines.iter().filter_map(|line| Record::parse(line)), seen.is_anew);
-                taken = Some(book.book(&charges, seen.now));
+                let turn = book.book(&charges, seen.now);
+                if turn.is_ok() {
+                    book.lease(&charges, seen.now, seen.lease);
+                }
+                taken = Some(turn);
                 told = book.news().len();
                 book.news().iter().map(ToString::to_string).collect()
             });

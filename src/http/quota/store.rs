@@ -40,6 +40,8 @@ pub struct Seen {
     pub is_anew: bool,
     /// By how much the store's clock may be ahead of `now` by the time it is read here.
     pub uncertainty: Duration,
+    /// How far ahead turns may be taken together: the store is so far away that each one costs.
+    pub lease: Duration,
 }
 
 /// Where a client meets the other users of its quota.
@@ -91,9 +93,9 @@ fn hash(plan: &ClientPlan) -> String {
     digest.as_ref().iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Nanosecond-free time for stores that keep their own clock.
+/// What is found in a store that is here.
 pub(super) fn seen(now: Micros, lines: Vec<String>, is_anew: bool) -> Seen {
-    Seen { now, lines, is_anew, uncertainty: Duration::ZERO }
+    Seen { now, lines, is_anew, uncertainty: Duration::ZERO, lease: Duration::ZERO }
 }
 
 #[cfg(test)]

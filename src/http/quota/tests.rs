@@ -517,6 +517,52 @@ fn a_pause_holds_the_other_processes_too() {
     });
 }
 
+/// A store whose users may take turns ahead.
+struct FarAway {
+    store: FileStore,
+    exchanges: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl QuotaStore for FarAway {
+    fn exchange(&mut self, decide: &mut dyn FnMut(&Seen) -> Vec<String>) -> Result<(), StoreError> {
+        self.exchanges.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.store.exchange(&mut |seen| decide(&Seen { lease: Duration::from_millis(250), ..seen.clone() }))
+    }
+}
+
+#[test]
+fn turns_of_a_store_that_is_far_away_are_taken_several_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(50, SECOND)]);
+    let exchanges = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let sent = paused(async {
+        let start = Instant::now();
+        let tasks: Vec<_> = (0..2)
+            .map(|_| {
+                let clock = move || 1_000_000_000 + micros(Instant::now() - start);
+                let (key, horizon) = (quota_key(&plan), quota_horizon(&plan));
+                let store = FileStore::with_clock(dir.path(), &key, horizon, Box::new(clock)).unwrap();
+                let store = FarAway { store, exchanges: Arc::clone(&exchanges) };
+                let sharing = QuotaSharing::Store(Box::new(store));
+                let quota = Quota::new(&plan, sharing, Arc::new(|_| ())).unwrap();
+                tokio::spawn(async move {
+                    send_all(&quota, std::iter::repeat_n(Duration::from_millis(4), 500)).await
+                })
+            })
+            .collect();
+        let mut sent = Vec::new();
+        for task in tasks {
+            sent.extend(task.await.unwrap());
+        }
+        sent.sort();
+        sent
+    });
+    let exchanges = exchanges.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(exchanges < 500, "{exchanges}");
+    assert!(most_in(SECOND, &sent) <= 50);
+    assert!(per_second(&sent) >= 0.95 * 50.0, "{}", per_second(&sent));
+}
+
 fn limits() -> impl Strategy<Value = Vec<RateLimit>> {
     let one = (1_u32..40, prop_oneof![100_u64..3_000, 3_000_u64..60_000]);
     prop::collection::vec(one.prop_map(|(requests, per)| limit(requests, Duration::from_millis(per))), 1..4)
