@@ -28,6 +28,13 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(150);
 /// The clocks of two machines may run apart by one part in this many.
 const CLOCK_DRIFT: i64 = 1000;
 
+/// How often a new session is asked for the time: the first answers come late.
+const TIMES_ASKED: usize = 5;
+
+/// The server's time, as a row of a log without a line.
+const NOW: &str =
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS number, NULL::text AS line";
+
 /// Exchanges until lines that matter no more are removed.
 const CLEANED_EVERY: u32 = 500;
 
@@ -96,7 +103,7 @@ impl SharedLog {
         Ok(log)
     }
 
-    fn connect(&self) -> Result<Session, DestinationError> {
+    fn connect(&mut self) -> Result<Session, DestinationError> {
         let session = Session::connect(&self.options, CONNECT_PATIENCE, LOCK_TIMEOUT)?;
         let made = session.rows(
             &"look for the quota's tables",
@@ -124,6 +131,12 @@ impl SharedLog {
             literal(&format!("{} seconds", self.horizon.as_secs_f64()))
         );
         session.execute_batch(&"make the quota's row", &sql)?;
+        for _ in 0..TIMES_ASKED {
+            let asked = self.clock.elapsed();
+            for (time, _) in run(&session, &"ask the quota store for the time", NOW.to_owned())? {
+                self.clock.note_round_trip(time, asked);
+            }
+        }
         Ok(session)
     }
 
@@ -175,8 +188,7 @@ impl SharedLog {
         let sql = format!(
             "BEGIN; SET LOCAL synchronous_commit = off; \
              SELECT FROM {SCHEMA}.keys WHERE key = {key} FOR UPDATE; \
-             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS number, NULL::text AS line \
-             UNION ALL (SELECT number, line FROM {SCHEMA}.lines WHERE key = {key} AND number > {last} \
+             {NOW} UNION ALL (SELECT number, line FROM {SCHEMA}.lines WHERE key = {key} AND number > {last} \
              ORDER BY number)"
         );
         let asked = self.clock.elapsed();
@@ -201,7 +213,7 @@ impl SharedLog {
         }
         let is_anew = std::mem::replace(&mut self.is_anew, false);
         let (now, uncertainty) = self.clock.now();
-        let round_trip = self.clock.round_trip();
+        let round_trip = self.clock.round_trip;
         let new = decide(Found { now, uncertainty, lines, is_anew, round_trip });
         self.add(session, &new)
     }
@@ -226,8 +238,7 @@ impl SharedLog {
             );
         }
         // Nobody is waited for here: this is what tells the time well.
-        sql += "COMMIT; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS number, \
-                NULL::text AS line";
+        sql += &format!("COMMIT; {NOW}");
         let asked = self.clock.elapsed();
         for (number, line) in run(session, &"record used quota", sql)? {
             match line {
@@ -270,14 +281,7 @@ impl ServerClock {
     fn now(&self) -> (u64, Duration) {
         let (least, most) = self.ahead.unwrap_or_default();
         let uncertainty = Duration::from_micros(u64::try_from(most - least).unwrap_or(0));
-        // Until an exchange is complete, its wait for the lock is in it.
-        let is_known = self.round_trip != Duration::MAX;
-        let uncertainty = if is_known { uncertainty } else { Duration::ZERO };
         (u64::try_from(self.elapsed() + least).unwrap_or(0), uncertainty)
-    }
-
-    fn round_trip(&self) -> Duration {
-        if self.round_trip == Duration::MAX { Duration::ZERO } else { self.round_trip }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::bucket::{Bucket, Subject};
 use super::clock::{Anchor, Micros, micros};
 use super::record::Record;
-use super::window::{Lateness, MAX_SLACK};
+use super::window::Lateness;
 use crate::config::RateLimit;
 use crate::http::advice::Advice;
 use crate::http::event::WaitReason;
@@ -187,15 +187,15 @@ impl Book {
         self.pause > now
     }
 
-    /// Notes that the answer to the request of time `at` is here, and how long it took.
-    pub(super) fn answered(&mut self, at: Micros, due: Instant, sent: Instant, charges: &Charges) {
-        self.fastest.note(sent.elapsed());
-        // What it was sent later than it was due, the server may have counted it later.
-        let latency = due.elapsed() + self.anchor.uncertainty;
+    /// Notes that the answer to the request of time `at` is here, which was sent `late`.
+    pub(super) fn answered(&mut self, at: Micros, sent: Instant, late: Duration, charges: &Charges) {
+        let way = sent.elapsed();
+        self.fastest.note(way);
+        let lateness = Lateness::Answered { way, late };
         for (index, _) in charges {
-            self.buckets[*index].answered(at, Lateness::Answered(latency));
+            self.buckets[*index].answered(at, lateness);
         }
-        let slack = latency.saturating_sub(self.fastest.known()).min(MAX_SLACK);
+        let slack = lateness.slack(self.fastest.known());
         self.news.push(Record::Answered { at, slack: micros(slack) });
     }
 

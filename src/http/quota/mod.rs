@@ -34,6 +34,7 @@ use self::file::FileStore;
 use self::queue::Queue;
 use self::record::Record;
 pub use self::store::{QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
+use self::window::TOO_LATE;
 use super::advice::Advice;
 use super::error::HttpError;
 use super::event::HttpEvent;
@@ -41,9 +42,6 @@ use crate::config::ClientPlan;
 
 /// Waits shorter than this are not worth telling.
 const TOLD_FROM: Duration = Duration::from_secs(1);
-
-/// A turn that is this late is given back: what is counted of it leaves room for jitter on the way, not for more.
-const TOO_LATE: Duration = Duration::from_millis(30);
 
 /// Receives what the client tells.
 pub(super) type Events = Arc<dyn Fn(HttpEvent) + Send + Sync>;
@@ -73,6 +71,8 @@ pub(super) struct Turn {
     at: Micros,
     due: Instant,
     sent: Instant,
+    /// What it may be later by the store's clock than by ours.
+    uncertainty: Duration,
     charges: Charges,
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -135,7 +135,8 @@ impl Quota {
             }
             match self.take(&ask.charges).await? {
                 Ok(at) => {
-                    let due = self.book().anchor.instant(at);
+                    let anchor = self.book().anchor;
+                    let (due, uncertainty) = (anchor.instant(at), anchor.uncertainty);
                     sleep_until(due).await;
                     let sent = Instant::now();
                     let is_held = {
@@ -143,7 +144,8 @@ impl Quota {
                         book.is_held(book.now())
                     };
                     if !is_held && sent.saturating_duration_since(due) <= TOO_LATE {
-                        return Ok(Turn { at, due, sent, charges: ask.charges.clone(), _place: place });
+                        let charges = ask.charges.clone();
+                        return Ok(Turn { at, due, sent, uncertainty, charges, _place: place });
                     }
                 }
                 Err(wait) => {
@@ -205,7 +207,8 @@ impl Quota {
 
     /// Notes that the headers of the answer are here.
     pub(super) fn answered(&self, turn: &Turn) {
-        self.book().answered(turn.at, turn.due, turn.sent, &turn.charges);
+        let late = turn.sent.saturating_duration_since(turn.due) + turn.uncertainty;
+        self.book().answered(turn.at, turn.sent, late, &turn.charges);
     }
 
     /// Holds everybody for `duration` from now, or longer if they are held already.

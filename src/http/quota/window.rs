@@ -9,6 +9,10 @@ use crate::config::RateLimit;
 /// Most that one request is assumed to have reached the server later than the fastest one did.
 pub(super) const MAX_SLACK: Duration = Duration::from_millis(100);
 
+/// A turn that is later than this is not used: what is assumed of requests under way leaves room for that and for
+/// jitter on the way, not for more.
+pub(super) const TOO_LATE: Duration = Duration::from_millis(50);
+
 /// The server's clock and ours may run apart by this part of a window (NTP slews by up to 500 ppm on each side).
 const CLOCK_DRIFT: u64 = 1000;
 
@@ -46,20 +50,31 @@ struct Place {
 pub(super) enum Lateness {
     /// In flight, for ever if there was no answer.
     Unknown,
-    /// Time to the answer's headers, the fastest one's included.
-    Answered(Duration),
+    /// Its answer is here.
+    Answered {
+        /// From sending to the answer's headers.
+        way: Duration,
+        /// From its time to sending.
+        late: Duration,
+    },
     /// As another process found it.
     Told(Duration),
 }
 
+impl Lateness {
+    /// How much later than the fastest one, if that took as long as `fastest`.
+    pub(super) fn slack(self, fastest: Duration) -> Duration {
+        match self {
+            Self::Unknown => MAX_SLACK + TOO_LATE,
+            Self::Answered { way, late } => way.saturating_sub(fastest).min(MAX_SLACK) + late,
+            Self::Told(slack) => slack,
+        }
+    }
+}
+
 impl Place {
     fn free_at(&self, held: Micros, fastest: Duration) -> Micros {
-        let slack = match self.lateness {
-            Lateness::Unknown => MAX_SLACK,
-            Lateness::Answered(latency) => latency.saturating_sub(fastest).min(MAX_SLACK),
-            Lateness::Told(slack) => slack.min(MAX_SLACK),
-        };
-        self.at + held + micros(slack)
+        self.at + held + micros(self.lateness.slack(fastest))
     }
 }
 

@@ -205,6 +205,8 @@ fn two_processes(pages: usize, setting: impl Fn(Workspace) -> Workspace) -> f64 
         one.wait().expect_code(0);
     }
     let requests = mock.requests();
+    let refused = requests.iter().position(|request| request.status == Some(429));
+    assert_eq!(refused.map(|index| &requests[index.saturating_sub(26)..=index]), None);
     assert_eq!((requests.len(), count_status(&requests, 200)), (2 * pages, 2 * pages));
     expect_within_quota(&requests, 25, SECOND);
     used(&requests)
