@@ -90,6 +90,9 @@ fn bucket(raw: RawBucket, place: &str, report: &mut Report) -> BucketPlan {
     let method = |method: RawMethod| match method {
         RawMethod::Get => Method::Get,
         RawMethod::Post => Method::Post,
+        RawMethod::Put => Method::Put,
+        RawMethod::Patch => Method::Patch,
+        RawMethod::Delete => Method::Delete,
     };
     let counts = match raw.counts {
         Some(RawCounts::Requests) => Counts::Requests,

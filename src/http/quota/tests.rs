@@ -410,6 +410,7 @@ fn a_server_that_allows_less_is_heeded_and_one_that_allows_more_is_not() {
         let sent = paused(async {
             let quota = quota(limits);
             let turn = quota.turn().await;
+            quota.answered(&turn);
             quota.heed(&turn, &advice);
             send_all(&quota, std::iter::repeat_n(Duration::ZERO, 100)).await
         });
