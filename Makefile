@@ -14,7 +14,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build release demo test test-postgres-versions oracle test-kill soak lint deny advisories generate check-generated bench ci clean-cache
+.PHONY: help build release demo test test-postgres-versions oracle test-kill test-quota soak lint deny advisories generate check-generated bench ci clean-cache
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-23s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ oracle: ## New random documents, the same for dlt and forebay (N=100000 for more
 
 test-kill: ## Kill runs at the real quota of 25/s and let the next ones go on
 	$(CARGO) test --test it kill -- --ignored
+
+test-quota: ## Two processes with one key, on one machine and by a quota store: how much of 25/s they use together
+	$(CARGO) test --test it rest::quota -- --ignored --nocapture --test-threads=1
 
 soak: ## Eight pipelines load into one dataset on Postgres while it is read and changed (MINUTES=60 for longer)
 	FOREBAY_TEST_MINUTES=$(MINUTES) $(CARGO) test --test it postgres_soak -- --nocapture

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::problem::Report;
 use super::raw::{RawConfig, RawPipeline};
 use super::raw_hints::{RawSchema, RawTypeConflict};
-use super::{DestinationPlan, Plan, client, graph, postgres, process, resource};
+use super::{DestinationPlan, Plan, client, graph, postgres, process, quota, resource};
 use crate::schema::{SchemaOptions, TypeConflict, normalize_identifier};
 
 /// Folder for unfinished runs, beside the config file.
@@ -41,6 +41,9 @@ pub(super) fn plan(
     let shared = resource::Shared { paginator: client_paginator.as_ref(), hash_key: hash_key.as_ref() };
     let resources = resource::resources(resources, resource_defaults, &shared, report);
     let resources = graph::ordered(resources, report);
+    let mut client = client?;
+    let resources = resources?;
+    quota::complete(&mut client, &resources, report);
     Some(Plan {
         file: file.to_owned(),
         dataset,
@@ -48,9 +51,9 @@ pub(super) fn plan(
         pipeline: name,
         destination: destination?,
         work_dir: folder.join(work_dir.unwrap_or_else(|| WORK_DIR.into())),
-        client: client?,
+        client,
         schema: schema.as_ref().map(schema_options).unwrap_or_default(),
-        resources: resources?,
+        resources,
     })
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
-use super::problem::{Report, at_index, at_key};
+use super::problem::{Report, at_key};
 use super::raw::{RawClient, RawPaginator, RawRetry, RawScalar};
-use super::units::{self, DURATION_RULE, RATE_LIMIT_RULE, SIZE_RULE};
-use super::{ClientPlan, RateLimit, RetryPlan, Secret, auth};
+use super::units::{self, DURATION_RULE, SIZE_RULE};
+use super::{ClientPlan, RetryPlan, Secret, auth, quota};
 
 /// Without any limit in the file: most APIs bear it, and Memberstack's allows exactly this.
 const RATE_LIMIT: &str = "25/s";
@@ -32,11 +32,13 @@ const MAX_DELAY: Duration = Duration::from_secs(60);
 const MAX_SERVER_DELAY: Duration = Duration::from_secs(3600);
 
 /// The client, and the paginator that its resources fall back to.
-pub(super) fn client(raw: RawClient, report: &mut Report) -> (Option<ClientPlan>, Option<RawPaginator>) {
+pub(super) fn client(mut raw: RawClient, report: &mut Report) -> (Option<ClientPlan>, Option<RawPaginator>) {
     let base_url = base_url(&raw.base_url, report);
     let headers = headers(raw.headers.as_ref(), "client.headers", report);
-    let auth = raw.auth.map(|auth| auth::auth(auth, "client.auth", report));
-    let rate_limits = rate_limits(raw.rate_limits, report);
+    let auth = raw.auth.take().map(|auth| auth::auth(auth, "client.auth", report));
+    let limits = raw.rate_limits.take().unwrap_or_else(|| vec![RATE_LIMIT.to_owned()]);
+    let rate_limits = quota::rate_limits(&limits, "client.rate_limits", report);
+    let quota = quota::quota(&mut raw, &rate_limits, report);
     let retry = retry(raw.retry.unwrap_or_default(), report);
     let timeout = duration(raw.timeout, TIMEOUT, "client.timeout", report);
     let max_body_bytes = raw.max_body_size.map_or(Some(MAX_BODY_BYTES), |text| {
@@ -51,6 +53,7 @@ pub(super) fn client(raw: RawClient, report: &mut Report) -> (Option<ClientPlan>
         headers,
         auth,
         rate_limits,
+        quota,
         retry,
         timeout,
         max_body_bytes,
@@ -109,18 +112,6 @@ pub(super) fn check_header_value(value: &str, place: &str, report: &mut Report) 
         let hint = "a header holds visible ASCII characters in one line";
         report.add(place, "has a character that a header cannot carry", Some(hint.to_owned()));
     }
-}
-
-fn rate_limits(raw: Option<Vec<String>>, report: &mut Report) -> Vec<RateLimit> {
-    let texts = raw.unwrap_or_else(|| vec![RATE_LIMIT.to_owned()]);
-    let limits = texts.iter().enumerate().filter_map(|(index, text)| {
-        let limit = units::rate_limit(text);
-        if limit.is_none() {
-            report.add_text(&at_index("client.rate_limits", index), text, RATE_LIMIT_RULE);
-        }
-        limit
-    });
-    limits.collect()
 }
 
 fn retry(raw: RawRetry, report: &mut Report) -> RetryPlan {

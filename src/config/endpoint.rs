@@ -1,6 +1,7 @@
 //! Raw → plan: the request of a resource, over the defaults as dlt merges them: `params` and `json` key by key, all
 //! else as a whole.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -12,7 +13,7 @@ use super::raw::{
     RawPaginator, RawParam, RawParamTable, RawScalar,
 };
 use super::template::{IncrementalValue, Placeholder, Template, TemplateError, escape};
-use super::{DataPlan, EndpointPlan, Method, Secret, auth, client, paginator, responses};
+use super::{DataPlan, EndpointPlan, Method, Secret, auth, client, paginator, quota, responses};
 use crate::page::JsonPath;
 use crate::paginate::{PaginatorKind, PaginatorPlan, Target};
 
@@ -347,6 +348,11 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
     let auth = layers
         .pick("auth", |settings| settings.auth.as_ref())
         .map(|(auth, place)| auth::auth(auth.clone(), &place, report));
+    let rate_limits = layers
+        .pick("rate_limits", |settings| settings.rate_limits.as_ref())
+        .map_or_else(Vec::new, |(limits, place)| quota::rate_limits(limits, &place, report));
+    let cost =
+        layers.pick("cost", |settings| settings.cost.as_ref()).and_then(|(cost, _)| NonZeroU32::new(*cost));
     Some(EndpointPlan {
         method,
         path,
@@ -361,6 +367,8 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
         data_selector: data_selector?,
         paginator: paginator?,
         responses,
+        rate_limits,
+        cost: cost.unwrap_or(NonZeroU32::MIN),
     })
 }
 

@@ -22,6 +22,7 @@ mod plan;
 mod postgres;
 mod problem;
 mod process;
+mod quota;
 mod raw;
 mod raw_hints;
 mod resource;

@@ -135,6 +135,7 @@ fn resource(
         hints,
         deletes,
         incremental,
+        priority: raw.priority.or(defaults.priority).unwrap_or(0),
     });
     Draft { name: raw.name.clone(), parents, plan }
 }

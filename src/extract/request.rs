@@ -11,7 +11,7 @@ use super::error::{ExtractError, TemplateFault};
 use super::parent::Series;
 use super::window::Bounds;
 use crate::config::{DataPlan, JsonTemplate, Method, ResourcePlan, Secret, Template};
-use crate::http::{Body, Request};
+use crate::http::{Body, Claim, Request};
 use crate::page::Format;
 use crate::paginate::PageCursor;
 use crate::state::Range;
@@ -82,6 +82,11 @@ fn fill_in(
         headers,
         auth: endpoint.auth.clone(),
         actions: Arc::clone(&endpoint.responses.actions),
+        claim: Claim {
+            resource: Some(resource.name.clone()),
+            cost: endpoint.cost.get(),
+            priority: resource.priority,
+        },
         timeout: endpoint.timeout,
         // PUT and DELETE leave the same behind however often they are sent (RFC 9110, section 9.2.2).
         is_repeatable: !endpoint.mutates

@@ -1,7 +1,6 @@
 //! The client: one request under quota, with its redirects, its retries and its whole body.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -17,7 +16,7 @@ use super::advice::Advice;
 use super::auth::{Dressed, check_headers};
 use super::error::{Failure, HttpError, StatusFailure};
 use super::event::{HttpCounts, HttpEvent};
-use super::quota::{Events, Quota};
+use super::quota::{Ask, Events, Quota, QuotaSharing, Subject, Turn};
 use super::redact::Redactor;
 use super::request::{Body, Request, Response, Validators};
 use super::retry::{Retries, Verdict};
@@ -55,6 +54,7 @@ struct Prepared {
     method: reqwest::Method,
     dressed: Dressed,
     body: Option<Bytes>,
+    ask: Ask,
     timeout: Duration,
     redactor: Redactor,
     /// Method and URL without secrets.
@@ -82,20 +82,27 @@ struct Failed {
     accepted: Option<Answer>,
 }
 
-impl From<Failure> for Failed {
+/// Why an attempt brought no answer.
+enum Stopped {
+    Failed(Failed),
+    /// It was not made: nobody knows what others use of the quota.
+    NoQuota(HttpError),
+}
+
+impl From<Failure> for Stopped {
     fn from(failure: Failure) -> Self {
-        Self { failure, advice: Advice::default(), accepted: None }
+        Self::Failed(Failed { failure, advice: Advice::default(), accepted: None })
     }
 }
 
 impl HttpClient {
-    /// Sets up the client. What earlier runs used of the quota is read from `quota_dir` and counts.
+    /// Sets up the client. What others use of its quota, and earlier runs did, is known from where they meet.
     ///
     /// # Errors
-    /// A header cannot be sent, `quota_dir` cannot be written, or TLS cannot start.
+    /// A header cannot be sent, nobody can be met there, or TLS cannot start.
     pub fn new(
         plan: &ClientPlan,
-        quota_dir: Option<&Path>,
+        sharing: QuotaSharing,
         events: Arc<dyn Fn(HttpEvent) + Send + Sync>,
     ) -> Result<Self, HttpError> {
         check_headers(plan)?;
@@ -108,11 +115,7 @@ impl HttpClient {
             .retry(reqwest::retry::never())
             .build()
             .map_err(|source| HttpError::Client { source })?;
-        let quota = match quota_dir {
-            None => Quota::new(&plan.rate_limits, Arc::clone(&events)),
-            Some(dir) => Quota::with_ledger(&plan.rate_limits, dir, &plan.base_url, Arc::clone(&events))
-                .map_err(|source| HttpError::Ledger { dir: dir.to_owned(), source })?,
-        };
+        let quota = Quota::new(plan, sharing, Arc::clone(&events))?;
         Ok(Self(Arc::new(Inner {
             plan: plan.clone(),
             http,
@@ -140,7 +143,8 @@ impl HttpClient {
             let attempt = retries.attempt();
             let Failed { failure, advice, accepted } = match self.0.attempt(&prepared).await {
                 Ok(answer) => return Ok(answer.into_response(attempt, throttled, started)),
-                Err(failed) => failed,
+                Err(Stopped::Failed(failed)) => failed,
+                Err(Stopped::NoQuota(error)) => return Err(error),
             };
             throttled += u32::from(failure.is_throttling());
             let reason = failure.to_string();
@@ -235,13 +239,26 @@ impl Inner {
             is_conditional: request.validators.is_some(),
             body: request.body.as_ref().map(Body::to_bytes),
             timeout: request.timeout.unwrap_or(self.plan.timeout),
+            ask: self.quota.ask(&self.subject(request), request.claim.priority),
             shown: describe(request, &redactor),
             redactor,
         })
     }
 
+    /// What buckets look at.
+    fn subject<'a>(&self, request: &'a Request) -> Subject<'a> {
+        let path = request.url.path();
+        let below = path.strip_prefix(self.plan.base_url.path()).unwrap_or(path);
+        Subject {
+            method: request.method,
+            path: below.trim_start_matches('/'),
+            resource: request.claim.resource.as_deref(),
+            cost: request.claim.cost,
+        }
+    }
+
     /// One attempt: the request, and those that redirects ask for.
-    async fn attempt(&self, prepared: &Prepared) -> Result<Answer, Failed> {
+    async fn attempt(&self, prepared: &Prepared) -> Result<Answer, Stopped> {
         let mut dressed = prepared.dressed.clone();
         let mut method = prepared.method.clone();
         let mut body = prepared.body.clone();
@@ -252,10 +269,10 @@ impl Inner {
             if let Some(body) = body.clone() {
                 request = request.body(body);
             }
-            let response = self.exchange(request, &dressed, prepared).await?;
+            let (response, turn) = self.exchange(request, &dressed, prepared).await?;
             let status = response.status();
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return self.finish(response, &dressed, prepared).await;
+                return self.finish(response, &turn, &dressed, prepared).await;
             }
             dressed.redirect(redirect_target(&response)?);
             // As browsers do it: what was posted is looked at elsewhere, but a change of another kind stays what it is.
@@ -275,29 +292,30 @@ impl Inner {
         request: reqwest::RequestBuilder,
         dressed: &Dressed,
         prepared: &Prepared,
-    ) -> Result<reqwest::Response, Failed> {
-        let turn = self.quota.acquire().await;
+    ) -> Result<(reqwest::Response, Turn), Stopped> {
+        let turn = self.quota.acquire(&prepared.ask).await.map_err(Stopped::NoQuota)?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let result = request.send().await;
         let response = result.map_err(|error| self.failure(&error, dressed, prepared))?;
         self.quota.answered(&turn);
-        Ok(response)
+        Ok((response, turn))
     }
 
     /// Reads the body; a status that is no success becomes a failure with the API's message.
     async fn finish(
         &self,
         response: reqwest::Response,
+        turn: &Turn,
         dressed: &Dressed,
         prepared: &Prepared,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Answer, Stopped> {
         let status = response.status();
-        let advice = Advice::read(response.headers(), SystemTime::now());
+        let advice = Advice::read(response.headers(), &self.plan.quota.headers, SystemTime::now());
         if status.is_success() || (status.as_u16() == 304 && prepared.is_conditional) {
-            self.heed(&advice);
+            self.heed(turn, &advice);
             let answer = self.read_answer(response, dressed, prepared).await?;
             return match unwanted(&answer, prepared) {
-                Some(failure) => Err(Failed { failure, advice, accepted: None }),
+                Some(failure) => Err(Stopped::Failed(Failed { failure, advice, accepted: None })),
                 None => Ok(answer),
             };
         }
@@ -311,17 +329,14 @@ impl Inner {
             Failure::Status(server_message::read(answer.status, &answer.body, &prepared.redactor))
         });
         let is_accepted = matches!(answer.action, Some(Action::Ignore | Action::Stop | Action::Empty));
-        Err(Failed { failure, advice, accepted: is_accepted.then_some(answer) })
+        Err(Stopped::Failed(Failed { failure, advice, accepted: is_accepted.then_some(answer) }))
     }
 
-    /// Pauses if others have used the quota up. A pause longer than the config allows is left to the 429 that will
-    /// come: its message says who asked for it.
-    fn heed(&self, advice: &Advice) {
-        if let Some(reset) = advice.reset
-            && reset <= self.plan.retry.max_server_delay
-            && self.quota.is_used_by_others(advice)
-        {
-            self.quota.pause(reset);
+    /// Heeds what is left of the quota. A pause longer than the config allows is left to the 429 that will come: its
+    /// message says who asked for it.
+    fn heed(&self, turn: &Turn, advice: &Advice) {
+        if advice.reset.is_none_or(|reset| reset <= self.plan.retry.max_server_delay) {
+            self.quota.heed(turn, advice);
         }
     }
 
@@ -330,7 +345,7 @@ impl Inner {
         mut response: reqwest::Response,
         dressed: &Dressed,
         prepared: &Prepared,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Answer, Stopped> {
         let status = response.status().as_u16();
         let (url, headers) = (response.url().clone(), response.headers().clone());
         let limit = self.plan.max_body_bytes;

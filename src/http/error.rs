@@ -25,6 +25,12 @@ pub enum HttpError {
         /// Why.
         source: io::Error,
     },
+    /// Where the users of a quota meet, in place of a file.
+    #[error("could not take a turn from the quota store")]
+    QuotaStore {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The HTTP library could not start, for want of certificates for example.
     #[error("could not set up the HTTP client")]
     Client {
@@ -278,7 +284,12 @@ impl HttpError {
         match self {
             Self::Request { source, .. } => Some(source.hint().to_owned()),
             Self::Header { .. } => Some("look for a line break at the end of a key".to_owned()),
-            Self::Ledger { .. } => Some("check the permissions of the work directory".to_owned()),
+            Self::Ledger { .. } => {
+                Some("check the permissions of that directory; FOREBAY_STATE_DIR names another".to_owned())
+            }
+            Self::QuotaStore { .. } => {
+                Some("check `client.quota_store`, and whether its server is up".to_owned())
+            }
             Self::Client { .. } => None,
         }
     }
@@ -287,7 +298,9 @@ impl HttpError {
     pub fn attempts(&self) -> (u32, u32) {
         match self {
             Self::Request { attempts, throttled, .. } => (*attempts, *throttled),
-            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => (0, 0),
+            Self::Header { .. } | Self::Ledger { .. } | Self::QuotaStore { .. } | Self::Client { .. } => {
+                (0, 0)
+            }
         }
     }
 
@@ -295,6 +308,7 @@ impl HttpError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Request { source, .. } => source.is_transient(),
+            Self::QuotaStore { .. } => true,
             Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => false,
         }
     }
@@ -303,7 +317,7 @@ impl HttpError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Request { source, .. } => source.answer().map(|answer| answer.status),
-            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => None,
+            Self::Header { .. } | Self::Ledger { .. } | Self::QuotaStore { .. } | Self::Client { .. } => None,
         }
     }
 }

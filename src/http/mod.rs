@@ -17,4 +17,5 @@ pub use actions::{Action, HeaderCondition, JsonCondition, ResponseAction, Status
 pub use client::HttpClient;
 pub use error::{Failure, HttpError, StatusFailure, is_transient_status};
 pub use event::{HttpCounts, HttpEvent, WaitReason};
-pub use request::{Body, Request, Response, Validators};
+pub use quota::{QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
+pub use request::{Body, Claim, Request, Response, Validators};

@@ -36,6 +36,8 @@ pub struct Request {
     pub actions: Arc<[ResponseAction]>,
     /// What is known of the answer: it comes only if it is another one now, else a 304 does.
     pub validators: Option<Validators>,
+    /// What it is to the quota.
+    pub claim: Claim,
 }
 
 /// By what a server tells whether an answer is still the same (RFC 9110, section 8.8): as it gave them.
@@ -70,6 +72,23 @@ impl Validators {
     }
 }
 
+/// What a request is to the quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The resource it is for, whose endpoint may have limits of its own.
+    pub resource: Option<String>,
+    /// Units it costs.
+    pub cost: u32,
+    /// Higher goes first when requests wait.
+    pub priority: i32,
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self { resource: None, cost: 1, priority: 0 }
+    }
+}
+
 impl Request {
     /// A request for `url` that has nothing else yet.
     pub fn new(method: Method, url: Url) -> Self {
@@ -84,6 +103,7 @@ impl Request {
             validators: None,
             timeout: None,
             is_repeatable: true,
+            claim: Claim::default(),
         }
     }
 

@@ -6,6 +6,7 @@ mod conditional;
 mod deletes;
 mod hold;
 mod load;
+mod quota;
 mod rows;
 mod start;
 
@@ -117,7 +118,7 @@ async fn work(
         Some(package) => package,
         None => store.create(start::manifest(run, selected, &committed))?,
     };
-    let client = run.client()?;
+    let client = run.client().await?;
     let ahead = Ahead::start(run.plan, &package, &committed, run.destination.capabilities());
     let extraction = Extraction {
         plan: run.plan,
@@ -203,11 +204,11 @@ impl Run<'_> {
         })
     }
 
-    fn client(&self) -> Result<HttpClient, Error> {
+    async fn client(&self) -> Result<HttpClient, Error> {
         let reporter = Arc::clone(&self.reporter);
         let events = Arc::new(move |event| reporter.report(Event::Http(event)));
-        let quota_dir = self.plan.work_dir.join("quota");
-        HttpClient::new(&self.plan.client, Some(&quota_dir), events).map_err(Error::Client)
+        let sharing = quota::sharing(self.plan).await.map_err(Error::Client)?;
+        HttpClient::new(&self.plan.client, sharing, events).map_err(Error::Client)
     }
 }
 

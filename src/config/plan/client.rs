@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::Auth;
+use super::{Auth, QuotaPlan};
 use crate::config::Secret;
 
 /// Base URL, credentials and limits that all requests share. Its `Debug` shows the origin of the base URL alone:
@@ -21,6 +21,8 @@ pub struct ClientPlan {
     pub auth: Option<Auth>,
     /// All hold at once. Empty: none.
     pub rate_limits: Vec<RateLimit>,
+    /// What goes beyond these limits.
+    pub quota: QuotaPlan,
     /// When and how often a transient failure is tried again.
     pub retry: RetryPlan,
     /// Limit for one attempt, connect to last byte.
@@ -36,6 +38,7 @@ impl fmt::Debug for ClientPlan {
             .field("headers", &self.headers)
             .field("auth", &self.auth)
             .field("rate_limits", &self.rate_limits)
+            .field("quota", &self.quota)
             .field("retry", &self.retry)
             .field("timeout", &self.timeout)
             .field("max_body_bytes", &self.max_body_bytes)

@@ -1,11 +1,12 @@
 //! The request of a resource.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Auth, ResponsesPlan};
+use super::{Auth, RateLimit, ResponsesPlan};
 use crate::config::Secret;
 use crate::page::JsonPath;
 use crate::paginate::PaginatorPlan;
@@ -65,6 +66,10 @@ pub struct EndpointPlan {
     pub paginator: PaginatorPlan,
     /// What is made of answers.
     pub responses: ResponsesPlan,
+    /// Limits of its requests, besides those of the client.
+    pub rate_limits: Vec<RateLimit>,
+    /// Units that a request costs.
+    pub cost: NonZeroU32,
 }
 
 impl fmt::Debug for EndpointPlan {

@@ -4,6 +4,7 @@ mod auth;
 mod client;
 mod endpoint;
 mod incremental;
+mod quota;
 mod responses;
 
 use std::fmt;
@@ -14,6 +15,7 @@ pub use auth::*;
 pub use client::*;
 pub use endpoint::*;
 pub use incremental::*;
+pub use quota::*;
 pub use responses::*;
 
 use super::postgres::PostgresPlan;
@@ -33,7 +35,7 @@ pub struct Plan {
     pub source: String,
     /// Where rows go.
     pub destination: DestinationPlan,
-    /// Absolute; holds packages and the record of used quota. Losing it loses no committed row.
+    /// Absolute; holds packages. Losing it loses no committed row.
     pub work_dir: PathBuf,
     /// The API as a whole.
     pub client: ClientPlan,
@@ -109,6 +111,8 @@ pub struct ResourcePlan {
     pub deletes: Option<DeletesPlan>,
     /// What the next run starts from.
     pub incremental: Option<IncrementalPlan>,
+    /// Higher goes first when requests wait for the quota.
+    pub priority: i32,
 }
 
 /// What happens to rows that a proven complete read no longer has.

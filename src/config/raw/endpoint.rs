@@ -68,6 +68,11 @@ pub(in crate::config) struct RawEndpointSettings {
     /// Whether an answer that is the same as in the last run is not sent again (`ETag`, `Last-Modified`). Default:
     /// false.
     pub conditional: Option<bool>,
+    /// Limits of this endpoint, besides the client's.
+    pub rate_limits: Option<Vec<String>>,
+    /// What one request costs of limits that count cost. Default: 1.
+    #[schemars(range(min = 1))]
+    pub cost: Option<u32>,
 }
 
 /// HTTP method, in upper or lower case.

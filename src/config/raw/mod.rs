@@ -130,6 +130,8 @@ macro_rules! resource_keys {
             pub max_in_flight: Option<u32>,
             /// dlt's switch for the same: `false` is `max_in_flight = 1`. Rows come in the same order either way.
             pub parallelized: Option<bool>,
+            /// Higher goes first when requests wait for the quota. Default: 0.
+            pub priority: Option<i32>,
             /// How deep lists and objects become tables and columns; what is deeper stays JSON.
             pub max_table_nesting: Option<u32>,
         }

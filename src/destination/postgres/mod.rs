@@ -17,6 +17,7 @@ mod query;
 mod retry;
 mod retype;
 mod rows;
+mod shared_log;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
@@ -30,6 +31,7 @@ use self::connection::Session;
 use self::database::OpenDataset;
 use self::lock::Attempt;
 use self::options::Options;
+pub use self::shared_log::{Found, SharedLog};
 use super::sql::{self, Database, ledger, origins, runs};
 use super::{
     ColumnOrigin, Committed, Destination, DestinationError, LoadPackage, PipelineGuard, QueryResult, Receipt,
@@ -58,6 +60,11 @@ const MAX_ATTEMPTS: u32 = 8;
 
 /// Longest pause before the next try. It is drawn anew each time, so that two do not go on meeting.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long to wait before the next try.
+fn retry_pause() -> Duration {
+    LONGEST_PAUSE.mul_f64(fastrand::f64())
+}
 
 /// A dataset in a database of a server.
 pub struct Postgres {
@@ -162,7 +169,7 @@ impl Postgres {
                 Err(error) if error.is_transient() && attempts < MAX_ATTEMPTS => {
                     tracing::debug!(%error, attempts, "try again");
                     attempts += 1;
-                    std::thread::sleep(LONGEST_PAUSE.mul_f64(fastrand::f64()));
+                    std::thread::sleep(retry_pause());
                 }
                 result => return result,
             }

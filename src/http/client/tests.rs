@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::config::{Auth, KeyLocation, RetryPlan, Secret};
+use crate::config::{Auth, KeyLocation, QuotaPlan, RetryPlan, Secret};
 
 const KEY: &str = "sk_live_0123456789";
 
@@ -33,6 +33,7 @@ pub(in super::super) fn plan(base_url: &str) -> ClientPlan {
             max_delay: Duration::from_millis(2),
             max_server_delay: Duration::from_secs(60),
         },
+        quota: QuotaPlan::default(),
         timeout: Duration::from_secs(20),
         max_body_bytes: 10_000,
     }
@@ -116,7 +117,7 @@ async fn read_request(stream: &mut TcpStream) -> String {
 }
 
 fn client(plan: &ClientPlan) -> HttpClient {
-    HttpClient::new(plan, None, Arc::new(|_| ())).unwrap()
+    HttpClient::new(plan, QuotaSharing::Alone, Arc::new(|_| ())).unwrap()
 }
 
 /// Runs one request against a script.
@@ -234,7 +235,7 @@ async fn pause_after(head: &str) -> Duration {
     let server = Server::start([answer(head, "")]).await;
     let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
     let events = Arc::new(move |event| sender.send(event).unwrap());
-    let client = HttpClient::new(&plan(&server.url), None, events).unwrap();
+    let client = HttpClient::new(&plan(&server.url), QuotaSharing::Alone, events).unwrap();
     let request = get(&server.url);
     let mut delay = None;
     let wait = async {

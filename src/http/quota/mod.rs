@@ -1,203 +1,251 @@
 //! Quota: at most N requests in any window of W, for every limit at once, however the server counts.
 //!
-//! Each limit keeps an exact count of its last N requests ([`window`]); short ones are paced evenly besides
-//! ([`pace`]); what earlier runs used is in a file ([`ledger`]); and a pause that a server asks for holds everybody.
-//! Requests get their turn in the order they asked.
+//! Limits are in buckets ([`bucket`]), and a request passes all that are for it at once. Each limit keeps an exact
+//! count of what was sent in its last window ([`window`]); short ones are paced evenly besides ([`pace`]); a server
+//! that says there is less is heeded ([`allowance`]); and a pause that it asks for holds everybody.
+//!
+//! Who has the next turn is given it a little ahead ([`book`]), waits for its time, and sends. So the processes that
+//! share a quota ([`store`], [`file`](mod@file)) come one behind the other, by telling each other the times of their
+//! turns ([`record`]). Within a process, the highest priority goes first ([`queue`]).
 
-mod ledger;
+mod allowance;
+mod book;
+mod bucket;
+mod clock;
+mod file;
 mod pace;
+mod queue;
+mod record;
+mod store;
 mod window;
 
-use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
-use url::Url;
 
-use self::ledger::Ledger;
-use self::pace::Pacer;
-use self::window::Window;
+use self::book::{Book, Charges, Wait};
+use self::bucket::Bucket;
+pub(super) use self::bucket::Subject;
+use self::clock::{Anchor, Micros};
+use self::file::FileStore;
+use self::queue::Queue;
+use self::record::Record;
+pub use self::store::{QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
+use self::window::TOO_LATE;
 use super::advice::Advice;
-use super::event::{HttpEvent, WaitReason};
-use crate::config::RateLimit;
+use super::error::HttpError;
+use super::event::HttpEvent;
+use crate::config::ClientPlan;
 
 /// Waits shorter than this are not worth telling.
 const TOLD_FROM: Duration = Duration::from_secs(1);
 
-/// Answers after which the fastest of them is believed.
-const WARM_UP: u32 = 8;
-
 /// Receives what the client tells.
 pub(super) type Events = Arc<dyn Fn(HttpEvent) + Send + Sync>;
 
-/// The quota of one origin, shared by all that send to it.
+/// The quota of one origin and credential, shared by all that send to it.
 pub(super) struct Quota {
-    /// Held by the one request that waits for the next turn; the others queue behind it in order.
-    turn: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
+    queue: Queue,
+    book: Arc<Mutex<Book>>,
+    /// Where other processes are met.
+    store: Option<Arc<Mutex<Box<dyn QuotaStore>>>>,
+    /// Requests that may be under way at once.
+    places: Option<Arc<Semaphore>>,
     events: Events,
 }
 
-/// A request that was let through.
+/// What a request needs of the quota.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    charges: Charges,
+    priority: i32,
+}
+
+/// A request that was let through, until its answer is complete.
 #[derive(Debug)]
 pub(super) struct Turn {
+    /// Its time, which names it.
+    at: Micros,
+    due: Instant,
     sent: Instant,
-    /// Its number in each window.
-    numbers: Vec<u64>,
-}
-
-struct State {
-    windows: Vec<Window>,
-    pacer: Option<Pacer>,
-    ledger: Option<Ledger>,
-    fastest: Fastest,
-    /// Nothing is sent before: an earlier run's last request, or a server's wish.
-    not_before: Option<Instant>,
-}
-
-/// Fastest time to an answer's headers so far: what all answers take at least.
-struct Fastest {
-    latency: Duration,
-    answers: u32,
-}
-
-impl Fastest {
-    fn note(&mut self, latency: Duration) {
-        self.latency = self.latency.min(latency);
-        self.answers = self.answers.saturating_add(1);
-    }
-
-    /// The first answers have to set up connections and caches and say little about the next ones.
-    fn known(&self) -> Duration {
-        if self.answers < WARM_UP { Duration::ZERO } else { self.latency }
-    }
+    /// What it may be later by the store's clock than by ours.
+    uncertainty: Duration,
+    charges: Charges,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Quota {
-    /// Quota without a memory of earlier runs.
-    pub(super) fn new(limits: &[RateLimit], events: Events) -> Self {
-        let state = State {
-            windows: limits.iter().copied().map(Window::new).collect(),
-            pacer: Pacer::new(limits),
-            ledger: None,
-            fastest: Fastest { latency: Duration::MAX, answers: 0 },
-            not_before: None,
-        };
-        Self { turn: tokio::sync::Mutex::default(), state: Mutex::new(state), events }
-    }
-
-    /// Quota that goes on from what earlier runs used of it, as far as `dir` knows.
+    /// The quota of a client.
     ///
     /// # Errors
-    /// The ledger in `dir` cannot be read or written.
-    pub(super) fn with_ledger(
-        limits: &[RateLimit],
-        dir: &Path,
-        origin: &Url,
-        events: Events,
-    ) -> io::Result<Self> {
-        let quota = Self::new(limits, events);
-        let keep = limits.iter().map(|limit| limit.requests.get()).max();
-        if let (Some(keep), Some(horizon)) = (keep, limits.iter().map(|limit| limit.per).max()) {
-            let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-            // Twice the window: its places are held a little longer than it lasts.
-            let (ledger, ages) = Ledger::open(dir, origin, keep, horizon * 2, SystemTime::now())?;
-            quota.state().restore(&ages, Instant::now());
-            quota.state().ledger = Some(ledger);
-        }
-        Ok(quota)
+    /// No directory of those in `sharing` can be written.
+    pub(super) fn new(plan: &ClientPlan, sharing: QuotaSharing, events: Events) -> Result<Self, HttpError> {
+        let reserve = plan.quota.reserve;
+        let mut buckets = vec![Bucket::of_all(record::CLIENT, &plan.rate_limits, reserve)];
+        buckets.extend(plan.quota.buckets.iter().map(|bucket| Bucket::of_some(bucket, reserve)));
+        let book = Book::new(buckets);
+        let store: Option<Box<dyn QuotaStore>> = match sharing {
+            // Who has nothing to keep to has nothing to tell.
+            _ if !book.has_limits() => None,
+            QuotaSharing::Alone => None,
+            QuotaSharing::Files(dirs) => Some(Box::new(open_file(&dirs, plan)?)),
+            QuotaSharing::Store(store) => Some(store),
+        };
+        let places = plan.quota.max_concurrency;
+        Ok(Self {
+            queue: Queue::default(),
+            book: Arc::new(Mutex::new(book)),
+            store: store.map(|store| Arc::new(Mutex::new(store))),
+            places: places.map(|places| Arc::new(Semaphore::new(usize::try_from(places.get()).unwrap_or(1)))),
+            events,
+        })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a request may be sent, and counts it as sent. Dropping the future counts nothing.
-    pub(super) async fn acquire(&self) -> Turn {
-        let _turn = self.turn.lock().await;
+    /// What a request needs.
+    pub(super) fn ask(&self, subject: &Subject<'_>, priority: i32) -> Ask {
+        Ask { charges: self.book().charges(subject), priority }
+    }
+
+    /// Waits until a request may be sent, and counts it as sent. Dropping the future wastes one turn at most.
+    ///
+    /// # Errors
+    /// The store that tells what others do stays away.
+    pub(super) async fn acquire(&self, ask: &Ask) -> Result<Turn, HttpError> {
+        let ticket = self.queue.enter(ask.priority);
+        let mut place = None;
         loop {
-            let now = Instant::now();
-            let (until, reason) = match self.state().take(now) {
-                Ok(turn) => return turn,
-                Err(wait) => wait,
-            };
-            let duration = until.saturating_duration_since(now);
-            if duration >= TOLD_FROM {
-                (self.events)(HttpEvent::Waiting { duration, reason });
+            if !ticket.is_first() {
+                // The first one may need it.
+                place = None;
+                ticket.changed().await;
+                continue;
             }
-            sleep_until(until).await;
+            if let (None, Some(places)) = (&place, &self.places) {
+                tokio::select! {
+                    free = Arc::clone(places).acquire_owned() => place = free.ok(),
+                    () = ticket.changed() => continue,
+                }
+            }
+            match self.take(&ask.charges).await? {
+                Ok(at) => {
+                    let anchor = self.book().anchor;
+                    let (due, uncertainty) = (anchor.instant(at), anchor.uncertainty);
+                    sleep_until(due).await;
+                    let sent = Instant::now();
+                    let is_held = {
+                        let book = self.book();
+                        book.is_held(book.now())
+                    };
+                    if !is_held && sent.saturating_duration_since(due) <= TOO_LATE {
+                        let charges = ask.charges.clone();
+                        return Ok(Turn { at, due, sent, uncertainty, charges, _place: place });
+                    }
+                }
+                Err(wait) => {
+                    let (until, ask_at) = {
+                        let anchor = self.book().anchor;
+                        (anchor.instant(wait.until), anchor.instant(wait.ask_at))
+                    };
+                    let duration = until.saturating_duration_since(Instant::now());
+                    if duration >= TOLD_FROM {
+                        (self.events)(HttpEvent::Waiting { duration, reason: wait.reason });
+                    }
+                    tokio::select! {
+                        () = sleep_until(ask_at) => {}
+                        () = ticket.changed() => {}
+                    }
+                }
+            }
         }
+    }
+
+    /// Asks for the next turn, together with all others that use this quota.
+    async fn take(&self, charges: &Charges) -> Result<Result<Micros, Wait>, HttpError> {
+        let Some(store) = &self.store else {
+            let mut book = self.book();
+            let now = book.now();
+            let taken = book.book(charges, now);
+            book.told(usize::MAX);
+            return Ok(taken);
+        };
+        if let Some(at) = self.book().leased(charges) {
+            return Ok(Ok(at));
+        }
+        let (store, book, charges) = (Arc::clone(store), Arc::clone(&self.book), charges.clone());
+        let exchange = move || {
+            let (mut taken, mut told) = (None, 0);
+            let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+            let done = store.exchange(&mut |seen| {
+                let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
+                book.anchor = Anchor::new(seen.now, seen.uncertainty);
+                book.learn(seen.lines.iter().filter_map(|line| Record::parse(line)), seen.is_anew);
+                let turn = book.book(&charges, seen.now);
+                if turn.is_ok() {
+                    book.lease(&charges, seen.now, seen.lease);
+                }
+                taken = Some(turn);
+                told = book.news().len();
+                book.news().iter().map(ToString::to_string).collect()
+            });
+            if done.is_ok() {
+                book.lock().unwrap_or_else(PoisonError::into_inner).told(told);
+            }
+            done.map(|()| taken)
+        };
+        let taken = tokio::task::spawn_blocking(exchange).await;
+        let taken = taken.map_err(|error| HttpError::QuotaStore { source: error.into() })?;
+        let taken = taken.map_err(|source| HttpError::QuotaStore { source })?;
+        taken.ok_or_else(|| HttpError::QuotaStore { source: "it did not let anybody decide".into() })
     }
 
     /// Notes that the headers of the answer are here.
     pub(super) fn answered(&self, turn: &Turn) {
-        let latency = turn.sent.elapsed();
-        let mut state = self.state();
-        state.fastest.note(latency);
-        for (window, number) in state.windows.iter_mut().zip(&turn.numbers) {
-            window.answered(*number, latency);
-        }
+        let late = turn.sent.saturating_duration_since(turn.due) + turn.uncertainty;
+        self.book().answered(turn.at, turn.sent, late, &turn.charges);
     }
 
     /// Holds everybody for `duration` from now, or longer if they are held already.
     pub(super) fn pause(&self, duration: Duration) {
-        let until = Instant::now() + duration;
-        let mut state = self.state();
-        state.not_before = state.not_before.max(Some(until));
+        self.book().hold(duration);
     }
 
-    /// Whether the server says that nothing is left though our own requests do not explain it: somebody else uses
-    /// the key, or the config knows less than the server. Then going on at our pace would only earn a 429.
-    pub(super) fn is_used_by_others(&self, advice: &Advice) -> bool {
-        if advice.remaining != Some(0) {
-            return false;
+    /// Heeds what an answer says of the quota, so that going on does not earn a 429.
+    pub(super) fn heed(&self, turn: &Turn, advice: &Advice) {
+        if let Some((bucket, limit)) = self.book().heed(turn.at, &turn.charges, advice) {
+            tracing::warn!(
+                bucket, configured = limit.requests.get(), per = ?limit.per, allowed = advice.limit,
+                "the API allows less than `rate_limits` says; going on at its limit"
+            );
         }
-        let now = Instant::now();
-        let state = self.state();
-        let mut known = state
-            .windows
-            .iter()
-            .filter(|window| Some(u64::from(window.limit.requests.get())) == advice.limit);
-        // The server may have counted one that is not counted here any more.
-        !known.any(|window| advice.limit.is_some_and(|limit| limit <= window.used(now) + 1))
     }
 }
 
-impl State {
-    fn restore(&mut self, ages: &[Duration], now: Instant) {
-        for window in &mut self.windows {
-            for age in ages {
-                window.restore(*age, now);
+/// Opens the file in the first directory where that can be done.
+fn open_file(dirs: &[PathBuf], plan: &ClientPlan) -> Result<FileStore, HttpError> {
+    let mut failed: Option<HttpError> = None;
+    for dir in dirs {
+        match FileStore::open(dir, &quota_key(plan), quota_horizon(plan)) {
+            Ok(store) => {
+                if let Some(HttpError::Ledger { dir: first, source }) = &failed {
+                    tracing::warn!(
+                        dir = %first.display(), error = %source, used = %dir.display(),
+                        "could not share the quota with other pipelines of this machine"
+                    );
+                }
+                return Ok(store);
             }
-        }
-        if let (Some(pacer), Some(age)) = (&self.pacer, ages.last()) {
-            self.not_before = pacer.interval.checked_sub(*age).map(|left| now + left);
+            Err(source) => failed = failed.or(Some(HttpError::Ledger { dir: dir.clone(), source })),
         }
     }
-
-    /// Counts a request, or tells when to ask again and why.
-    fn take(&mut self, now: Instant) -> Result<Turn, (Instant, WaitReason)> {
-        if let Some(until) = self.not_before.filter(|until| *until > now) {
-            return Err((until, WaitReason::Server));
-        }
-        let fastest = self.fastest.known();
-        let waits = self.windows.iter().map(|window| (window.ready_at(now, fastest), window.limit));
-        if let Some((until, limit)) = waits.filter(|(until, _)| *until > now).max_by_key(|(until, _)| *until)
-        {
-            return Err((until, WaitReason::Quota(limit)));
-        }
-        if let Some(pacer) = &self.pacer
-            && let Err(until) = pacer.take()
-        {
-            return Err((until, WaitReason::Quota(pacer.limit)));
-        }
-        if let Some(ledger) = &mut self.ledger {
-            ledger.append(SystemTime::now());
-        }
-        Ok(Turn { sent: now, numbers: self.windows.iter_mut().map(|window| window.take(now)).collect() })
-    }
+    let nowhere = || HttpError::Ledger { dir: PathBuf::new(), source: std::io::ErrorKind::NotFound.into() };
+    Err(failed.unwrap_or_else(nowhere))
 }
 
 #[cfg(test)]

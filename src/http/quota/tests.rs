@@ -1,11 +1,16 @@
 //! Simulations on the paused clock: what a server would count.
 
 use std::num::NonZeroU32;
+use std::path::Path;
 
 use proptest::prelude::*;
 use tokio::time::{advance, sleep};
 
+use super::clock::micros;
 use super::*;
+use crate::config::{BucketPlan, BucketScope, Counts, Method, RateLimit, Reserve};
+use crate::http::client::tests::plan;
+use crate::http::event::WaitReason;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -15,15 +20,58 @@ fn limit(requests: u32, per: Duration) -> RateLimit {
     RateLimit { requests: NonZeroU32::new(requests).unwrap(), per }
 }
 
+/// A bucket for paths below `name/`.
+fn bucket(name: &str, limits: &[RateLimit]) -> BucketPlan {
+    BucketPlan {
+        name: name.to_owned(),
+        limits: limits.to_vec(),
+        scope: BucketScope::Matching { paths: vec![format!("{name}/*")], methods: Vec::new() },
+        counts: Counts::Cost,
+        cost: None,
+    }
+}
+
+fn client(limits: &[RateLimit]) -> ClientPlan {
+    ClientPlan { rate_limits: limits.to_vec(), ..plan("https://api.example.com/") }
+}
+
+fn alone(plan: &ClientPlan) -> Quota {
+    Quota::new(plan, QuotaSharing::Alone, Arc::new(|_| ())).unwrap()
+}
+
 fn quota(limits: &[RateLimit]) -> Quota {
-    Quota::new(limits, Arc::new(|_| ()))
+    alone(&client(limits))
 }
 
 /// A quota that has seen an answer come at once.
 fn quota_that_knows_the_way(limits: &[RateLimit]) -> Quota {
     let quota = quota(limits);
-    quota.state().fastest = Fastest { latency: Duration::ZERO, answers: WARM_UP };
+    quota.book().know_the_way();
     quota
+}
+
+/// One of the processes that share a directory and the paused clock, which began at `start`.
+fn process(plan: &ClientPlan, dir: &Path, start: Instant) -> Quota {
+    let clock = move || 1_000_000_000 + micros(Instant::now() - start);
+    let store = FileStore::with_clock(dir, &quota_key(plan), quota_horizon(plan), Box::new(clock)).unwrap();
+    Quota::new(plan, QuotaSharing::Store(Box::new(store)), Arc::new(|_| ())).unwrap()
+}
+
+impl Quota {
+    /// A turn for a request to a path.
+    async fn turn_for(&self, path: &str, cost: u32, priority: i32) -> Turn {
+        let subject = Subject { method: Method::Get, path, resource: None, cost };
+        self.acquire(&self.ask(&subject, priority)).await.unwrap()
+    }
+
+    async fn turn(&self) -> Turn {
+        self.turn_for("members", 1, 0).await
+    }
+
+    fn used(&self) -> u64 {
+        let book = self.book();
+        book.buckets[0].windows[0].used(book.now())
+    }
 }
 
 /// Runs on a clock that jumps to the next timer.
@@ -40,7 +88,7 @@ fn paused<T>(future: impl Future<Output = T>) -> T {
 async fn send_all(quota: &Quota, latencies: impl IntoIterator<Item = Duration>) -> Vec<Instant> {
     let mut sent = Vec::new();
     for latency in latencies {
-        let turn = quota.acquire().await;
+        let turn = quota.turn().await;
         sent.push(Instant::now());
         sleep(latency).await;
         quota.answered(&turn);
@@ -86,7 +134,7 @@ fn late_timers_do_not_slow_the_pace() {
         let quota = quota(&[limit(25, SECOND)]);
         let mut sent = Vec::new();
         for index in 0..500_u64 {
-            let turn = quota.acquire().await;
+            let turn = quota.turn().await;
             sent.push(Instant::now());
             sleep(Duration::from_millis(1)).await;
             quota.answered(&turn);
@@ -150,13 +198,13 @@ fn a_slow_first_connection_is_not_taken_for_the_way() {
 fn a_pause_holds_everybody() {
     paused(async {
         let quota = Arc::new(quota(&[limit(25, SECOND)]));
-        drop(quota.acquire().await);
+        drop(quota.turn().await);
         let start = Instant::now();
         let waiting: Vec<_> = (0..3)
             .map(|_| {
                 let quota = Arc::clone(&quota);
                 tokio::spawn(async move {
-                    drop(quota.acquire().await);
+                    drop(quota.turn().await);
                     start.elapsed()
                 })
             })
@@ -175,8 +223,8 @@ fn waits_of_a_second_are_told() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let events = Arc::clone(&told);
     paused(async {
-        let quota =
-            Quota::new(&[limit(1, MINUTE)], Arc::new(move |event| events.lock().unwrap().push(event)));
+        let events = Arc::new(move |event| events.lock().unwrap().push(event));
+        let quota = Quota::new(&client(&[limit(1, MINUTE)]), QuotaSharing::Alone, events).unwrap();
         send_all(&quota, [Duration::ZERO; 2]).await;
     });
     assert!(matches!(
@@ -186,61 +234,404 @@ fn waits_of_a_second_are_told() {
 }
 
 #[test]
-fn only_what_our_own_requests_do_not_explain_is_somebody_elses() {
-    let check = |limits: &[RateLimit], used: usize, limit: Option<u64>, remaining: u64, expected: bool| {
-        paused(async {
-            let quota = quota(limits);
-            send_all(&quota, std::iter::repeat_n(Duration::ZERO, used)).await;
-            let advice = Advice { limit, remaining: Some(remaining), ..Advice::default() };
-            assert_eq!(quota.is_used_by_others(&advice), expected, "{limits:?} {used} {limit:?} {remaining}");
-        });
-    };
-    let minute = [limit(300, MINUTE), limit(10_000, HOUR)];
-    check(&minute, 300, Some(300), 0, false);
-    check(&minute, 299, Some(300), 0, false);
-    check(&minute, 100, Some(300), 0, true);
-    check(&minute, 100, Some(300), 1, false);
-    check(&minute, 300, Some(60), 0, true);
-    check(&minute, 1, None, 0, true);
-    check(&[], 5, Some(25), 0, true);
-}
-
-#[test]
-fn a_run_counts_what_the_one_before_it_used() {
-    let limits = [limit(25, SECOND), limit(40, MINUTE)];
+fn a_request_passes_all_its_buckets_at_once() {
     paused(async {
-        let mut sent = send_all(&quota(&limits), std::iter::repeat_n(Duration::ZERO, 30)).await;
-        advance(Duration::from_millis(1)).await;
-        let next = quota(&limits);
-        let ages: Vec<_> = sent.iter().map(Instant::elapsed).collect();
-        next.state().restore(&ages, Instant::now());
-        sent.extend(send_all(&next, std::iter::repeat_n(Duration::ZERO, 30)).await);
-        assert!(most_in(SECOND, &sent) <= 25);
-        assert!(most_in(MINUTE, &sent) <= 40);
-        assert!(sent[30] - sent[29] >= Duration::from_millis(40));
+        let mut plan = client(&[limit(10, MINUTE)]);
+        plan.quota.buckets = vec![bucket("a", &[limit(2, MINUTE)]), bucket("b", &[limit(3, MINUTE)])];
+        let quota = alone(&plan);
+        let start = Instant::now();
+        for path in ["a/1", "a/2", "b/1", "b/2", "b/3"] {
+            quota.turn_for(path, 1, 0).await;
+        }
+        assert!(start.elapsed() < SECOND);
+        // One that waits for its own bucket takes nothing of the client's.
+        let waiting = Arc::new(quota);
+        let other = Arc::clone(&waiting);
+        let task = tokio::spawn(async move { other.turn_for("a/3", 1, -1).await });
+        advance(SECOND).await;
+        for _ in 0..5 {
+            waiting.turn().await;
+        }
+        assert!(start.elapsed() < SECOND * 3, "{:?}", start.elapsed());
+        task.await.unwrap();
+        assert!(start.elapsed() >= MINUTE);
     });
 }
 
 #[test]
-fn requests_reach_the_file_and_come_back_from_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let origin: Url = "https://api.example.com/".parse().unwrap();
-    let used = |requests: usize| {
+fn costs_are_paid_and_buckets_may_count_requests_instead() {
+    paused(async {
+        let mut plan = client(&[limit(10, MINUTE)]);
+        plan.quota.buckets = vec![
+            BucketPlan { counts: Counts::Requests, ..bucket("a", &[limit(2, MINUTE)]) },
+            BucketPlan { cost: NonZeroU32::new(4), ..bucket("b", &[limit(8, MINUTE)]) },
+        ];
+        let quota = alone(&plan);
+        let start = Instant::now();
+        quota.turn_for("a/1", 5, 0).await;
+        quota.turn_for("a/2", 4, 0).await;
+        assert!(start.elapsed() < SECOND);
+        assert_eq!(quota.used(), 9);
+        // Two units in the client's: one too many.
+        quota.turn_for("members", 2, 0).await;
+        assert!(start.elapsed() >= MINUTE);
+        let start = Instant::now();
+        quota.turn_for("b/1", 1, 0).await;
+        quota.turn_for("b/2", 1, 0).await;
+        assert!(start.elapsed() < SECOND);
+        quota.turn_for("b/3", 1, 0).await;
+        assert!(start.elapsed() >= MINUTE);
+    });
+}
+
+#[test]
+fn the_pace_is_that_of_units() {
+    let sent = paused(async {
+        let quota = quota(&[limit(20, SECOND)]);
+        let mut sent = Vec::new();
+        for _ in 0..20 {
+            let turn = quota.turn_for("members", 5, 0).await;
+            sent.push(Instant::now());
+            quota.answered(&turn);
+        }
+        sent
+    });
+    assert!(most_in(SECOND, &sent) <= 4);
+    assert!(per_second(&sent) >= 0.97 * 4.0, "{}", per_second(&sent));
+}
+
+#[test]
+fn a_reserve_is_never_used() {
+    for (reserve, usable) in [(Reserve::Share(0.1), 22), (Reserve::Units(5), 20)] {
+        let sent = paused(async {
+            let mut plan = client(&[limit(25, SECOND), limit(400, HOUR)]);
+            plan.quota.reserve = Some(reserve);
+            send_all(&alone(&plan), std::iter::repeat_n(Duration::ZERO, 300)).await
+        });
+        assert!(most_in(SECOND, &sent) <= usable);
+        assert!(per_second(&sent) >= 0.97 * usable as f64);
+    }
+}
+
+#[test]
+fn the_highest_priority_goes_first_even_if_others_wait_long() {
+    paused(async {
+        let quota = Arc::new(quota(&[limit(1, MINUTE)]));
+        quota.turn().await;
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for (name, priority) in [("low", -1), ("first", 0), ("second", 0), ("high", 7)] {
+            let (quota, order) = (Arc::clone(&quota), Arc::clone(&order));
+            tasks.push(tokio::spawn(async move {
+                quota.turn_for("members", 1, priority).await;
+                order.lock().unwrap().push(name);
+            }));
+            // Each is waiting before the next one comes.
+            advance(SECOND).await;
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), ["high", "first", "second", "low"]);
+    });
+}
+
+#[test]
+fn no_more_are_under_way_than_may_be() {
+    paused(async {
+        let mut plan = client(&[]);
+        plan.quota.max_concurrency = NonZeroU32::new(2);
+        let quota = Arc::new(alone(&plan));
+        let (low, _high) = (quota.turn_for("a", 1, 0).await, quota.turn_for("a", 1, 5).await);
+        let waiting: Vec<_> = [0, 9]
+            .map(|priority| {
+                let quota = Arc::clone(&quota);
+                tokio::spawn(async move {
+                    let _turn = quota.turn_for("a", 1, priority).await;
+                    sleep(SECOND).await;
+                    priority
+                })
+            })
+            .into_iter()
+            .collect();
+        advance(SECOND).await;
+        assert!(waiting.iter().all(|task| !task.is_finished()));
+        let start = Instant::now();
+        drop(low);
+        for task in waiting {
+            task.await.unwrap();
+        }
+        // One after the other in the one place that is free.
+        assert!(start.elapsed() >= SECOND * 2);
+    });
+}
+
+/// What an answer says.
+fn said(limit: u64, remaining: u64, reset: Duration) -> Advice {
+    Advice { limit: Some(limit), remaining: Some(remaining), reset: Some(reset), ..Advice::default() }
+}
+
+#[test]
+fn what_our_own_requests_explain_slows_nothing() {
+    let check = |limits: &[RateLimit], used: usize, advice: Advice, expected: bool| {
         paused(async {
-            let quota =
-                Quota::with_ledger(&[limit(100, HOUR)], dir.path(), &origin, Arc::new(|_| ())).unwrap();
-            send_all(&quota, std::iter::repeat_n(Duration::ZERO, requests)).await;
-            quota.state().windows[0].used(Instant::now())
-        })
+            let quota = quota(limits);
+            for _ in 1..used {
+                quota.answered(&quota.turn().await);
+            }
+            let turn = quota.turn().await;
+            quota.answered(&turn);
+            // The windows are not in the way of what is looked at.
+            quota.heed(&turn, &advice);
+            let start = Instant::now();
+            quota.turn().await;
+            let waited = start.elapsed() >= SECOND * 5;
+            assert_eq!(waited, expected, "{limits:?} {used} {advice:?} {:?}", start.elapsed());
+        });
     };
-    assert_eq!(used(7), 7);
-    assert_eq!(used(5), 12);
-    assert_eq!(used(0), 12);
+    let minute = [limit(300, MINUTE), limit(10_000, HOUR)];
+    let reset = SECOND * 30;
+    check(&minute, 299, said(300, 1, reset), false);
+    check(&minute, 299, said(300, 0, reset), false);
+    check(&minute, 100, said(300, 199, reset), false);
+    check(&minute, 100, said(300, 0, reset), true);
+    check(&minute, 100, said(300, 1, reset), true);
+    // Others use some, but there is plenty.
+    check(&minute, 100, said(300, 150, reset), false);
+    check(&minute, 1, said(60, 0, reset), true);
+    check(&[], 5, said(25, 0, reset), true);
+    check(&[], 5, Advice { remaining: Some(0), reset: Some(reset), ..Advice::default() }, true);
+    check(&[], 5, Advice { limit: Some(25), ..Advice::default() }, false);
+}
+
+#[test]
+fn a_server_that_allows_less_is_heeded_and_one_that_allows_more_is_not() {
+    let rate = |advice: Advice, limits: &[RateLimit]| {
+        let sent = paused(async {
+            let quota = quota(limits);
+            let turn = quota.turn().await;
+            quota.answered(&turn);
+            quota.heed(&turn, &advice);
+            send_all(&quota, std::iter::repeat_n(Duration::ZERO, 100)).await
+        });
+        per_second(&sent[10..])
+    };
+    let second = [limit(25, SECOND)];
+    let of = |advertised: u64| Advice { limit: Some(advertised), reset: Some(SECOND), ..Advice::default() };
+    assert!((9.5..=10.0).contains(&rate(of(10), &second)));
+    assert!((24.0..=25.0).contains(&rate(of(25), &second)));
+    assert!((24.0..=25.0).contains(&rate(of(100), &second)));
+    // Nothing says that it is about the second; its length does.
+    let vague = Advice { limit: Some(10), ..Advice::default() };
+    assert!((24.0..=25.0).contains(&rate(vague, &second)));
+    assert!((9.5..=10.0).contains(&rate(Advice { window: Some(SECOND), ..vague }, &second)));
+    // A limit of other requests, in a window of another length.
+    let search = said(30, 29, SECOND * 45);
+    assert!(
+        (24.0..=25.0).contains(&rate(Advice { remaining: None, ..search }, &[second[0], limit(5000, HOUR)]))
+    );
+}
+
+#[test]
+fn with_others_about_what_is_left_is_spread_and_a_reserve_kept() {
+    paused(async {
+        let mut plan = client(&[limit(100, MINUTE)]);
+        let quota = alone(&plan);
+        let turn = quota.turn().await;
+        let start = Instant::now();
+        quota.heed(&turn, &said(100, 9, SECOND * 30));
+        let sent = send_all(&quota, std::iter::repeat_n(Duration::ZERO, 10)).await;
+        let gap = sent.windows(2).take(8).map(|pair| pair[1] - pair[0]).min().unwrap();
+        assert!(gap >= SECOND * 29 / 10, "{gap:?}");
+        // The tenth has to wait for the next window.
+        assert!(sent[9] - start >= SECOND * 30);
+        plan.quota.reserve = Some(Reserve::Units(10));
+        let quota = alone(&plan);
+        let turn = quota.turn().await;
+        let start = Instant::now();
+        quota.heed(&turn, &said(100, 10, SECOND * 30));
+        quota.turn().await;
+        assert!(start.elapsed() >= SECOND * 30);
+    });
+}
+
+#[test]
+fn a_run_counts_what_the_one_before_it_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(25, SECOND), limit(40, MINUTE)]);
+    paused(async {
+        let start = Instant::now();
+        let first = process(&plan, dir.path(), start);
+        let mut sent = send_all(&first, std::iter::repeat_n(Duration::ZERO, 30)).await;
+        drop(first);
+        let next = process(&plan, dir.path(), start);
+        sent.extend(send_all(&next, std::iter::repeat_n(Duration::ZERO, 30)).await);
+        assert!(most_in(SECOND, &sent) <= 25);
+        assert!(most_in(MINUTE, &sent) <= 40);
+        assert!(sent[30] - sent[29] >= Duration::from_millis(38));
+    });
+}
+
+#[test]
+fn processes_that_share_a_quota_use_it_up_together() {
+    for (processes, pages) in [(2, 250), (5, 100)] {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = client(&[limit(25, SECOND)]);
+        let sent = paused(async {
+            let start = Instant::now();
+            let tasks: Vec<_> = (0..processes)
+                .map(|_| {
+                    let quota = process(&plan, dir.path(), start);
+                    tokio::spawn(async move {
+                        send_all(&quota, std::iter::repeat_n(Duration::from_millis(4), pages)).await
+                    })
+                })
+                .collect();
+            let mut sent = Vec::new();
+            for task in tasks {
+                sent.extend(task.await.unwrap());
+            }
+            sent.sort();
+            sent
+        });
+        assert!(most_in(SECOND, &sent) <= 25);
+        assert!(per_second(&sent) >= 0.97 * 25.0, "{processes} processes: {}", per_second(&sent));
+    }
+}
+
+#[test]
+fn a_pause_holds_the_other_processes_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(25, SECOND)]);
+    paused(async {
+        let start = Instant::now();
+        let (one, two) = (process(&plan, dir.path(), start), process(&plan, dir.path(), start));
+        let _turns = (one.turn().await, two.turn().await);
+        let start = Instant::now();
+        one.pause(SECOND * 7);
+        // Told with the next turn that is asked for.
+        let waiting = tokio::spawn(async move { one.turn().await });
+        sleep(Duration::from_millis(50)).await;
+        two.turn().await;
+        waiting.await.unwrap();
+        assert!(start.elapsed() >= SECOND * 7, "{:?}", start.elapsed());
+    });
+}
+
+/// A store whose users may take turns ahead.
+struct FarAway {
+    store: FileStore,
+    exchanges: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl QuotaStore for FarAway {
+    fn exchange(&mut self, decide: &mut dyn FnMut(&Seen) -> Vec<String>) -> Result<(), StoreError> {
+        self.exchanges.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.store.exchange(&mut |seen| decide(&Seen { lease: Duration::from_millis(250), ..seen.clone() }))
+    }
+}
+
+#[test]
+fn turns_of_a_store_that_is_far_away_are_taken_several_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(50, SECOND)]);
+    let exchanges = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let sent = paused(async {
+        let start = Instant::now();
+        let tasks: Vec<_> = (0..2)
+            .map(|_| {
+                let clock = move || 1_000_000_000 + micros(Instant::now() - start);
+                let (key, horizon) = (quota_key(&plan), quota_horizon(&plan));
+                let store = FileStore::with_clock(dir.path(), &key, horizon, Box::new(clock)).unwrap();
+                let store = FarAway { store, exchanges: Arc::clone(&exchanges) };
+                let sharing = QuotaSharing::Store(Box::new(store));
+                let quota = Quota::new(&plan, sharing, Arc::new(|_| ())).unwrap();
+                tokio::spawn(async move {
+                    send_all(&quota, std::iter::repeat_n(Duration::from_millis(4), 500)).await
+                })
+            })
+            .collect();
+        let mut sent = Vec::new();
+        for task in tasks {
+            sent.extend(task.await.unwrap());
+        }
+        sent.sort();
+        sent
+    });
+    let exchanges = exchanges.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(exchanges < 500, "{exchanges}");
+    assert!(most_in(SECOND, &sent) <= 50);
+    assert!(per_second(&sent) >= 0.95 * 50.0, "{}", per_second(&sent));
 }
 
 fn limits() -> impl Strategy<Value = Vec<RateLimit>> {
     let one = (1_u32..40, prop_oneof![100_u64..3_000, 3_000_u64..60_000]);
     prop::collection::vec(one.prop_map(|(requests, per)| limit(requests, Duration::from_millis(per))), 1..4)
+}
+
+/// A request of one task: which bucket, what it costs, how long it takes.
+type Step = (usize, u32, u64);
+
+const PATHS: [&str; 3] = ["members", "a/1", "b/1"];
+
+/// Units that arrived at a time, for one bucket.
+type Arrivals = Vec<(Instant, u32)>;
+
+/// Most units in any sliding window.
+fn most_units(per: Duration, arrivals: &Arrivals) -> u32 {
+    let mut arrivals = arrivals.clone();
+    arrivals.sort();
+    let within = |(index, (first, _)): (usize, &(Instant, u32))| -> u32 {
+        arrivals[index..].iter().take_while(|(other, _)| *other - *first < per).map(|(_, units)| units).sum()
+    };
+    arrivals.iter().enumerate().map(within).max().unwrap_or(0)
+}
+
+/// What arrived in the client's bucket, and in those of `a` and `b`, by what several tasks send.
+async fn interleaved(quotas: Vec<Arc<Quota>>, tasks: Vec<Vec<Step>>) -> [Arrivals; 3] {
+    let running: Vec<_> = tasks
+        .into_iter()
+        .enumerate()
+        .map(|(number, steps)| {
+            let quota = Arc::clone(&quotas[number % quotas.len()]);
+            tokio::spawn(async move {
+                let mut arrived = Vec::new();
+                for (bucket, cost, latency) in steps {
+                    let turn = quota.turn_for(PATHS[bucket], cost, (latency % 3) as i32).await;
+                    sleep(Duration::from_millis(latency)).await;
+                    arrived.push((bucket, Instant::now(), cost));
+                    quota.answered(&turn);
+                }
+                arrived
+            })
+        })
+        .collect();
+    let mut arrivals = [Vec::new(), Vec::new(), Vec::new()];
+    for task in running {
+        for (bucket, at, cost) in task.await.unwrap() {
+            arrivals[0].push((at, cost));
+            if bucket > 0 {
+                arrivals[bucket].push((at, cost));
+            }
+        }
+    }
+    arrivals
+}
+
+fn steps(tasks: usize) -> impl Strategy<Value = Vec<Vec<Step>>> {
+    prop::collection::vec(prop::collection::vec((0_usize..3, 1_u32..4, 0_u64..95), 1..40), 1..tasks)
+}
+
+/// Limits large enough for the dearest request.
+fn enough(limits: Vec<RateLimit>) -> Vec<RateLimit> {
+    limits.into_iter().map(|one| limit(one.requests.get() + 3, one.per)).collect()
+}
+
+fn with_buckets(limits: [Vec<RateLimit>; 3]) -> (ClientPlan, [Vec<RateLimit>; 3]) {
+    let limits = limits.map(enough);
+    let mut plan = client(&limits[0]);
+    plan.quota.buckets = vec![bucket("a", &limits[1]), bucket("b", &limits[2])];
+    (plan, limits)
 }
 
 proptest! {
@@ -251,19 +642,12 @@ proptest! {
     fn no_window_is_ever_exceeded(
         limits in limits(),
         latencies in prop::collection::vec((0_u64..60, 0_u64..100), 1..150),
-        split in 0_usize..150,
     ) {
         let (sent, arrived) = paused(async {
             let (mut sent, mut arrived) = (Vec::<Instant>::new(), Vec::new());
-            let mut quota = quota_that_knows_the_way(&limits);
-            for (index, (there, back)) in latencies.iter().enumerate() {
-                if index == split {
-                    // Killed and started again.
-                    let ages: Vec<_> = sent.iter().map(Instant::elapsed).collect();
-                    quota = quota_that_knows_the_way(&limits);
-                    quota.state().restore(&ages, Instant::now());
-                }
-                let turn = quota.acquire().await;
+            let quota = quota_that_knows_the_way(&limits);
+            for (there, back) in &latencies {
+                let turn = quota.turn().await;
                 sent.push(Instant::now());
                 sleep(Duration::from_millis(*there)).await;
                 arrived.push(Instant::now());
@@ -278,45 +662,46 @@ proptest! {
         }
     }
 
-    /// Side by side, with jitter within what is assumed of it.
+    /// Many buckets, costs and priorities, side by side, with jitter within what is assumed of it.
     #[test]
-    fn parallel_requests_share_the_quota(
-        limits in limits(),
-        latencies in prop::collection::vec(0_u64..100, 1..150),
-        tasks in 1_usize..8,
+    fn parallel_requests_exceed_no_bucket(
+        limits in [limits(), limits(), limits()],
+        tasks in steps(8),
     ) {
-        let (sent, arrived) = paused(async {
-            let quota = Arc::new(quota_that_knows_the_way(&limits));
-            let chunks: Vec<Vec<u64>> =
-                latencies.chunks(latencies.len().div_ceil(tasks)).map(<[u64]>::to_vec).collect();
-            let running: Vec<_> = chunks
-                .into_iter()
-                .map(|latencies| {
-                    let quota = Arc::clone(&quota);
-                    tokio::spawn(async move {
-                        let (mut sent, mut arrived) = (Vec::new(), Vec::new());
-                        for latency in latencies {
-                            let turn = quota.acquire().await;
-                            sent.push(Instant::now());
-                            sleep(Duration::from_millis(latency)).await;
-                            arrived.push(Instant::now());
-                            quota.answered(&turn);
-                        }
-                        (sent, arrived)
-                    })
-                })
-                .collect();
-            let (mut sent, mut arrived) = (Vec::new(), Vec::new());
-            for task in running {
-                let (task_sent, task_arrived) = task.await.unwrap();
-                sent.extend(task_sent);
-                arrived.extend(task_arrived);
-            }
-            (sent, arrived)
+        let (plan, limits) = with_buckets(limits);
+        let arrivals = paused(async {
+            let quota = alone(&plan);
+            quota.book().know_the_way();
+            interleaved(vec![Arc::new(quota)], tasks).await
         });
-        for limit in &limits {
-            prop_assert!(most_in(limit.per, &sent) <= limit.requests.get() as usize);
-            prop_assert!(most_in(limit.per, &arrived) <= limit.requests.get() as usize);
+        for (limits, arrivals) in limits.iter().zip(&arrivals) {
+            for limit in limits {
+                prop_assert!(most_units(limit.per, arrivals) <= limit.requests.get(), "{limit:?}");
+            }
+        }
+    }
+
+    /// The same from several processes.
+    #[test]
+    fn processes_exceed_no_bucket(
+        limits in [limits(), limits(), limits()],
+        tasks in steps(6),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let (plan, limits) = with_buckets(limits);
+        let arrivals = paused(async {
+            let start = Instant::now();
+            let process = |_| {
+                let quota = process(&plan, dir.path(), start);
+                quota.book().know_the_way();
+                Arc::new(quota)
+            };
+            interleaved((0..3).map(process).collect(), tasks).await
+        });
+        for (limits, arrivals) in limits.iter().zip(&arrivals) {
+            for limit in limits {
+                prop_assert!(most_units(limit.per, arrivals) <= limit.requests.get(), "{limit:?}");
+            }
         }
     }
 }

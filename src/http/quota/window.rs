@@ -1,28 +1,36 @@
-//! The exact count of one limit: when each of the last N requests was sent, and when its place is free again.
+//! The exact count of one limit: when each request of the last window was sent, and when its place is free again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use super::clock::{Micros, micros};
 use crate::config::RateLimit;
 
 /// Most that one request is assumed to have reached the server later than the fastest one did.
 pub(super) const MAX_SLACK: Duration = Duration::from_millis(100);
 
-/// The server's clock and ours may run apart by this part of a window (NTP slews by up to 500 ppm on each side).
-const CLOCK_DRIFT: u32 = 1000;
+/// A turn that is later than this is not used: what is assumed of requests under way leaves room for that and for
+/// jitter on the way, not for more.
+pub(super) const TOO_LATE: Duration = Duration::from_millis(50);
 
-/// The last N requests under a limit of N.
+/// The server's clock and ours may run apart by this part of a window (NTP slews by up to 500 ppm on each side).
+const CLOCK_DRIFT: u64 = 1000;
+
+/// The requests under a limit of N units that the server may still count.
 ///
-/// Request `k + N` waits for the place of request `k`, so at most N fall into any window, sliding or fixed.
+/// A request waits until what is counted and its own units are no more than N, so at most N fall into any window,
+/// sliding or fixed.
 #[derive(Debug)]
 pub(super) struct Window {
+    /// As configured.
     pub(super) limit: RateLimit,
-    capacity: usize,
+    /// What of it is used at most: less what is kept free, and no more than the server says.
+    capacity: u64,
+    held: Micros,
+    /// In the order of sending.
     places: VecDeque<Place>,
-    /// Number of the request at the front of `places`.
-    first: u64,
+    /// Units of all of `places`.
+    taken: u64,
 }
 
 /// One request.
@@ -32,68 +40,117 @@ pub(super) struct Window {
 /// for that long too; else jitter on the way would bunch requests at the server.
 #[derive(Debug)]
 struct Place {
-    /// When it is free if the request went as fast as the fastest.
-    free_at: Instant,
-    /// Time to the answer's headers; `None` while in flight, for ever if there was none.
-    latency: Option<Duration>,
+    at: Micros,
+    units: u32,
+    lateness: Lateness,
+}
+
+/// How much later than the fastest a request may have been counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Lateness {
+    /// In flight, for ever if there was no answer.
+    Unknown,
+    /// Its answer is here.
+    Answered {
+        /// From sending to the answer's headers.
+        way: Duration,
+        /// From its time to sending.
+        late: Duration,
+    },
+    /// As another process found it.
+    Told(Duration),
+}
+
+impl Lateness {
+    /// How much later than the fastest one, if that took as long as `fastest`.
+    pub(super) fn slack(self, fastest: Duration) -> Duration {
+        match self {
+            Self::Unknown => MAX_SLACK + TOO_LATE,
+            Self::Answered { way, late } => way.saturating_sub(fastest).min(MAX_SLACK) + late,
+            Self::Told(slack) => slack,
+        }
+    }
 }
 
 impl Place {
-    fn free_at(&self, fastest: Duration) -> Instant {
-        let slack = self.latency.map_or(MAX_SLACK, |latency| latency.saturating_sub(fastest).min(MAX_SLACK));
-        self.free_at + slack
+    fn free_at(&self, held: Micros, fastest: Duration) -> Micros {
+        self.at + held + micros(self.lateness.slack(fastest))
     }
 }
 
 impl Window {
-    pub(super) fn new(limit: RateLimit) -> Self {
-        let capacity = usize::try_from(limit.requests.get()).unwrap_or(usize::MAX);
-        Self { limit, capacity, places: VecDeque::new(), first: 0 }
+    /// A window of which `reserve` is kept free.
+    pub(super) fn new(limit: RateLimit, reserve: u32) -> Self {
+        let per = micros(limit.per);
+        let capacity = u64::from(limit.requests.get().saturating_sub(reserve)).max(1);
+        Self { limit, capacity, held: per + per / CLOCK_DRIFT, places: VecDeque::new(), taken: 0 }
     }
 
-    fn held(&self) -> Duration {
-        self.limit.per + self.limit.per / CLOCK_DRIFT
-    }
-
-    /// Counts a request of an earlier run, sent `age` ago. To be called in the order of sending, before all else.
-    pub(super) fn restore(&mut self, age: Duration, now: Instant) {
-        // How long its answer took is not known: the most is assumed.
-        let Some(left) = (self.held() + MAX_SLACK).checked_sub(age) else { return };
-        self.push(Place { free_at: now + left, latency: Some(Duration::ZERO) });
-    }
-
-    /// When the next request may be sent: a time that is not after `now` means now.
-    pub(super) fn ready_at(&self, now: Instant, fastest: Duration) -> Instant {
-        match self.places.front() {
-            Some(oldest) if self.places.len() >= self.capacity => oldest.free_at(fastest),
-            _ => now,
+    /// Heeds a server that allows less than is configured. Whether that is news.
+    pub(super) fn lower(&mut self, units: u64) -> bool {
+        let is_lower = units.max(1) < self.capacity;
+        if is_lower {
+            self.capacity = units.max(1);
         }
+        is_lower
     }
 
-    /// Counts a request sent now. Returns its number within this window.
-    pub(super) fn take(&mut self, now: Instant) -> u64 {
-        self.push(Place { free_at: now + self.held(), latency: None });
-        self.first + self.places.len() as u64 - 1
+    /// When a request may be sent, `from` or later. More units than there are wait until all are free.
+    pub(super) fn earliest(&self, from: Micros, units: u32, fastest: Duration) -> Micros {
+        let needed = u64::from(units).min(self.capacity);
+        let mut taken = self.taken;
+        let mut earliest = from;
+        for place in &self.places {
+            if taken + needed <= self.capacity {
+                break;
+            }
+            earliest = earliest.max(place.free_at(self.held, fastest));
+            taken -= u64::from(place.units);
+        }
+        earliest
     }
 
-    fn push(&mut self, place: Place) {
-        if self.places.len() >= self.capacity {
+    /// Forgets what is free at `now`, which is earlier than all requests that are still to be counted.
+    pub(super) fn forget(&mut self, now: Micros, fastest: Duration) {
+        while let Some(place) = self.places.front().filter(|place| place.free_at(self.held, fastest) <= now) {
+            self.taken -= u64::from(place.units);
             self.places.pop_front();
-            self.first += 1;
-        }
-        self.places.push_back(place);
-    }
-
-    /// Notes how long the answer to a request took.
-    pub(super) fn answered(&mut self, number: u64, latency: Duration) {
-        let place = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
-        if let Some(place) = place.and_then(|index| self.places.get_mut(index)) {
-            place.latency = Some(latency);
         }
     }
 
-    /// Requests of our own that the server may still count.
-    pub(super) fn used(&self, now: Instant) -> u64 {
-        self.places.iter().filter(|place| place.free_at > now).count() as u64
+    pub(super) fn clear(&mut self) {
+        self.places.clear();
+        self.taken = 0;
+    }
+
+    /// Counts a request.
+    pub(super) fn charge(&mut self, at: Micros, units: u32, lateness: Lateness) {
+        // Nearly always the last: a bucket of its own may have given one a later turn before.
+        let index = self.places.partition_point(|place| place.at <= at);
+        self.places.insert(index, Place { at, units, lateness });
+        self.taken += u64::from(units);
+    }
+
+    /// Whether a request of that time is counted, which names it.
+    pub(super) fn has(&self, at: Micros) -> bool {
+        self.places.binary_search_by_key(&at, |place| place.at).is_ok()
+    }
+
+    /// Notes when the answer to a request came.
+    pub(super) fn answered(&mut self, at: Micros, lateness: Lateness) {
+        if let Ok(index) = self.places.binary_search_by_key(&at, |place| place.at) {
+            self.places[index].lateness = lateness;
+        }
+    }
+
+    /// Units of ours that the server may count at `now`.
+    pub(super) fn used(&self, now: Micros) -> u64 {
+        let counted = self.places.iter().filter(|place| place.at <= now && place.at + self.held > now);
+        counted.map(|place| u64::from(place.units)).sum()
+    }
+
+    /// Units that are sent, or to be sent, after a request.
+    pub(super) fn since(&self, at: Micros) -> u64 {
+        self.places.iter().rev().take_while(|place| place.at > at).map(|place| u64::from(place.units)).sum()
     }
 }

@@ -1,1 +1,291 @@
-//! Quotas, of one process and of several.
+//! Quotas: buckets, what servers say is left, and processes that share a key.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::api::{Api, Call, Reply};
+use super::scene::{Scene, rows};
+use crate::mock::{LoggedRequest, Mock, MockConfig};
+use crate::postgres::{Access, Server, server};
+use crate::support::api::{count_status, expect_within_quota, wait_for};
+use crate::support::cli::Workspace;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// When the requests for each path arrived.
+type Arrivals = Arc<Mutex<BTreeMap<String, Vec<Instant>>>>;
+
+/// Pages of one row each, `pages` of them, and what `more` adds to each answer.
+fn paged(pages: usize, more: impl Fn(&Call, Reply) -> Reply + Send + Sync + 'static) -> (Api, Arrivals) {
+    let arrivals = Arrivals::default();
+    let seen = Arc::clone(&arrivals);
+    let api = Api::start(move |call| {
+        seen.lock().unwrap().entry(call.path.clone()).or_default().push(Instant::now());
+        let page = call.number_param("page").unwrap_or(1);
+        let next = (page < pages).then(|| page + 1);
+        more(call, Reply::json(&json!({ "data": [{ "id": page }], "total_pages": pages, "next": next })))
+    });
+    (api, arrivals)
+}
+
+const PAGES: &str = r#"paginator = { type = "page_number", base_page = 1, total_path = "total_pages" }"#;
+
+/// Panics if more than `limit` of these arrived in any span of `per`.
+fn expect_within(arrivals: &[Instant], limit: usize, per: Duration) {
+    for (first, last) in arrivals.iter().zip(arrivals.iter().skip(limit)) {
+        assert!(*last - *first >= per, "{} within {:?}", limit + 1, *last - *first);
+    }
+}
+
+#[test]
+fn an_endpoint_keeps_to_its_own_limit_besides_the_clients() {
+    let (api, arrivals) = paged(6, |_, reply| reply);
+    let scene = Scene::new(
+        &api,
+        &format!(
+            r#"
+            [client]
+            {PAGES}
+            [[client.buckets]]
+            name = "reports"
+            limits = ["4/1500ms"]
+            paths = ["reports/*"]
+            cost = 2
+            [[resources]]
+            name = "members"
+            [[resources]]
+            name = "notes"
+            endpoint = {{ rate_limits = ["3/1s"] }}
+            [[resources]]
+            name = "daily"
+            endpoint = "reports/daily"
+            "#
+        ),
+    );
+    scene.run_well();
+    let arrivals = arrivals.lock().unwrap();
+    let of = |path: &str| arrivals[path].clone();
+    assert_eq!(of("/members").len(), 6);
+    expect_within(&of("/notes"), 3, SECOND);
+    expect_within(&of("/reports/daily"), 2, SECOND * 3 / 2);
+    // Nobody waits for a bucket that is not theirs.
+    assert!(of("/members")[5] < of("/notes")[5] && of("/members")[5] < of("/reports/daily")[5]);
+}
+
+#[test]
+fn what_is_left_is_read_from_headers_of_any_name() {
+    let wait = SECOND * 2;
+    let (api, arrivals) =
+        paged(2, |_, reply| reply.with("x-app-limit", "50").with("x-app-left", "0").with("x-app-reset", "2"));
+    let scene = Scene::new(
+        &api,
+        &format!(
+            r#"
+            [client]
+            quota_headers = {{ limit = "X-App-Limit", remaining = "X-App-Left", reset = "X-App-Reset" }}
+            {PAGES}
+            [[resources]]
+            name = "members"
+            "#
+        ),
+    );
+    scene.run_well();
+    let members = &arrivals.lock().unwrap()["/members"];
+    assert!(members[1] - members[0] >= wait, "{:?}", members[1] - members[0]);
+}
+
+#[test]
+fn a_lower_limit_than_the_configured_one_is_heeded_and_told() {
+    let (api, arrivals) = paged(12, |_, reply| {
+        reply.with("ratelimit-policy", "\"default\";q=5;w=1").with("ratelimit", "\"default\";r=4;t=1")
+    });
+    let config = format!("[client]\n{PAGES}\n[[resources]]\nname = \"members\"\n");
+    let scene = Scene::new(&api, &config);
+    let finished = scene.run(&["--set", "client.rate_limits=[\"50/s\"]"]);
+    finished.expect_code(0);
+    finished.expect_said("the API allows less");
+    // The first answer tells it.
+    expect_within(&arrivals.lock().unwrap()["/members"][1..], 5, SECOND);
+}
+
+#[test]
+fn a_reserve_is_left_to_others() {
+    let (api, arrivals) = paged(8, |_, reply| reply);
+    let config = format!("[client]\nreserve = \"60%\"\n{PAGES}\n[[resources]]\nname = \"members\"\n");
+    let scene = Scene::new(&api, &config);
+    scene.run(&["--set", "client.rate_limits=[\"10/s\"]"]).expect_code(0);
+    expect_within(&arrivals.lock().unwrap()["/members"], 4, SECOND);
+}
+
+/// Two keys at an API that allows three requests per hour.
+fn key_at(api: &Api, key: &str) -> Workspace {
+    let config = format!(
+        r#"
+        [client]
+        auth = {{ type = "bearer", token = "{key}" }}
+        {PAGES}
+        [[resources]]
+        name = "members"
+        "#
+    );
+    Scene::new(api, &config).workspace.with_set("client.rate_limits=[\"3/h\"]")
+}
+
+#[test]
+fn keys_do_not_share_and_pipelines_with_one_key_do() {
+    let (api, _) = paged(2, |_, reply| reply);
+    let state = tempfile::tempdir().unwrap();
+    let dir = state.path().to_str().unwrap();
+    let at = |key: &str| key_at(&api, key).with_env("FOREBAY_STATE_DIR", dir);
+    at("one").run_well(&[]);
+    at("two").run_well(&[]);
+    assert_eq!(api.calls().len(), 4);
+    // Another pipeline, in a directory of its own: one of the two pages is left.
+    let workspace = at("one");
+    let mut waiting = workspace.start(&[]);
+    waiting.wait_for_line("quota of 3 requests");
+    waiting.kill();
+    assert_eq!(api.calls().len(), 5);
+    for entry in fs::read_dir(state.path().join("quota")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(!name.contains("one") && !name.contains("two"), "{name}");
+    }
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_gives_way_to_the_work_directory() {
+    let (api, _) = paged(2, |_, reply| reply);
+    let workspace = key_at(&api, "one");
+    fs::write(workspace.path("file"), "").unwrap();
+    let dir = workspace.path("file").to_str().unwrap().to_owned();
+    let workspace = workspace.with_env("FOREBAY_STATE_DIR", &dir);
+    let finished = workspace.run(&[]);
+    finished.expect_code(0);
+    finished.expect_said("could not share the quota");
+    assert!(fs::read_dir(workspace.work_dir().join("quota")).unwrap().count() > 0);
+}
+
+/// Memberstack's config with its real quota, `pages` pages of it, among others that share `state`.
+fn sharing(mock: &Mock, state: &str) -> Workspace {
+    Workspace::members(mock)
+        .with_set("client.rate_limits=[\"25/s\"]")
+        .with_set("resources.members.endpoint.params.limit=100")
+        .with_env("FOREBAY_STATE_DIR", state)
+}
+
+#[test]
+fn a_killed_process_leaves_its_requests_counted_and_no_lock() {
+    let mock = Mock::start(MockConfig { members: 4_000, ..MockConfig::default() });
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path().to_str().unwrap();
+    for run in 1..=4 {
+        let killed = sharing(&mock, state);
+        let running = killed.start(&[]);
+        wait_for(&mock, 7 * run);
+        running.kill();
+    }
+    sharing(&mock, state).run_well(&[]);
+    let requests = mock.requests();
+    assert_eq!(count_status(&requests, 429), 0);
+    expect_within_quota(&requests, 25, SECOND);
+}
+
+/// Runs two processes with one key, which load `pages` pages each. None may be refused; returns what part of the quota
+/// they use together.
+fn two_processes(pages: usize, setting: impl Fn(Workspace) -> Workspace) -> f64 {
+    let mock = Mock::start(MockConfig { members: 100 * pages, ..MockConfig::default() });
+    let state = tempfile::tempdir().unwrap();
+    let workspaces = [(); 2].map(|()| setting(sharing(&mock, state.path().to_str().unwrap())));
+    let running = workspaces.each_ref().map(|workspace| workspace.start(&[]));
+    for one in running {
+        one.wait().expect_code(0);
+    }
+    let requests = mock.requests();
+    let refused = requests.iter().position(|request| request.status == Some(429));
+    assert_eq!(refused.map(|index| &requests[index.saturating_sub(26)..=index]), None);
+    assert_eq!((requests.len(), count_status(&requests, 200)), (2 * pages, 2 * pages));
+    expect_within_quota(&requests, 25, SECOND);
+    used(&requests)
+}
+
+/// Part of 25/s that these requests use, from the first to the last.
+fn used(requests: &[LoggedRequest]) -> f64 {
+    let span = requests[requests.len() - 1].at - requests[0].at;
+    (requests.len() - 1) as f64 / span.as_secs_f64() / 25.0
+}
+
+#[test]
+fn two_processes_with_one_key_are_not_refused() {
+    two_processes(40, |workspace| workspace);
+}
+
+#[test]
+#[ignore = "about the machine's speed, too; `make test-quota` runs it"]
+fn two_processes_with_one_key_use_95_percent_of_its_quota() {
+    let used = two_processes(150, |workspace| workspace);
+    println!("two processes on one machine: {:.1} % of 25/s", used * 100.0);
+    assert!(used >= 0.95, "{used}");
+}
+
+#[test]
+fn two_processes_that_meet_on_a_server_are_not_refused() {
+    let Some(server) = server() else { return };
+    let database = server.create_database();
+    let store = format!("client.quota_store=\"{}\"", database.url());
+    two_processes(40, |workspace| workspace.with_set(&store));
+    let counted = database.sql("SELECT count(*) FROM forebay_quota.lines WHERE line !~ '^[ap]'");
+    assert!(counted.parse::<usize>().unwrap() >= 80, "{counted}");
+    assert_eq!(database.sql("SELECT count(*) FROM forebay_quota.keys"), "1");
+}
+
+#[test]
+#[ignore = "about the machine's speed, too; `make test-quota` runs it"]
+fn two_processes_that_meet_on_a_server_use_95_percent_of_the_quota() {
+    let Some(server) = server() else { return };
+    let database = server.create_database();
+    let store = format!("client.quota_store=\"{}\"", database.url());
+    let used = two_processes(150, |workspace| workspace.with_set(&store));
+    println!("two processes with a quota store: {:.1} % of 25/s", used * 100.0);
+    assert!(used >= 0.95, "{used}");
+}
+
+#[test]
+fn a_store_that_is_started_again_is_found_again() {
+    let Some(mut server) = Server::start_own(Access::Trust) else { return };
+    let database = server.create_database();
+    let mock = Mock::start(MockConfig { members: 6_000, ..MockConfig::default() });
+    let state = tempfile::tempdir().unwrap();
+    let workspace = sharing(&mock, state.path().to_str().unwrap())
+        .with_set(&format!("client.quota_store=\"{}\"", database.url()));
+    let running = workspace.start(&[]);
+    wait_for(&mock, 10);
+    server.kill();
+    server.start();
+    running.wait().expect_code(0);
+    let requests = mock.requests();
+    assert_eq!(count_status(&requests, 200), 60);
+    expect_within_quota(&requests, 25, SECOND);
+}
+
+#[test]
+fn a_store_that_is_not_there_fails_the_run() {
+    let api = Api::start(|_| Reply::json(&json!({ "data": rows(1) })));
+    let config = "[client]\npaginator = \"single_page\"\n[[resources]]\nname = \"members\"\n";
+    let workspace = Scene::new(&api, config)
+        .workspace
+        .with_set("client.rate_limits=[\"5/s\"]")
+        .with_set("client.quota_store=\"postgres://nobody:secret@127.0.0.1:1/none\"");
+    // Refused connections are tried again for a while, a wrong name of a file is not.
+    let workspace = workspace.with_set(
+        "client.quota_store=\"postgres://nobody:secret@127.0.0.1:1/none?sslmode=verify-full&sslrootcert=/none\"",
+    );
+    let finished = workspace.run(&[]);
+    assert_ne!(finished.code, Some(0));
+    finished.expect_said("quota store");
+    assert!(!finished.stderr.contains("secret"), "{}", finished.stderr);
+    assert!(api.calls().is_empty());
+}

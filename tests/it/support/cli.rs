@@ -104,6 +104,8 @@ impl Workspace {
         for library_path in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
             process.envs(std::env::var_os(library_path).map(|value| (library_path, value)));
         }
+        // What runs share on one machine is shared by the runs of one test.
+        process.env("FOREBAY_STATE_DIR", self.path("state"));
         process.envs(self.environment.iter().map(|(name, value)| (name, value)));
         for setting in &self.settings {
             process.args(["--set", setting]);

@@ -1,0 +1,93 @@
+//! Where a pipeline meets the others that use its API key.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Plan;
+use crate::destination::postgres::SharedLog;
+use crate::http::{HttpError, QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
+
+/// Furthest ahead that turns are taken of a store that is far away, so that not each costs a round trip while all
+/// others wait.
+const LEASE: Duration = Duration::from_millis(250);
+
+/// Round trips that such turns may last for. On one machine that is less than one turn.
+const LEASED_ROUND_TRIPS: u32 = 10;
+
+/// The user's directory for what programs keep between runs, by the variables of the system.
+const STATE_DIR: &str = "FOREBAY_STATE_DIR";
+
+/// Opens the store that the config names; else a file of the user's, or of the pipeline's where there can be none.
+///
+/// # Errors
+/// The store is not there.
+pub(super) async fn sharing(plan: &Plan) -> Result<QuotaSharing, HttpError> {
+    let Some(url) = plan.client.quota.store.clone() else {
+        let variable =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let own = plan.work_dir.join("quota");
+        return Ok(QuotaSharing::Files(state_dir(&variable).into_iter().chain([own]).collect()));
+    };
+    let (key, horizon) = (quota_key(&plan.client), quota_horizon(&plan.client));
+    let opened = tokio::task::spawn_blocking(move || SharedLog::open(&url, &key, horizon)).await;
+    let opened = opened.map_err(|error| HttpError::QuotaStore { source: error.into() })?;
+    let log = opened.map_err(|source| HttpError::QuotaStore { source: source.into() })?;
+    Ok(QuotaSharing::Store(Box::new(PostgresStore(log))))
+}
+
+/// The directory that all pipelines of a user share.
+fn state_dir(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    if let Some(dir) = variable(STATE_DIR) {
+        return Some(dir.join("quota"));
+    }
+    // The specification has relative ones ignored.
+    let state = variable("XDG_STATE_HOME").filter(|dir| dir.is_absolute()).or_else(|| {
+        let below = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/state" };
+        Some(variable("HOME")?.join(below))
+    });
+    state.map(|state| state.join("forebay").join("quota"))
+}
+
+/// A log on a server, for a quota.
+struct PostgresStore(SharedLog);
+
+impl QuotaStore for PostgresStore {
+    fn exchange(&mut self, decide: &mut dyn FnMut(&Seen) -> Vec<String>) -> Result<(), StoreError> {
+        let exchanged = self.0.exchange(&mut |found| {
+            decide(&Seen {
+                now: found.now,
+                lines: found.lines,
+                is_anew: found.is_anew,
+                uncertainty: found.uncertainty,
+                lease: LEASE.min(found.round_trip * LEASED_ROUND_TRIPS),
+            })
+        });
+        Ok(exchanged?)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_variable_that_is_set_counts() {
+        let check = |set: &[(&str, &str)], expected: Option<&str>| {
+            let variable = |name: &str| {
+                set.iter().find(|(known, _)| *known == name).map(|(_, value)| PathBuf::from(value))
+            };
+            assert_eq!(state_dir(&variable), expected.map(PathBuf::from), "{set:?}");
+        };
+        let home = if cfg!(target_os = "macos") {
+            "/home/me/Library/Application Support/forebay/quota"
+        } else {
+            "/home/me/.local/state/forebay/quota"
+        };
+        check(&[], None);
+        check(&[("HOME", "/home/me")], Some(home));
+        check(&[("HOME", "/home/me"), ("XDG_STATE_HOME", "/state")], Some("/state/forebay/quota"));
+        check(&[("HOME", "/home/me"), ("XDG_STATE_HOME", "state")], Some(home));
+        check(&[("XDG_STATE_HOME", "/state"), ("FOREBAY_STATE_DIR", "/own")], Some("/own/quota"));
+    }
+}
