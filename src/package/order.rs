@@ -197,6 +197,7 @@ mod tests {
     use super::super::Journal;
     use super::super::journal::Outcome;
     use super::*;
+    use crate::package::AnswerNote;
     use crate::paginate::PageCursor;
 
     /// Page `number` of `count` of a pagination.
@@ -211,7 +212,7 @@ mod tests {
             row_count: 1,
             total_rows: None,
             from_parent: Map::new(),
-            note: None,
+            note: AnswerNote::default(),
         };
         Record::Page(record, Bytes::from(format!("[\"{series}.{number}\"]")))
     }
