@@ -195,7 +195,7 @@ mod tests {
     use serde_json::Map;
 
     use super::super::Journal;
-    use super::super::journal::Outcome;
+    use super::super::journal::{AnswerNote, Outcome};
     use super::*;
     use crate::package::AnswerNote;
     use crate::paginate::PageCursor;

@@ -254,7 +254,6 @@ mod tests {
             "{ids[0]}",
             "{resources.x}",
             "{resources..id}",
-            "{resources.x.a[*]}",
             "{incremental.newest}",
             "{resources.x.}",
         ] {
