@@ -195,7 +195,7 @@ mod tests {
     use serde_json::Map;
 
     use super::super::Journal;
-    use super::super::journal::Outcome;
+    use super::super::journal::{AnswerNote, Outcome};
     use super::*;
     use crate::paginate::PageCursor;
 
@@ -211,6 +211,7 @@ mod tests {
             row_count: 1,
             total_rows: None,
             from_parent: Map::new(),
+            note: AnswerNote::default(),
         };
         Record::Page(record, Bytes::from(format!("[\"{series}.{number}\"]")))
     }
