@@ -197,7 +197,6 @@ mod tests {
     use super::super::Journal;
     use super::super::journal::{AnswerNote, Outcome};
     use super::*;
-    use crate::package::AnswerNote;
     use crate::paginate::PageCursor;
 
     /// Page `number` of `count` of a pagination.
