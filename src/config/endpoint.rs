@@ -249,12 +249,8 @@ pub(super) fn paginator(
     match layers.client_paginator {
         _ if single_entity => Some(paginator::single_page()),
         Some(raw) => paginator::paginator(raw, "client.paginator", method, report),
-        None => {
-            let hint = "set it here, in resource_defaults.endpoint or in client; \"single_page\" if all comes at once \
-                        (finding it out from the response is not in this version)";
-            report.add(&layers.own.path, "has no paginator", Some(hint.to_owned()));
-            None
-        }
+        // As in dlt.
+        None => Some(paginator::auto()),
     }
 }
 

@@ -324,7 +324,7 @@ mod tests {
             "{id}",
             "{resources.x}",
             "{resources..id}",
-            "{resources.x.a[*]}",
+            "{resources.x.a[*}",
             "{incremental.last_value}",
             "{resources.x.}",
         ] {

@@ -4,10 +4,9 @@ use bytes::Bytes;
 
 use super::error::ExtractError;
 use super::rows::RowSelector;
-use crate::config::ResourcePlan;
 use crate::http::Response;
 use crate::page::{self, Page};
-use crate::paginate::{Next, PageCursor, PaginateError};
+use crate::paginate::{Detected, Next, PageCursor, PaginateError, PaginatorPlan, Received};
 
 /// The request that was answered.
 pub(super) struct Asked<'a> {
@@ -17,6 +16,16 @@ pub(super) struct Asked<'a> {
     pub(super) cursor: &'a PageCursor,
     /// Number of the page in its pagination, from 1.
     pub(super) number: u64,
+    /// The rule for what follows, found out or configured.
+    pub(super) paginator: &'a PaginatorPlan,
+    /// What was found out on the first page.
+    pub(super) detected: Option<&'a Detected>,
+    /// Rows in the pages before.
+    pub(super) rows_before: u64,
+    /// Pages without rows right before.
+    pub(super) empty_before: u64,
+    /// Query parameters that carry credentials.
+    pub(super) secret_params: &'a [&'a str],
 }
 
 /// What an answer says.
@@ -27,6 +36,8 @@ pub(super) struct Answer {
     pub(super) row_count: u64,
     /// What follows.
     pub(super) next: Next,
+    /// The paginator that the first page asks for, if that was to be found out.
+    pub(super) detected: Option<Detected>,
     /// The page's own cursor.
     pub(super) token: Option<PageCursor>,
     /// Rows that the API says there are.
@@ -40,7 +51,6 @@ pub(super) struct Answer {
 /// # Errors
 /// It is no JSON, lacks what the data selector names, or does not say what the paginator has to know.
 pub(super) fn read(
-    resource: &ResourcePlan,
     asked: &Asked<'_>,
     response: &Response,
     rows: &mut RowSelector<'_>,
@@ -61,14 +71,27 @@ pub(super) fn read(
         selector,
         fields: page.keys().join(", "),
     })?;
-    let row_count = page::row_count(selected);
-    let paginator = &resource.endpoint.paginator;
+    let row_count = page::row_count(selected) as u64;
+    let received = Received {
+        page: &page,
+        headers: &response.headers,
+        url: &response.url,
+        rows: selected,
+        row_count,
+        page_count: asked.number,
+        rows_before: asked.rows_before,
+        empty_before: asked.empty_before,
+        detected: asked.detected,
+        secret_params: asked.secret_params,
+    };
     let cannot_go_on = |source| asked.cannot_go_on(source);
+    let advance = asked.paginator.advance(asked.cursor, &received).map_err(cannot_go_on)?;
     Ok(Answer {
-        next: paginator.advance(asked.cursor, &page, row_count, asked.number).map_err(cannot_go_on)?,
-        token: paginator.token(&page).map_err(cannot_go_on)?,
-        total_rows: paginator.total_rows(&page),
-        row_count: row_count as u64,
+        next: advance.next,
+        detected: advance.detected,
+        token: asked.paginator.token(&received).map_err(cannot_go_on)?,
+        total_rows: asked.paginator.total_rows(&page),
+        row_count,
         rows: document.slice_ref(selected.get().as_bytes()),
         is_repaired,
     })

@@ -9,16 +9,17 @@ use super::progress::ResourceProgress;
 use super::request::first_request;
 use super::rows::RowSelector;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
-use crate::config::{IncrementalPlan, ResourcePlan};
+use crate::config::{Auth, IncrementalPlan, KeyLocation, ResourcePlan};
 use crate::http::{HttpError, Request, Response};
 use crate::package::{Journal, Outcome, PackageError, PageRecord, Record, Start};
-use crate::paginate::{Next, PageCursor, PaginateError};
+use crate::paginate::{Doubt, Next, PageCursor, PaginateError, PaginatorKind};
 use crate::report::{Event, now_micros};
 
 /// How a pagination ended.
 enum SeriesEnd {
     Done,
     Unproven,
+    Doubtful(Doubt),
     Capped,
     Stopped,
 }
@@ -48,7 +49,7 @@ pub(super) async fn extract(
         resumed_pages: progress.resumed_pages,
         resumed_rows: progress.row_count,
     });
-    let mut run = ResourceRun { extraction, resource, journal, progress };
+    let mut run = ResourceRun { extraction, resource, journal, progress, told: Vec::new() };
     let ended = run.all_series(earlier).await;
     run.progress.finished_at = now_micros();
     let (outcome, error) = match ended {
@@ -79,27 +80,41 @@ struct ResourceRun<'a> {
     resource: &'a ResourcePlan,
     journal: &'a Mutex<Journal>,
     progress: ResourceProgress,
+    /// Paginators that were found out and told of.
+    told: Vec<PaginatorKind>,
 }
 
 impl ResourceRun<'_> {
     /// Goes through all paginations.
     async fn all_series(&mut self, earlier: &[ResourceEnd]) -> Result<Ended, ExtractError> {
         let (mut capped, mut proven) = (false, true);
+        let mut doubt: Option<Doubt> = None;
         self.needs_parent(earlier)?;
         let mut all = AllSeries::of(self.extraction.package, self.resource)?;
         while let Some(series) = all.next()? {
             match self.paginate(&series).await? {
                 SeriesEnd::Done => {}
                 SeriesEnd::Unproven => proven = false,
+                SeriesEnd::Doubtful(found) => {
+                    if doubt.as_ref().is_none_or(|doubt| found.is_short() && !doubt.is_short()) {
+                        doubt = Some(found);
+                    }
+                }
                 SeriesEnd::Capped => capped = true,
                 SeriesEnd::Stopped => return Ok(Ended::Stopped),
             }
         }
         let replaces = self.resource.hints.replaces_all();
-        let (outcome, ended) = match self.missing(capped, replaces) {
-            None if proven || self.progress.total_rows.is_some() => (Outcome::Complete, Ended::Complete),
+        let (outcome, ended) = match self.missing(capped, doubt.as_ref(), replaces) {
+            None if (proven && doubt.is_none()) || self.progress.total_rows.is_some() => {
+                (Outcome::Complete, Ended::Complete)
+            }
             None => {
-                let unproven = ExtractError::Unproven;
+                let place = || self.resource.endpoint.paginator.next_place();
+                let unproven = match doubt {
+                    Some(doubt) => ExtractError::Doubtful { doubt, replaces },
+                    None => ExtractError::Unproven { place: place() },
+                };
                 (Outcome::Unproven(unproven.to_string()), Ended::Unproven(unproven))
             }
             // Part of the rows must not take the place of all of them.
@@ -112,12 +127,19 @@ impl ResourceRun<'_> {
     }
 
     /// Tells a complete read from a short one.
-    fn missing(&self, capped: bool, replaces: bool) -> Option<ExtractError> {
-        let pages = self.resource.endpoint.paginator.max_pages;
+    fn missing(&self, capped: bool, doubt: Option<&Doubt>, replaces: bool) -> Option<ExtractError> {
+        let cap = || self.resource.endpoint.paginator.cap();
         let rows = self.progress.row_count;
         match self.progress.total_rows {
-            _ if capped => Some(ExtractError::Capped { pages, replaces }),
-            Some(total) if rows < total => Some(ExtractError::Short { total, rows, replaces }),
+            _ if capped => Some(ExtractError::Capped { cap: cap(), replaces }),
+            Some(total) if rows < total => {
+                let skips = matches!(doubt, Some(Doubt::ShortPages { .. }));
+                Some(ExtractError::Short { total, rows, skips, replaces })
+            }
+            None => {
+                let doubt = doubt.filter(|doubt| doubt.is_short())?.clone();
+                Some(ExtractError::Doubtful { doubt, replaces })
+            }
             _ => None,
         }
     }
@@ -153,10 +175,12 @@ impl ResourceRun<'_> {
                 Next::Page(cursor) => cursor,
                 Next::Done => return Ok(SeriesEnd::Done),
                 Next::Unproven => return Ok(SeriesEnd::Unproven),
+                Next::Doubtful(doubt) => return Ok(SeriesEnd::Doubtful(doubt)),
                 Next::Capped => return Ok(SeriesEnd::Capped),
             };
             let mut request = first.clone();
-            self.resource.endpoint.paginator.apply(&cursor, &mut request);
+            let detected = self.progress.series.get(&series.number).and_then(|done| done.detected.as_ref());
+            self.resource.endpoint.paginator.with_detected(detected).apply(&cursor, &mut request);
             let response = tokio::select! {
                 biased;
                 end = self.interrupted() => return end,
@@ -243,19 +267,34 @@ impl ResourceRun<'_> {
         let done = self.progress.series.get(&series.number);
         let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
-        let asked = Asked { request: &describe, cursor: &cursor, number };
-        let answer = answer::read(self.resource, &asked, response, rows)?;
+        let detected = done.and_then(|done| done.detected.as_ref());
+        let secret_params = self.secret_params();
+        let asked = Asked {
+            request: &describe,
+            cursor: &cursor,
+            number,
+            paginator: &self.resource.endpoint.paginator.with_detected(detected),
+            detected,
+            rows_before: done.map_or(0, |done| done.row_count),
+            empty_before: done.map_or(0, |done| done.empty_count),
+            secret_params: &secret_params,
+        };
+        let answer = answer::read(&asked, response, rows)?;
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)
         {
             return Err(asked.cannot_go_on(PaginateError::circle(next)));
         }
-        let Answer { rows: body, row_count, next, token, total_rows, is_repaired } = answer;
+        let Answer { rows: body, row_count, next, detected, token, total_rows, is_repaired } = answer;
+        if let Some(detected) = &detected {
+            self.tell_detected(&detected.kind);
+        }
         let record = PageRecord {
             resource: self.resource.name.clone(),
             series: series.number,
             cursor,
             next,
+            detected,
             token,
             row_count,
             total_rows: total_rows.filter(|_| self.is_full_read()),
@@ -270,6 +309,27 @@ impl ResourceRun<'_> {
             self.extraction.reporter.report(event);
         }
         Ok(KeptPage { number: self.progress.page_count, page: record, rows: body })
+    }
+
+    /// Says once what was found out.
+    fn tell_detected(&mut self, kind: &PaginatorKind) {
+        if self.told.contains(kind) {
+            return;
+        }
+        let chosen = kind.to_string();
+        tracing::info!(resource = %self.resource.name, %chosen, "found out how the API pages");
+        self.extraction.reporter.report(Event::Detected { resource: &self.resource.name, chosen: &chosen });
+        self.told.push(kind.clone());
+    }
+
+    /// Query parameters that carry credentials: an API may well repeat them in its links.
+    fn secret_params(&self) -> Vec<&str> {
+        let auth = self.resource.endpoint.auth.iter().chain(&self.extraction.plan.client.auth);
+        auth.filter_map(|auth| match auth {
+            Auth::ApiKey { name, location: KeyLocation::Query, .. } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect()
     }
 
     fn append(&self, record: &Record) -> Result<(), ExtractError> {

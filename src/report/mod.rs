@@ -51,6 +51,13 @@ pub enum Event<'a> {
         /// Where it stands.
         progress: &'a ResourceProgress,
     },
+    /// The first page told how the API pages; no paginator is configured.
+    Detected {
+        /// Name of the resource.
+        resource: &'a str,
+        /// The line that has the same paginator in a config file.
+        chosen: &'a str,
+    },
     /// A page was received that is no JSON in the strict sense, and could be read.
     Repaired {
         /// Name of the resource.
