@@ -6,7 +6,7 @@ use super::error::ExtractError;
 use super::rows::RowSelector;
 use crate::http::Response;
 use crate::page::{self, Page};
-use crate::paginate::{Detected, Next, PageCursor, PaginateError, PaginatorPlan, Received};
+use crate::paginate::{Detected, Next, PageCursor, PaginateError, PaginatorPlan, Received, Tally};
 
 /// The request that was answered.
 pub(super) struct Asked<'a> {
@@ -20,10 +20,8 @@ pub(super) struct Asked<'a> {
     pub(super) paginator: &'a PaginatorPlan,
     /// What was found out on the first page.
     pub(super) detected: Option<&'a Detected>,
-    /// Rows in the pages before.
-    pub(super) rows_before: u64,
-    /// Pages without rows right before.
-    pub(super) empty_before: u64,
+    /// Rows of the pages before.
+    pub(super) before: Tally,
     /// Query parameters that carry credentials.
     pub(super) secret_params: &'a [&'a str],
 }
@@ -79,8 +77,7 @@ pub(super) fn read(
         rows: selected,
         row_count,
         page_count: asked.number,
-        rows_before: asked.rows_before,
-        empty_before: asked.empty_before,
+        before: asked.before,
         detected: asked.detected,
         secret_params: asked.secret_params,
     };

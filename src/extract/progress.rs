@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
-use crate::paginate::{CursorsSeen, Detected, Next, PageCursor};
+use crate::paginate::{CursorsSeen, Detected, Next, PageCursor, Tally};
 
 /// What the journal of a package holds, per resource.
 #[derive(Debug, Default)]
@@ -41,9 +41,7 @@ pub struct ResourceProgress {
 pub(super) struct SeriesProgress {
     pub(super) next: Next,
     pub(super) page_count: u64,
-    pub(super) row_count: u64,
-    /// Pages without rows since the last one that had any.
-    pub(super) empty_count: u64,
+    pub(super) tally: Tally,
     pub(super) seen: CursorsSeen,
     /// The paginator that the first page asked for.
     pub(super) detected: Option<Detected>,
@@ -86,8 +84,7 @@ impl ResourceProgress {
         self.total_rows = page.total_rows.or(self.total_rows);
         let series = self.series.entry(page.series).or_insert_with(SeriesProgress::start);
         series.page_count += 1;
-        series.row_count += page.row_count;
-        series.empty_count = if page.row_count == 0 { series.empty_count + 1 } else { 0 };
+        series.tally.add(page.row_count);
         series.next = page.next.clone();
         series.detected = page.detected.clone().or(series.detected.take());
         series.seen.insert(&page.cursor);
@@ -110,8 +107,7 @@ impl SeriesProgress {
         Self {
             next: Next::Page(PageCursor::Start),
             page_count: 0,
-            row_count: 0,
-            empty_count: 0,
+            tally: Tally::default(),
             seen: CursorsSeen::default(),
             detected: None,
         }

@@ -275,8 +275,7 @@ impl ResourceRun<'_> {
             number,
             paginator: &self.resource.endpoint.paginator.with_detected(detected),
             detected,
-            rows_before: done.map_or(0, |done| done.row_count),
-            empty_before: done.map_or(0, |done| done.empty_count),
+            before: done.map_or_else(Default::default, |done| done.tally),
             secret_params: &secret_params,
         };
         let answer = answer::read(&asked, response, rows)?;

@@ -233,6 +233,53 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_last_row_and_headers_have_cursors_too() {
+        let by = |source: CursorSource, flag: &str| PaginatorPlan {
+            kind: PaginatorKind::Cursor {
+                source,
+                target: after(),
+                has_more_path: (!flag.is_empty()).then(|| flag.parse().unwrap()),
+                stop_after_empty_page: flag.is_empty(),
+            },
+            max_pages: u64::MAX,
+            total_rows_path: None,
+        };
+        let check = |plan: &PaginatorPlan, answer: &Answer, expected: &str| {
+            let shown = match answer.next(plan, &PageCursor::Start) {
+                Ok(Next::Page(PageCursor::Token(token))) => token.to_string(),
+                Ok(next) => format!("{next:?}"),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(shown, expected, "{answer:?}");
+        };
+        let last = by(CursorSource::LastRow("id".parse().unwrap()), "has_more");
+        let rows = r#"[{"id": "a"}, {"id": "b"}]"#;
+        check(&last, &Answer::new(r#"{"has_more": true}"#).with_rows(rows), "\"b\"");
+        check(&last, &Answer::new(r#"{"has_more": true}"#).with_rows(r#"[{"id": 0}]"#), "0");
+        check(&last, &Answer::new(r#"{"has_more": false}"#).with_rows(rows), "Done");
+        check(&last, &Answer::new(r#"{"has_more": false}"#), "Done");
+        let nothing = "the API says there is more (`has_more`) but gave no rows to go on from";
+        check(&last, &Answer::new(r#"{"has_more": true}"#), nothing);
+        let no_field =
+            "the API says there is more (`has_more`) but gave no cursor (`id of the last row` is missing)";
+        check(&last, &Answer::new(r#"{"has_more": true}"#).with_rows("[{}]"), no_field);
+        check(
+            &last,
+            &Answer::new("{}").with_rows(rows),
+            "`has_more` is missing from the page, which has no fields",
+        );
+        let no_flag = by(CursorSource::LastRow("id".parse().unwrap()), "");
+        check(&no_flag, &Answer::new("{}").with_rows(rows), "\"b\"");
+        check(&no_flag, &Answer::new("{}"), "Done");
+        check(&no_flag, &Answer::new("{}").with_rows("[{}]"), "Unproven");
+        let header = by(CursorSource::Header("X-Next".to_owned()), "");
+        check(&header, &Answer::new("[]").rows(1).header("x-next", "t"), "\"t\"");
+        check(&header, &Answer::new("[]").rows(1).header("x-next", ""), "Done");
+        check(&header, &Answer::new("[]").rows(1), "Done");
+        check(&header, &Answer::new("[]").rows(50), "Doubtful(FullPage { rows: 50 })");
+    }
+
     /// Rows above a number, as an API with a keyset cursor gives them.
     fn answer(total: usize, page_size: usize, after: usize) -> (Vec<usize>, String) {
         let rows: Vec<usize> = (after + 1..=total).take(page_size).collect();

@@ -148,3 +148,125 @@ pub(super) fn apply(address: &str, keep_params: bool, request: &mut Request) {
     request.params.retain(|(name, _)| keep_params && !url.query_pairs().any(|(known, _)| known == *name));
     request.url = url;
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::received::tests::Answer;
+    use super::super::target::tests::request;
+    use super::super::{PaginatorKind, PaginatorPlan};
+    use super::*;
+
+    fn plan(path: &str, flag: &str) -> PaginatorPlan {
+        let kind = PaginatorKind::JsonLink {
+            next_url_path: path.parse().unwrap(),
+            has_more_path: (!flag.is_empty()).then(|| flag.parse().unwrap()),
+            keep_params: true,
+        };
+        PaginatorPlan { kind, max_pages: u64::MAX, total_rows_path: None }
+    }
+
+    fn check(path: &str, flag: &str, body: &str, expected: &str) {
+        let shown = match Answer::new(body).rows(1).next(&plan(path, flag), &PageCursor::Start) {
+            Ok(Next::Page(PageCursor::Url(url))) => url,
+            Ok(next) => format!("{next:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown, expected, "{body}");
+    }
+
+    #[test]
+    fn addresses_are_texts_or_objects_relative_or_not() {
+        let next = "https://api.example.com/v1/rows?page=2";
+        for link in [
+            "\"https://api.example.com/v1/rows?page=2\"",
+            "\"/v1/rows?page=2\"",
+            "\"rows?page=2\"",
+            "\"?page=2\"",
+            "\" ?page=2#top \"",
+            "\"//api.example.com/v1/rows?page=2\"",
+            "\"http://api.example.com/v1/rows?page=2\"",
+            "\"https://user:pw@api.example.com:443/v1/rows?page=2\"",
+            "\"?page=2&api_key=SECRET\"",
+            "{\"href\": \"?page=2\"}",
+            "{\"title\": 1, \"url\": \"?page=2\"}",
+        ] {
+            check("next", "", &format!("{{\"next\": {link}}}"), next);
+        }
+        for link in ["null", "false", "\"\"", "\" \"", "{}", "{\"href\": null}"] {
+            check("next", "", &format!("{{\"next\": {link}}}"), "Done");
+        }
+        for link in ["7", "true", "[\"/x\"]", "{\"id\": 1}"] {
+            let error = format!("`next` is {link}, which is not the address of a page").replace(": ", ":");
+            check("next", "", &format!("{{\"next\": {link}}}"), &error);
+        }
+    }
+
+    #[test]
+    fn other_origins_are_named_and_not_followed() {
+        for (link, origin) in [
+            ("https://evil.test/v1/rows", "https://evil.test"),
+            ("//evil.test", "https://evil.test"),
+            ("https://api.example.com:8443/", "https://api.example.com:8443"),
+            ("http://api.example.com:8080/", "http://api.example.com:8080"),
+            ("http://evil.test/", "https://evil.test"),
+            ("ftp://api.example.com/", "ftp://api.example.com"),
+            ("data:x", "data:"),
+        ] {
+            let body = format!("{{\"next\": \"{link}\"}}");
+            check("next", "", &body, &format!("`next` leads to another origin, {origin}"));
+        }
+    }
+
+    #[test]
+    fn a_first_page_without_a_link_proves_little() {
+        check("next", "", "{}", "Unproven");
+        check("links.next", "", r#"{"links": {"self": "/x"}}"#, "Done");
+        check("links.next", "", r#"{"links": {"nextPage": "/x"}}"#, "Unproven");
+        check("links.nxt", "", r#"{"links": {"self": "/x"}}"#, "Unproven");
+        check("next", "more", r#"{"next": "/x", "more": false}"#, "Done");
+        check("next", "more", r#"{"more": false}"#, "Done");
+        check(
+            "next",
+            "more",
+            r#"{"more": true}"#,
+            "the API says there is more (`more`) but gave no cursor (`next` is missing)",
+        );
+        let later =
+            Answer::new("{}").rows(1).next(&plan("next", ""), &PageCursor::Url("https://a.test/".to_owned()));
+        assert_eq!(later, Ok(Next::Done));
+    }
+
+    #[test]
+    fn a_link_to_the_same_page_is_an_error() {
+        let here = "the API gave the cursor again that the page was asked with (`next` is /v1/rows)";
+        check("next", "", r#"{"next": "/v1/rows?limit=5&api_key=OTHER"}"#, here);
+        let asked = PageCursor::Url("https://api.example.com/v1/rows?page=2".to_owned());
+        let error = Answer::new(r#"{"next": "?page=2"}"#).next(&plan("next", ""), &asked).unwrap_err();
+        assert_eq!(error.to_string(), here);
+    }
+
+    #[test]
+    fn parameters_stay_unless_the_address_has_them() {
+        let applied = |keep: bool| {
+            let mut changed = request(&[("limit", "5"), ("page", "1"), ("a", "b c")], None);
+            apply("https://api.example.com/v1/rows?page=2&q=%2F", keep, &mut changed);
+            (changed.url.to_string(), changed.params.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+        };
+        let url = "https://api.example.com/v1/rows?page=2&q=%2F".to_owned();
+        assert_eq!(applied(true), (url.clone(), vec!["limit".to_owned(), "a".to_owned()]));
+        assert_eq!(applied(false), (url, Vec::new()));
+    }
+
+    #[test]
+    fn without_a_header_a_full_first_page_is_doubted() {
+        let kind = PaginatorKind::HeaderLink { links_next_key: "next".to_owned(), keep_params: false };
+        let plan = PaginatorPlan { kind, max_pages: u64::MAX, total_rows_path: None };
+        let next = |rows: u64, asked: &PageCursor| Answer::new("[]").rows(rows).next(&plan, asked).unwrap();
+        assert_eq!(next(7, &PageCursor::Start), Next::Done);
+        assert_eq!(next(100, &PageCursor::Start), Next::Doubtful(Doubt::FullPage { rows: 100 }));
+        assert_eq!(next(100, &PageCursor::Url("https://a.test/".to_owned())), Next::Done);
+        let other = Answer::new("[]").rows(100).header("link", "<x>; rel=prev");
+        assert_eq!(other.next(&plan, &PageCursor::Start).unwrap(), Next::Done);
+    }
+}

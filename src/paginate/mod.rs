@@ -8,10 +8,13 @@ mod header;
 mod kind;
 mod link;
 mod plan;
+#[cfg(test)]
+mod properties;
 mod range;
 mod received;
 mod seen;
 mod signal;
+mod tally;
 mod target;
 
 use serde_json::Value;
@@ -22,6 +25,7 @@ pub use error::PaginateError;
 pub use kind::{AfterEmptyPage, CursorSource, PaginatorKind, RangeEnd, Step, TotalPath};
 pub use received::Received;
 pub use seen::CursorsSeen;
+pub use tally::Tally;
 
 use crate::page::JsonPath;
 

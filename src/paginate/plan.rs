@@ -100,7 +100,7 @@ impl PaginatorPlan {
         };
         match next {
             Next::Page(_) if received.page_count >= self.max_pages => Ok(Next::Capped),
-            Next::Page(_) if received.row_count == 0 && received.empty_before + 1 >= MAX_EMPTY_PAGES => {
+            Next::Page(_) if received.row_count == 0 && received.before.empty_run + 1 >= MAX_EMPTY_PAGES => {
                 Err(PaginateError::OnlyEmptyPages { count: MAX_EMPTY_PAGES })
             }
             next => Ok(next),
@@ -219,7 +219,8 @@ mod tests {
     #[test]
     fn empty_pages_are_followed_but_not_for_ever() {
         let after = |empty_before: u64| {
-            let answer = Answer { empty_before, ..Answer::new(r#"{"next": "b"}"#) };
+            let mut answer = Answer::new(r#"{"next": "b"}"#);
+            answer.before.empty_run = empty_before;
             answer.next(&by_token(), &PageCursor::Start)
         };
         assert!(matches!(after(MAX_EMPTY_PAGES - 2), Ok(Next::Page(_))));

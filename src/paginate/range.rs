@@ -44,14 +44,14 @@ impl RangeRule<'_> {
         let total = self.total(received.page, more)?;
         let next = number.saturating_add(self.step(received, more)?);
         if more == Some(false) {
-            return Ok(self.end(number, total.as_ref(), received));
+            return Ok(self.end(total.as_ref(), received));
         }
         if let Some(total) = &total
             && next >= total.number.saturating_add(self.base)
         {
             return Ok(match (&self.end.has_more_path, more) {
                 (Some(path), Some(true)) => Next::Doubtful(Doubt::SaysMore { path: path.to_string() }),
-                _ => self.end(number, Some(total), received),
+                _ => self.end(Some(total), received),
             });
         }
         if self.end.maximum.is_some_and(|maximum| next >= maximum) {
@@ -78,21 +78,28 @@ impl RangeRule<'_> {
             Some(total) if number < total.number.saturating_add(self.base) => {
                 Next::Doubtful(Doubt::EmptyPage { path: total.path.to_string(), total: total.number })
             }
-            total => self.end(number, total.as_ref(), received),
+            total => self.end(total.as_ref(), received),
         }
     }
 
     /// The end as the API tells it. With a fixed step, pages that were not full may have cost rows, unless all rows of
-    /// the total came.
-    fn end(&self, number: u64, total: Option<&Total<'_>>, received: &Received<'_>) -> Next {
+    /// the total came. The last page with rows may be short; if it is the only one, it may also be as long as the API
+    /// allows, which nothing but its length can tell.
+    fn end(&self, total: Option<&Total<'_>>, received: &Received<'_>) -> Next {
         let Some(OffsetRule { limit, step: Step::Limit, .. }) = &self.offset else { return Next::Done };
-        let rows = received.rows_before.saturating_add(received.row_count);
-        let expected = number.saturating_sub(self.first);
-        let is_all = total.is_some_and(|total| rows.saturating_add(self.first) >= total.number);
-        match received.rows_before < expected && !is_all {
-            true => Next::Doubtful(Doubt::ShortPages { limit: *limit }),
-            false => Next::Done,
-        }
+        let mut tally = received.before;
+        tally.add(received.row_count);
+        let is_doubtful = match total {
+            Some(total) => tally.rows.saturating_add(self.first) < total.number,
+            None => {
+                let is_short = |rows: u64| rows < *limit;
+                let ended_empty = tally.empty_run > 0;
+                tally.smallest_before_last().is_some_and(is_short)
+                    || (ended_empty
+                        && tally.only().is_some_and(|rows| is_short(rows) && signal::is_full(rows)))
+            }
+        };
+        if is_doubtful { Next::Doubtful(Doubt::ShortPages { limit: *limit }) } else { Next::Done }
     }
 
     fn step(&self, received: &Received<'_>, more: Option<bool>) -> Result<u64, PaginateError> {
@@ -274,6 +281,101 @@ mod tests {
         assert_eq!(after(&capped, 1, "{}", 1), "Capped");
         assert_eq!(after(&plan(0, "total", Some(2), true, ""), 1, r#"{"total": 2}"#, 1), "Done");
         assert_eq!(after(&plan(0, "", Some(2), true, "more"), 1, r#"{"more": false}"#, 1), "Done");
+    }
+
+    /// `keys` of an offset with a limit of 3: `total`, `more`, `rows`, `go on`, `max N`.
+    fn offset(keys: &[&str]) -> PaginatorPlan {
+        let has = |key: &str| keys.contains(&key);
+        let end = RangeEnd {
+            total_path: path("total").map(|path| TotalPath { path, is_configured: has("total") }),
+            maximum: keys.iter().find_map(|key| key.strip_prefix("max ")?.parse().ok()),
+            after_empty_page: match (has("go on"), has("more")) {
+                (true, _) => AfterEmptyPage::GoOn,
+                (false, true) => AfterEmptyPage::StopUnlessMore,
+                (false, false) => AfterEmptyPage::Stop,
+            },
+            has_more_path: has("more").then(|| "more".parse().unwrap()),
+        };
+        let kind = PaginatorKind::Offset {
+            offset: 0,
+            limit: 3,
+            step: if has("rows") { Step::Rows } else { Step::Limit },
+            target: Target::Param("offset".to_owned()),
+            limit_target: Target::Param("page[limit]".to_owned()),
+            end,
+        };
+        PaginatorPlan { kind, max_pages: u64::MAX, total_rows_path: None }
+    }
+
+    fn at(keys: &[&str], number: u64, before: &[u64], body: &str, row_count: u64) -> String {
+        let mut answer = Answer { row_count, ..Answer::new(body) };
+        before.iter().for_each(|rows| answer.before.add(*rows));
+        match answer.next(&offset(keys), &PageCursor::Number(number)) {
+            Ok(Next::Page(PageCursor::Number(number))) => number.to_string(),
+            Ok(next) => format!("{next:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn offsets_follow_the_same_rule() {
+        // Total, as in dlt: on the boundary it is the end.
+        assert_eq!(at(&["total"], 0, &[], r#"{"total": 6}"#, 3), "3");
+        assert_eq!(at(&["total"], 3, &[3], r#"{"total": 6}"#, 3), "Done");
+        assert_eq!(at(&["total"], 3, &[3], r#"{"total": 7}"#, 3), "6");
+        // dlt's default: of use if it is there, and no error if not.
+        assert_eq!(at(&[], 3, &[3], r#"{"total": 6}"#, 3), "Done");
+        assert_eq!(at(&[], 3, &[3], r#"{"total": {"value": 6}}"#, 3), "6");
+        assert_eq!(at(&["total"], 3, &[3], r#"{"total": {}}"#, 3), "`total` is {}, which is not a number");
+        assert_eq!(
+            at(&["total", "go on"], 3, &[3], "{}", 3),
+            "`total` is missing from the page, which has no fields"
+        );
+        // Empty pages.
+        assert_eq!(at(&[], 6, &[3, 3], "{}", 0), "Done");
+        assert_eq!(at(&["total"], 6, &[3, 3], r#"{"total": 6}"#, 0), "Done");
+        assert_eq!(
+            at(&["total"], 3, &[3], r#"{"total": 9}"#, 0),
+            "Doubtful(EmptyPage { path: \"total\", total: 9 })"
+        );
+        assert_eq!(at(&["more"], 3, &[3], r#"{"more": true}"#, 0), "6");
+        assert_eq!(at(&["more"], 3, &[3], r#"{"more": false}"#, 0), "Done");
+        assert_eq!(at(&["total", "go on"], 3, &[3], r#"{"total": 9}"#, 0), "6");
+        // The maximum: offsets 0 and 3, as in dlt, and a word if there is more.
+        assert_eq!(at(&["max 5"], 0, &[], "{}", 3), "3");
+        assert_eq!(at(&["max 5"], 3, &[3], "{}", 3), "Capped");
+        assert_eq!(at(&["max 5"], 3, &[3], r#"{"total": 6}"#, 3), "Done");
+        // By rows.
+        assert_eq!(at(&["rows"], 3, &[3], "{}", 2), "5");
+        assert_eq!(at(&["rows", "more"], 3, &[3], r#"{"more": false}"#, 0), "Done");
+        let stuck = "the API says there is more (`more`) but gave no rows to go on from";
+        assert_eq!(at(&["rows", "more"], 3, &[3], r#"{"more": true}"#, 0), stuck);
+    }
+
+    #[test]
+    fn short_pages_before_the_last_are_doubted() {
+        let doubt = "Doubtful(ShortPages { limit: 3 })";
+        assert_eq!(at(&[], 6, &[2, 2], "{}", 0), doubt);
+        assert_eq!(at(&["more"], 3, &[2], r#"{"more": false}"#, 3), doubt);
+        assert_eq!(at(&["rows"], 6, &[2, 2], "{}", 0), "Done");
+        assert_eq!(at(&[], 6, &[3, 3], "{}", 0), "Done");
+        assert_eq!(at(&["total"], 3, &[3], r#"{"total": 5}"#, 2), "Done");
+        // The last page with rows may be short. If there is no other, a usual number of rows is suspicious.
+        assert_eq!(at(&[], 6, &[3, 2], "{}", 0), "Done");
+        assert_eq!(at(&[], 3, &[2], "{}", 0), "Done");
+        assert_eq!(at(&["total"], 3, &[2], r#"{"total": 6}"#, 3), doubt);
+        // The total came all the same.
+        assert_eq!(at(&["total"], 3, &[2], r#"{"total": 5}"#, 3), "Done");
+    }
+
+    #[test]
+    fn a_lower_limit_in_the_answer_proves_that_rows_are_skipped() {
+        let capped =
+            "the API caps a page at 2 rows (`meta['limit']`), so that steps of 3 rows would skip some";
+        assert_eq!(at(&[], 0, &[], r#"{"meta": {"limit": 2}}"#, 2), capped);
+        assert_eq!(at(&["rows"], 0, &[], r#"{"meta": {"limit": 2}}"#, 2), "2");
+        assert_eq!(at(&[], 0, &[], r#"{"meta": {"limit": 3}}"#, 2), "3");
+        assert_eq!(at(&["total"], 0, &[], r#"{"limit": 2, "total": 2}"#, 2), "Done");
     }
 
     #[test]

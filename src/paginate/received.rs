@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::Detected;
+use super::{Detected, Tally};
 use crate::page::{self, Page};
 
 /// What a paginator sees of an answer.
@@ -25,10 +25,8 @@ pub struct Received<'a> {
     pub row_count: u64,
     /// Pages read in this pagination, this one included.
     pub page_count: u64,
-    /// Rows in the pages before this one.
-    pub rows_before: u64,
-    /// Pages without rows right before this one.
-    pub empty_before: u64,
+    /// Rows of the pages before this one.
+    pub before: Tally,
     /// What was found out on the first page.
     pub detected: Option<&'a Detected>,
     /// Query parameters that carry credentials: they are not kept in cursors, since the client adds them anew.
@@ -62,8 +60,7 @@ pub(super) mod tests {
         pub(in super::super) rows: String,
         pub(in super::super) row_count: u64,
         pub(in super::super) page_count: u64,
-        pub(in super::super) rows_before: u64,
-        pub(in super::super) empty_before: u64,
+        pub(in super::super) before: Tally,
         pub(in super::super) headers: HeaderMap,
         pub(in super::super) url: Url,
         pub(in super::super) detected: Option<Detected>,
@@ -76,8 +73,7 @@ pub(super) mod tests {
                 rows: "[]".to_owned(),
                 row_count: 0,
                 page_count: 1,
-                rows_before: 0,
-                empty_before: 0,
+                before: Tally::default(),
                 headers: HeaderMap::new(),
                 url: "https://api.example.com/v1/rows?limit=5&api_key=SECRET".parse().unwrap(),
                 detected: None,
@@ -111,8 +107,7 @@ pub(super) mod tests {
                 rows: serde_json::from_str(&self.rows).unwrap(),
                 row_count: self.row_count,
                 page_count: self.page_count,
-                rows_before: self.rows_before,
-                empty_before: self.empty_before,
+                before: self.before,
                 detected: self.detected.as_ref(),
                 secret_params: &["api_key"],
             })
