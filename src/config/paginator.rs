@@ -5,8 +5,8 @@ use reqwest::header::HeaderName;
 use super::Method;
 use super::problem::{Report, at_key};
 use super::raw::{
-    RawCommon, RawCursor, RawHeaderCursor, RawHeaderLink, RawJsonLink, RawLastRow, RawOffset, RawPageNumber,
-    RawPaginator, RawPaginatorName, RawPaginatorSettings, RawStep,
+    RawCommon, RawCursor, RawHeaderCursor, RawHeaderLink, RawJsonLink, RawLastRow, RawOffset, RawOffsetStep,
+    RawPageNumber, RawPaginator, RawPaginatorName, RawPaginatorSettings,
 };
 use crate::page::JsonPath;
 use crate::paginate::{
@@ -38,7 +38,7 @@ pub(super) fn paginator(
             }
             RawPaginatorName::HeaderLink => place.header_link(&RawHeaderLink::default()),
         },
-        RawPaginator::Settings(settings) => match settings {
+        RawPaginator::Settings(settings) => match settings.as_ref() {
             RawPaginatorSettings::Auto(raw) => place.plain(PaginatorKind::Auto, raw),
             RawPaginatorSettings::SinglePage(raw) => place.plain(PaginatorKind::SinglePage, raw),
             RawPaginatorSettings::Cursor(raw) => place.cursor(raw),
@@ -170,13 +170,13 @@ impl Place<'_> {
         ];
         let after_empty_page = self.after_empty_page(raw.stop_after_empty_page, ends, "maximum_offset");
         let step = match raw.step.unwrap_or_default() {
-            RawStep::Limit => Step::Limit,
-            RawStep::Rows => Step::Rows,
+            RawOffsetStep::Limit => Step::Limit,
+            RawOffsetStep::Rows => Step::Rows,
         };
         if matches!((step, raw.stop_after_empty_page), (Step::Rows, Some(false))) {
             let hint = "an empty page moves such an offset by nothing";
             let place = at_key(self.path, "stop_after_empty_page");
-            self.report.add(&place, "goes without `step = \"rows\"`", Some(hint.to_owned()));
+            self.report.add(&place, "cannot be false with `step = \"rows\"`", Some(hint.to_owned()));
         }
         let end = || {
             Some(RangeEnd {
@@ -319,7 +319,7 @@ fn target(
     if param.is_some() {
         report.add(&place, format!("excludes `{param_key}`; give one of the two"), None);
     }
-    if method != Method::Post {
+    if method == Method::Get {
         report.add(&place, "needs a body", Some("set method = \"POST\" on the endpoint".to_owned()));
     }
     let parts: Vec<String> = body.trim_start_matches("$.").split('.').map(str::to_owned).collect();

@@ -127,7 +127,7 @@ fn what_is_not_given_has_its_default() {
         DestinationPlan::DuckDb { path: folder.join("p.duckdb"), label: "duckdb:p.duckdb".to_owned() }
     );
     assert!(plan.work_dir.ends_with(".forebay"));
-    assert_eq!(plan.client.base_url.as_str(), "https://api.example.com/v1/");
+    assert_eq!(plan.client.base_url.as_str(), "https://api.example.com/v1");
     assert_eq!(plan.client.rate_limits.len(), 1);
     assert_eq!(plan.client.rate_limits[0].requests.get(), 25);
     assert_eq!(plan.client.retry.max_attempts, 5);
@@ -136,6 +136,15 @@ fn what_is_not_given_has_its_default() {
     assert_eq!((members.table.as_str(), members.endpoint.path.as_str()), ("members", "members"));
     assert_eq!(members.hints.write_disposition(), WriteDisposition::Append);
     assert!(members.selected && members.parent.is_none() && members.incremental.is_none());
+}
+
+#[test]
+fn a_resource_may_be_just_its_name() {
+    let text = format!("resources = ['posts', {{ name = 'users', endpoint = 'people' }}]\n{HEAD}");
+    let set = vec!["resources.posts.selected=false".to_owned()];
+    let plan = load_text(&text, &Overrides { set, ..Overrides::default() }, &any).unwrap();
+    let resources = plan.resources.iter().map(|resource| (resource.name.as_str(), resource.selected));
+    assert_eq!(resources.collect::<Vec<_>>(), [("posts", false), ("users", true)]);
 }
 
 #[test]

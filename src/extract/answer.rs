@@ -1,9 +1,13 @@
 //! One answer: the document it holds, the rows in it, and what follows it. Pure; nothing is kept here.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::error::ExtractError;
 use super::rows::RowSelector;
+use crate::config::ResourcePlan;
 use crate::http::Response;
 use crate::page::{self, Page};
 use crate::paginate::{Detected, Next, PageCursor, PaginateError, PaginatorPlan, Received, Tally};
@@ -24,13 +28,15 @@ pub(super) struct Asked<'a> {
     pub(super) before: Tally,
     /// Query parameters that carry credentials.
     pub(super) secret_params: &'a [&'a str],
+    /// What each row gets from the parent's.
+    pub(super) from_parent: &'a Map<String, Value>,
 }
 
 /// What an answer says.
 pub(super) struct Answer {
-    /// The rows: JSON as it is kept.
+    /// The rows, processed: JSON as it is kept.
     pub(super) rows: Bytes,
-    /// How many the API gave.
+    /// How many the API gave; paging goes by these.
     pub(super) row_count: u64,
     /// What follows.
     pub(super) next: Next,
@@ -47,8 +53,10 @@ pub(super) struct Answer {
 /// Reads an answer.
 ///
 /// # Errors
-/// It is no JSON, lacks what the data selector names, or does not say what the paginator has to know.
+/// It is no JSON, lacks what the data selector names, does not say what the paginator has to know, or has rows that
+/// cannot be processed.
 pub(super) fn read(
+    resource: &ResourcePlan,
     asked: &Asked<'_>,
     response: &Response,
     rows: &mut RowSelector<'_>,
@@ -89,12 +97,30 @@ pub(super) fn read(
         token: asked.paginator.token(&received).map_err(cannot_go_on)?,
         total_rows: asked.paginator.total_rows(&page),
         row_count,
-        rows: document.slice_ref(selected.get().as_bytes()),
+        rows: asked.processed(resource, document, selected)?,
         is_repaired,
     })
 }
 
 impl Asked<'_> {
+    /// The rows as they are kept. What takes time does so without holding up other resources.
+    fn processed(
+        &self,
+        resource: &ResourcePlan,
+        document: &Bytes,
+        selected: &RawValue,
+    ) -> Result<Bytes, ExtractError> {
+        let rows = || resource.processor.rows(document, selected, self.from_parent);
+        let is_shared =
+            Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        let rows = if resource.processor.is_active() && is_shared {
+            tokio::task::block_in_place(rows)
+        } else {
+            rows()
+        };
+        rows.map_err(|source| ExtractError::Process { request: (self.request)(), page: self.number, source })
+    }
+
     fn not_json(&self, response: &Response, source: serde_json::Error) -> ExtractError {
         ExtractError::NotJson {
             request: (self.request)(),

@@ -9,6 +9,8 @@ use crate::config::{Auth, ClientPlan, KeyLocation, Method, Secret};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
 /// Headers and URL of one request, credentials included. Never shown to anybody.
 #[derive(Clone)]
 pub(super) struct Dressed {
@@ -28,8 +30,10 @@ impl Dressed {
         let is_ours = request.url.origin() == plan.base_url.origin();
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, JSON);
-        if matches!(request.body, Some(Body::Json(_))) {
-            headers.insert(CONTENT_TYPE, JSON);
+        match request.body {
+            Some(Body::Json(_)) => drop(headers.insert(CONTENT_TYPE, JSON)),
+            Some(Body::Form(_)) => drop(headers.insert(CONTENT_TYPE, FORM)),
+            Some(Body::Text(_)) | None => {}
         }
         if is_ours {
             add_headers(&mut headers, &plan.headers)?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
@@ -54,6 +54,7 @@ struct Prepared {
     method: reqwest::Method,
     dressed: Dressed,
     body: Option<Bytes>,
+    timeout: Duration,
     redactor: Redactor,
     /// Method and URL without secrets.
     shown: String,
@@ -125,7 +126,7 @@ impl HttpClient {
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         let prepared = self.0.prepare(request)?;
         let started = Instant::now();
-        let mut retries = Retries::new(self.0.plan.retry);
+        let mut retries = Retries::new(self.0.plan.retry, request.is_repeatable);
         let mut throttled = 0;
         loop {
             let attempt = retries.attempt();
@@ -198,6 +199,9 @@ fn method(method: Method) -> reqwest::Method {
     match method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
     }
 }
 
@@ -207,9 +211,8 @@ impl Inner {
         Ok(Prepared {
             method: method(request.method),
             dressed: Dressed::new(&self.plan, request)?,
-            body: request.body.as_ref().map(|body| match body {
-                Body::Json(json) => Bytes::from(json.to_string()),
-            }),
+            body: request.body.as_ref().map(Body::to_bytes),
+            timeout: request.timeout.unwrap_or(self.plan.timeout),
             shown: describe(request, &redactor),
             redactor,
         })
@@ -223,6 +226,7 @@ impl Inner {
         for _ in 0..=MAX_REDIRECTS {
             let mut request =
                 self.http.request(method.clone(), dressed.url.clone()).headers(dressed.headers.clone());
+            request = request.timeout(prepared.timeout);
             if let Some(body) = body.clone() {
                 request = request.body(body);
             }
@@ -315,7 +319,7 @@ impl Inner {
     }
 
     fn failure(&self, error: &reqwest::Error, dressed: &Dressed, prepared: &Prepared) -> Failure {
-        transport::failure(error, &dressed.url, self.plan.timeout, &prepared.redactor)
+        transport::failure(error, &dressed.url, prepared.timeout, &prepared.redactor)
     }
 }
 

@@ -1,11 +1,13 @@
 //! dlt as a witness: it goes on from what forebay wrote, forebay goes on from what dlt wrote, and of the same
-//! documents both make the same tables.
+//! documents, and of the same config of a REST API, both make the same tables.
 
 mod better;
 mod documents;
 mod generator;
+mod incremental;
 mod matrix;
 mod random;
+mod rest;
 mod scene;
 mod shrink;
 
@@ -41,6 +43,7 @@ on_each_engine! {
     the_comparison_finds_nothing_in_two_loads_of_dlt,
     the_comparison_finds_what_differs,
     the_same_api_becomes_the_same_tables,
+    what_is_new_is_asked_for_kept_and_remembered_alike,
     dlt_and_forebay_take_turns_on_one_database,
     forebay_goes_on_from_what_dlt_began_and_dlt_from_there,
     dlts_command_line_reads_what_forebay_wrote,
@@ -106,6 +109,10 @@ fn what_dlt_fails_on_is_kept(stage: Stage) {
 
 fn random_documents_become_the_same_tables(stage: Stage) {
     random::compare(stage, random::setting("FOREBAY_TEST_DOCUMENTS").unwrap_or(600));
+}
+
+fn what_is_new_is_asked_for_kept_and_remembered_alike(stage: Stage) {
+    incremental::compare(stage);
 }
 
 fn the_comparison_finds_nothing_in_two_loads_of_dlt(stage: Stage) {

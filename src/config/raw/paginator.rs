@@ -10,7 +10,7 @@ pub(in crate::config) enum RawPaginator {
     /// By name, for a kind that needs no settings.
     Name(RawPaginatorName),
     /// With settings.
-    Settings(RawPaginatorSettings),
+    Settings(Box<RawPaginatorSettings>),
 }
 
 /// Paginators that need no settings.
@@ -154,7 +154,7 @@ pub(in crate::config) struct RawOffset {
     /// Where the limit goes in the JSON body; in place of `limit_param`.
     pub limit_body_path: Option<String>,
     /// How far the next page is from this one. Default: `limit`.
-    pub step: Option<RawStep>,
+    pub step: Option<RawOffsetStep>,
     /// Where a page tells how many rows there are. Default: `total`, if that is there. `""`: it does not tell.
     pub total_path: Option<String>,
     /// First row that is not read any more.
@@ -173,7 +173,7 @@ pub(in crate::config) struct RawOffset {
 /// How far an offset moves from page to page.
 #[derive(Deserialize, JsonSchema, Clone, Copy, Default)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::config) enum RawStep {
+pub(in crate::config) enum RawOffsetStep {
     /// By the limit, however many rows came.
     #[default]
     Limit,
