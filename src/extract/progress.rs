@@ -1,8 +1,10 @@
 //! What a package holds already: read from its journal when an extraction begins or goes on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::http::Action;
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
+use crate::page::JsonPath;
 use crate::paginate::{CursorsSeen, Detected, Doubt, Next, PageCursor, Tally};
 
 /// What the journal of a package holds, per resource.
@@ -30,6 +32,10 @@ pub struct ResourceProgress {
     pub finished_at: i64,
     /// Pages that were there before this run.
     pub resumed_pages: u64,
+    /// Answers that an action made something of, by that and by status.
+    pub settled: BTreeMap<(Action, u16), u64>,
+    /// Answers that were the same as in the last load.
+    pub unchanged_count: u64,
     /// How it ended, if it did.
     pub(super) outcome: Option<Outcome>,
     /// Paginations that were begun and have not ended, by number.
@@ -62,6 +68,8 @@ pub(super) struct SeriesProgress {
     pub(super) seen: CursorsSeen,
     /// The paginator that the first page asked for.
     pub(super) detected: Option<Detected>,
+    /// Where its first page has rows, if that had to be found out.
+    pub(super) rows_at: Option<JsonPath>,
 }
 
 impl Progress {
@@ -99,6 +107,10 @@ impl ResourceProgress {
         self.page_count += 1;
         self.row_count += page.row_count;
         self.total_rows = page.total_rows.or(self.total_rows);
+        self.unchanged_count += u64::from(page.note.is_unchanged);
+        if let Some(settled) = page.note.settled {
+            *self.settled.entry(settled).or_default() += 1;
+        }
         match &page.next {
             Next::Page(_) => {
                 let series = self.open.entry(page.series).or_insert_with(SeriesProgress::start);
@@ -107,6 +119,9 @@ impl ResourceProgress {
                 series.detected = page.detected.clone().or(series.detected.take());
                 series.next = page.next.clone();
                 series.seen.insert(&page.cursor);
+                if let Some(rows_at) = &page.note.rows_at {
+                    series.rows_at = rows_at.parse().ok();
+                }
                 return;
             }
             Next::Done => {}
@@ -120,6 +135,11 @@ impl ResourceProgress {
         }
         self.open.remove(&page.series);
         self.ended.insert(page.series);
+    }
+
+    /// Whether every answer was that of the last load.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.page_count > 0 && self.unchanged_count == self.page_count
     }
 
     /// Whether nothing more is asked for in a pagination.
@@ -162,6 +182,7 @@ impl SeriesProgress {
             tally: Tally::default(),
             seen: CursorsSeen::default(),
             detected: None,
+            rows_at: None,
         }
     }
 }

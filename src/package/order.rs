@@ -211,6 +211,7 @@ mod tests {
             token: None,
             row_count: 1,
             total_rows: None,
+            note: crate::package::AnswerNote::default(),
             from_parent: Map::new(),
         };
         Record::Page(record, Bytes::from(format!("[\"{series}.{number}\"]")))

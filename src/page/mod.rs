@@ -5,6 +5,8 @@
 
 mod count;
 mod detect;
+mod formats;
+mod keyed;
 mod object;
 mod path;
 mod repair;
@@ -13,6 +15,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub use detect::detect_rows;
+pub use formats::{CsvFormat, Format, FormatError, from_csv, from_ndjson};
+pub use keyed::from_keyed;
 pub use object::{Fields, fields};
 pub use path::{JsonPath, JsonPathError};
 pub use repair::repair;
@@ -87,7 +91,7 @@ pub fn rows(selected: &RawValue) -> Result<Vec<&RawValue>, serde_json::Error> {
 /// How many rows [`rows`] would give.
 pub fn row_count(selected: &RawValue) -> usize {
     match selected.get().as_bytes().first() {
-        Some(b'[') => count::count_elements(selected.get()),
+        Some(b'[') => count::count_elements(selected.get().as_bytes()),
         Some(b'n') => 0,
         _ => 1,
     }
