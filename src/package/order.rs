@@ -207,9 +207,11 @@ mod tests {
             series,
             cursor: PageCursor::Number(number),
             next,
+            detected: None,
             token: None,
             row_count: 1,
             total_rows: None,
+            note: crate::package::AnswerNote::default(),
             from_parent: Map::new(),
             note: AnswerNote::default(),
         };
