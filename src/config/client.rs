@@ -35,7 +35,7 @@ const MAX_SERVER_DELAY: Duration = Duration::from_secs(3600);
 pub(super) fn client(raw: RawClient, report: &mut Report) -> (Option<ClientPlan>, Option<RawPaginator>) {
     let base_url = base_url(&raw.base_url, report);
     let headers = headers(raw.headers.as_ref(), "client.headers", report);
-    let auth = raw.auth.map(|auth| auth::auth(auth, "client.auth", report));
+    let auth = raw.auth.and_then(|raw| auth::auth(&raw, "client.auth", report));
     let rate_limits = rate_limits(raw.rate_limits, report);
     let retry = retry(raw.retry.unwrap_or_default(), report);
     let timeout = duration(raw.timeout, TIMEOUT, "client.timeout", report);

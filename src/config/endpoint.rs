@@ -198,7 +198,7 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
         .map_or_else(Vec::new, |(headers, place)| client::headers(Some(headers), &place, report));
     let auth = layers
         .pick("auth", |settings| settings.auth.as_ref())
-        .map(|(auth, place)| auth::auth(auth.clone(), &place, report));
+        .and_then(|(auth, place)| auth::auth(auth, &place, report));
     Some(EndpointPlan {
         method,
         path,

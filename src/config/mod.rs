@@ -26,6 +26,7 @@ mod raw_hints;
 mod resource;
 mod schema;
 mod secret;
+mod signing;
 mod template;
 mod units;
 
@@ -33,6 +34,8 @@ mod units;
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use auth::test_auth;
 pub use load::{Overrides, load};
 pub use plan::*;
 #[cfg(test)]
@@ -42,4 +45,5 @@ pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem, SyntaxError};
 pub use schema::json_schema;
 pub use secret::Secret;
+pub use signing::{SignField, SignPart, SignTemplate, SigningKey};
 pub use template::{JsonTemplate, Placeholder, RenderError, Template, TemplateError, placeholders};

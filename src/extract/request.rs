@@ -34,12 +34,11 @@ pub(super) fn first_request(
     }
     params.extend(start_param(resource, start));
     Ok(Request {
-        method: endpoint.method,
-        url: join(&plan.client.base_url, &path().map_err(fault)?)?,
         params,
         body: endpoint.json.as_ref().map(body).transpose().map_err(fault)?.map(Body::Json),
         headers,
         auth: endpoint.auth.clone(),
+        ..Request::new(endpoint.method, join(&plan.client.base_url, &path().map_err(fault)?)?)
     })
 }
 

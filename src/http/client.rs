@@ -1,7 +1,7 @@
 //! The client: one request under quota, with its redirects, its retries and its whole body.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -13,15 +13,18 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::advice::Advice;
-use super::auth::{Dressed, check_headers};
-use super::error::{Failure, HttpError};
+use super::auth::{
+    Bare, Dressed, Granted, Granting, Held, TokenRequest, Tokens, check_headers, method, read_answer,
+    token_request,
+};
+use super::error::{Failure, HttpError, TokenError};
 use super::event::{HttpCounts, HttpEvent};
 use super::quota::{Events, Quota};
 use super::redact::Redactor;
-use super::request::{Body, Request, Response};
+use super::request::{Request, Response};
 use super::retry::{Retries, Verdict};
 use super::{server_message, transport};
-use crate::config::{ClientPlan, Method};
+use crate::config::{Auth, ClientPlan, TokenPlan};
 
 const USER_AGENT: &str = concat!("forebay/", env!("CARGO_PKG_VERSION"));
 
@@ -43,6 +46,7 @@ struct Inner {
     http: reqwest::Client,
     quota: Quota,
     redactor: Redactor,
+    tokens: Tokens,
     events: Events,
     requests: AtomicU64,
     throttled: AtomicU64,
@@ -51,9 +55,7 @@ struct Inner {
 
 /// One request, ready to be sent as often as it takes.
 struct Prepared {
-    method: reqwest::Method,
-    dressed: Dressed,
-    body: Option<Bytes>,
+    bare: Bare,
     redactor: Redactor,
     /// Method and URL without secrets.
     shown: String,
@@ -110,6 +112,7 @@ impl HttpClient {
             http,
             quota,
             redactor: Redactor::new(plan),
+            tokens: Tokens::default(),
             events,
             requests: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
@@ -123,46 +126,16 @@ impl HttpClient {
     /// # Errors
     /// The request failed, after its retries if it was worth any.
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
-        let prepared = self.0.prepare(request)?;
-        let started = Instant::now();
-        let mut retries = Retries::new(self.0.plan.retry);
-        let mut throttled = 0;
-        loop {
-            let attempt = retries.attempt();
-            let Failed { failure, advice } = match self.0.attempt(&prepared).await {
-                Ok(answer) => return Ok(answer.into_response(attempt, throttled, started)),
-                Err(failed) => failed,
-            };
-            throttled += u32::from(failure.is_throttling());
-            let reason = failure.to_string();
-            match retries.decide(failure, &advice) {
-                Verdict::GiveUp(failure) => {
-                    return Err(HttpError::Request {
-                        request: prepared.shown,
-                        attempts: attempt,
-                        throttled,
-                        elapsed: started.elapsed(),
-                        source: Box::new(failure),
-                    });
-                }
-                Verdict::Retry { delay, holds_all } => {
-                    self.0.retries.fetch_add(1, Ordering::Relaxed);
-                    tracing::debug!(request = %prepared.shown, attempt, ?delay, %reason, "retrying request");
-                    (self.0.events)(HttpEvent::Retrying {
-                        request: prepared.shown.clone(),
-                        attempt,
-                        max_attempts: self.0.plan.retry.max_attempts,
-                        delay,
-                        reason,
-                    });
-                    if holds_all {
-                        self.0.quota.pause(delay);
-                    } else {
-                        sleep(delay).await;
-                    }
-                }
-            }
-        }
+        let redactor = self.0.redactor.with(request);
+        let bare = Bare::new(&self.0.plan, request)?;
+        self.0.deliver(&Prepared { bare, shown: describe(request, &redactor), redactor }).await
+    }
+
+    /// Keeps refresh tokens that replace those of the config in `dir`, where the next run finds them. Only the first call
+    /// counts.
+    pub fn keep_credentials_in(&self, dir: PathBuf) {
+        // A second call changes nothing, as said.
+        let _ = self.0.tokens.dir.set(dir);
     }
 
     /// What was done so far.
@@ -194,62 +167,126 @@ fn describe(request: &Request, redactor: &Redactor) -> String {
     format!("{} {}", method(request.method), redactor.url(&url))
 }
 
-fn method(method: Method) -> reqwest::Method {
-    match method {
-        Method::Get => reqwest::Method::GET,
-        Method::Post => reqwest::Method::POST,
-    }
-}
-
 impl Inner {
-    fn prepare(&self, request: &Request) -> Result<Prepared, HttpError> {
-        let redactor = self.redactor.with(request);
-        Ok(Prepared {
-            method: method(request.method),
-            dressed: Dressed::new(&self.plan, request)?,
-            body: request.body.as_ref().map(|body| match body {
-                Body::Json(json) => Bytes::from(json.to_string()),
-            }),
-            shown: describe(request, &redactor),
-            redactor,
+    async fn deliver(self: &Arc<Self>, prepared: &Prepared) -> Result<Response, HttpError> {
+        let started = Instant::now();
+        let mut retries = Retries::new(self.plan.retry);
+        let (mut throttled, mut renewals) = (0, 0);
+        loop {
+            let held = self.hold_tokens(prepared.bare.auth.as_ref()).await?;
+            let attempt = retries.attempt();
+            let dressed = Dressed::new(&prepared.bare, &held)?;
+            let Failed { mut failure, advice } = match self.attempt(dressed, prepared).await {
+                Ok(answer) => {
+                    held.iter().for_each(Held::accepted);
+                    return Ok(answer.into_response(attempt + renewals, throttled, started));
+                }
+                Err(failed) => failed,
+            };
+            if let Failure::Status(status) = &mut failure {
+                if status.status != 401 {
+                    held.iter().for_each(Held::accepted);
+                } else if renewals == 0 && held.iter().filter(|held| held.refused()).count() > 0 {
+                    renewals = 1;
+                    tracing::debug!(request = %prepared.shown, "the token was refused; asking for a new one");
+                    continue;
+                } else {
+                    status.is_new_token = !held.is_empty();
+                }
+            }
+            throttled += u32::from(failure.is_throttling());
+            let reason = failure.to_string();
+            match retries.decide(failure, &advice) {
+                Verdict::GiveUp(failure) => {
+                    return Err(HttpError::Request {
+                        request: prepared.shown.clone(),
+                        attempts: attempt + renewals,
+                        throttled,
+                        elapsed: started.elapsed(),
+                        source: Box::new(failure),
+                    });
+                }
+                Verdict::Retry { delay, holds_all } => {
+                    self.retries.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(request = %prepared.shown, attempt, ?delay, %reason, "retrying request");
+                    (self.events)(HttpEvent::Retrying {
+                        request: prepared.shown.clone(),
+                        attempt,
+                        max_attempts: self.plan.retry.max_attempts,
+                        delay,
+                        reason,
+                    });
+                    if holds_all {
+                        self.quota.pause(delay);
+                    } else {
+                        sleep(delay).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The tokens that credentials ask for, got anew where that is needed.
+    async fn hold_tokens(self: &Arc<Self>, auth: Option<&Auth>) -> Result<Vec<Held>, HttpError> {
+        let mut held = Vec::new();
+        for part in auth.into_iter().flat_map(Auth::parts) {
+            if let Auth::Token(plan) = part {
+                let (inner, asked) = (Arc::clone(self), Arc::clone(plan));
+                let token = self.tokens.slot(plan).hold(move || inner.grant(asked)).await;
+                held.push(token.map_err(|source| HttpError::Token { source })?);
+            }
+        }
+        Ok(held)
+    }
+
+    /// Asks for a token. A request like any other: quota, retries and redaction hold for it, too.
+    fn grant(self: Arc<Self>, plan: Arc<TokenPlan>) -> Granting {
+        Box::pin(async move {
+            let dir = self.tokens.dir.get().map(PathBuf::as_path);
+            let (bare, learned) = match token_request(&plan, dir, SystemTime::now())? {
+                TokenRequest::Made(granted) => {
+                    self.redactor.learn(&granted.token);
+                    return Ok(granted);
+                }
+                TokenRequest::Send { bare, learned } => (*bare, learned),
+            };
+            learned.iter().for_each(|secret| self.redactor.learn(secret));
+            let redactor = self.redactor.with_auth(&Auth::Token(Arc::clone(&plan)));
+            let shown = format!("{} {}", bare.method, redactor.url(&bare.url));
+            let prepared = Prepared { bare, redactor, shown };
+            let response = self.deliver(&prepared).await?;
+            let (granted, learned): (Granted, _) = read_answer(&plan, dir, &response.body, &prepared.shown)?;
+            learned.iter().for_each(|secret| self.redactor.learn(secret));
+            Ok::<_, TokenError>(granted)
         })
     }
 
     /// One attempt: the request, and those that redirects ask for.
-    async fn attempt(&self, prepared: &Prepared) -> Result<Answer, Failed> {
-        let mut dressed = prepared.dressed.clone();
-        let mut method = prepared.method.clone();
-        let mut body = prepared.body.clone();
+    async fn attempt(&self, mut dressed: Dressed, prepared: &Prepared) -> Result<Answer, Failed> {
         for _ in 0..=MAX_REDIRECTS {
-            let mut request =
-                self.http.request(method.clone(), dressed.url.clone()).headers(dressed.headers.clone());
-            if let Some(body) = body.clone() {
-                request = request.body(body);
-            }
-            let response = self.exchange(request, &dressed, prepared).await?;
+            let response = self.exchange(&dressed, prepared).await?;
             let status = response.status();
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return self.finish(response, &dressed, prepared).await;
             }
             dressed.redirect(redirect_target(&response)?);
-            // As browsers and every HTTP library do it.
             if matches!(status.as_u16(), 301..=303) {
-                method = reqwest::Method::GET;
-                body = None;
-                dressed.headers.remove(CONTENT_TYPE);
+                dressed.drop_body();
             }
         }
         Err(Failure::Redirect { detail: "more than 5 times" }.into())
     }
 
     /// Sends under quota and waits for the headers.
-    async fn exchange(
-        &self,
-        request: reqwest::RequestBuilder,
-        dressed: &Dressed,
-        prepared: &Prepared,
-    ) -> Result<reqwest::Response, Failed> {
+    async fn exchange(&self, dressed: &Dressed, prepared: &Prepared) -> Result<reqwest::Response, Failed> {
         let turn = self.quota.acquire().await;
+        // Signed after the wait: a signature ages.
+        let signed = dressed.signed(SystemTime::now());
+        let (url, headers) = signed.map_err(|error| Failure::Invalid { detail: error.to_string() })?;
+        let mut request = self.http.request(dressed.method.clone(), url).headers(headers);
+        if let Some(body) = dressed.body.clone() {
+            request = request.body(body);
+        }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let result = request.send().await;
         let response = result.map_err(|error| self.failure(&error, dressed, prepared))?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -31,6 +32,12 @@ pub enum HttpError {
         /// Why.
         source: reqwest::Error,
     },
+    /// Credentials that have to be got first cannot be got.
+    #[error("could not get an access token")]
+    Token {
+        /// Why; shared by all requests that waited for it.
+        source: Arc<TokenError>,
+    },
     /// A request failed, and its retries too.
     #[error("{request} failed after {} in {}", Attempts(*attempts), Elapsed(*elapsed))]
     Request {
@@ -45,6 +52,49 @@ pub enum HttpError {
         /// The last failure.
         source: Box<Failure>,
     },
+}
+
+/// Why there is no access token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The token request failed.
+    #[error(transparent)]
+    Request(#[from] HttpError),
+    /// The token endpoint answered something else.
+    #[error("the answer to {request} is of no use: {detail}")]
+    Answer {
+        /// Method and URL without secrets.
+        request: String,
+        /// What is wrong with it.
+        detail: &'static str,
+    },
+    /// The private key cannot sign.
+    #[error("the private key cannot sign")]
+    Signature,
+    /// The run ends.
+    #[error("the run was stopped before there was one")]
+    Stopped,
+}
+
+impl TokenError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Request(error) if matches!(error.status(), Some(400 | 401 | 403)) => {
+                let hint = "check the id, the secret, the refresh token or the key in `auth`: the token endpoint did not \
+                            accept them";
+                Some(hint.to_owned())
+            }
+            Self::Request(HttpError::Request { source, .. })
+                if matches!(**source, Failure::Status(StatusFailure { status: 404 | 405, .. })) =>
+            {
+                Some("check the address of the token endpoint in `auth`".to_owned())
+            }
+            Self::Request(error) => error.hint(),
+            Self::Answer { .. } => Some("check the address of the token endpoint in `auth`".to_owned()),
+            Self::Signature | Self::Stopped => None,
+        }
+    }
 }
 
 /// Why one attempt failed.
@@ -139,6 +189,8 @@ pub struct StatusFailure {
     pub remediation: Option<String>,
     /// What the API's support asks for.
     pub request_id: Option<String>,
+    /// Whether the API refuses an access token that was just got for it.
+    pub is_new_token: bool,
 }
 
 impl fmt::Display for StatusFailure {
@@ -209,6 +261,10 @@ impl Failure {
 
     fn hint(&self) -> &str {
         match self {
+            Self::Status(StatusFailure { is_new_token: true, .. }) => {
+                "the API refuses an access token that was just got: check scopes and audience in `auth`, and what the \
+                 client may read"
+            }
             Self::Status(failure) if failure.is_about_credentials() => {
                 "check the key in `auth` and what it may read; the API did not accept it"
             }
@@ -245,6 +301,7 @@ impl HttpError {
             Self::Request { source, .. } => Some(source.hint().to_owned()),
             Self::Header { .. } => Some("look for a line break at the end of a key".to_owned()),
             Self::Ledger { .. } => Some("check the permissions of the work directory".to_owned()),
+            Self::Token { source } => source.hint(),
             Self::Client { .. } => None,
         }
     }
@@ -253,7 +310,7 @@ impl HttpError {
     pub fn attempts(&self) -> (u32, u32) {
         match self {
             Self::Request { attempts, throttled, .. } => (*attempts, *throttled),
-            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => (0, 0),
+            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } | Self::Token { .. } => (0, 0),
         }
     }
 
@@ -261,6 +318,7 @@ impl HttpError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Request { source, .. } => source.is_transient(),
+            Self::Token { source } => matches!(&**source, TokenError::Request(error) if error.is_transient()),
             Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => false,
         }
     }
@@ -273,7 +331,7 @@ impl HttpError {
                 Failure::ServerDelay { status, .. } => Some(status.status),
                 _ => None,
             },
-            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => None,
+            Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } | Self::Token { .. } => None,
         }
     }
 }

@@ -13,6 +13,6 @@ mod server_message;
 mod transport;
 
 pub use client::HttpClient;
-pub use error::{Failure, HttpError, StatusFailure};
+pub use error::{Failure, HttpError, StatusFailure, TokenError};
 pub use event::{HttpCounts, HttpEvent, WaitReason};
 pub use request::{Body, Request, Response};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
-use url::Url;
+use url::{Origin, Url};
 
 use crate::config::{Auth, Method, Secret};
 
@@ -24,12 +24,15 @@ pub struct Request {
     pub headers: Vec<(String, Secret)>,
     /// Replaces the client's credentials.
     pub auth: Option<Auth>,
+    /// The one origin that sees `headers` and `auth`, wherever a link of the API's may take `url`.
+    pub home: Origin,
 }
 
 impl Request {
     /// A request for `url` that has nothing else yet.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, params: Vec::new(), body: None, headers: Vec::new(), auth: None }
+        let home = url.origin();
+        Self { method, url, params: Vec::new(), body: None, headers: Vec::new(), auth: None, home }
     }
 
     /// The JSON body, made if there is none yet; what else was to be sent gives way to it.

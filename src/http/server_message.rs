@@ -28,12 +28,16 @@ pub(super) fn read(status: u16, body: &[u8], redactor: &Redactor) -> StatusFailu
     };
     let envelope = root.get("error").and_then(Value::as_object).unwrap_or(&root);
     let field = |names: &[&str]| first_text(envelope, names).and_then(|text| clean(&text));
+    // RFC 6749, section 5.2: the code is in `error` where there is a description.
+    let names_it = envelope.contains_key("error_description");
+    let code = field(&["code"]).or_else(|| field(&["error"]).filter(|_| names_it));
     StatusFailure {
         status,
-        code: field(&["code"]),
+        code,
         message: field(&MESSAGE_FIELDS),
         remediation: field(&["remediation"]),
         request_id: field(&["request_id"]),
+        is_new_token: false,
     }
 }
 
@@ -72,7 +76,11 @@ mod tests {
         check(r#"{"code": "x/y", "message": "no"}"#, Some("x/y"), Some("no"));
         check(r#"{"error": {"code": "E", "message": "no"}}"#, Some("E"), Some("no"));
         check(r#"{"error": "no such thing"}"#, None, Some("no such thing"));
-        check(r#"{"error": "invalid_client", "error_description": "who?"}"#, None, Some("who?"));
+        check(
+            r#"{"error": "invalid_client", "error_description": "who?"}"#,
+            Some("invalid_client"),
+            Some("who?"),
+        );
         check(r#"{"code": 17, "message": ""}"#, Some("17"), None);
         check("{}", None, None);
         check("[]", None, Some("[]"));

@@ -189,7 +189,9 @@ impl Run<'_> {
         let reporter = Arc::clone(&self.reporter);
         let events = Arc::new(move |event| reporter.report(Event::Http(event)));
         let quota_dir = self.plan.work_dir.join("quota");
-        HttpClient::new(&self.plan.client, Some(&quota_dir), events).map_err(Error::Client)
+        let client = HttpClient::new(&self.plan.client, Some(&quota_dir), events).map_err(Error::Client)?;
+        client.keep_credentials_in(self.plan.work_dir.join("credentials"));
+        Ok(client)
     }
 }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{RawAuth, RawIncremental, RawPaginator, RawScalar};
+use super::{RawCredentials, RawIncremental, RawPaginator, RawScalar};
 
 /// The request.
 #[derive(Deserialize, JsonSchema)]
@@ -38,7 +38,7 @@ pub(in crate::config) struct RawEndpointSettings {
     #[schemars(with = "Option<BTreeMap<String, RawScalar>>")]
     pub headers: Option<IndexMap<String, RawScalar>>,
     /// Credentials in place of the client's.
-    pub auth: Option<RawAuth>,
+    pub auth: Option<RawCredentials>,
     /// Where a page has its rows, like `data` or `data.records`. Default: found on the first page.
     pub data_selector: Option<String>,
     /// How to get from one page to the next.

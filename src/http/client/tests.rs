@@ -13,7 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::config::{Auth, KeyLocation, RetryPlan, Secret};
+use crate::config::{Auth, KeyLocation, Method, RetryPlan, Secret};
+use crate::http::Body;
 
 const KEY: &str = "sk_live_0123456789";
 
