@@ -382,3 +382,24 @@ pub(crate) fn test_auth(toml: &str) -> Auth {
     assert!(report.is_empty(), "{:?}", report.into_problems(|_| None));
     auth.unwrap()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_secret_is_in_the_debug_output() {
+        let key = include_str!("../../tests/fixtures/keys/rfc7515-a2.pem");
+        let url = "access_token_url = 'https://a.test/MARKER'\nclient_id = 'MARKER'";
+        for toml in [
+            "type = 'http_basic'\nusername = 'MARKER'\npassword = 'MARKER'".to_owned(),
+            format!("type = 'oauth2_client_credentials'\n{url}\nclient_secret = 'MARKER'\naccess_token = 'MARKER'\naccess_token_request_data = {{ a = 'MARKER' }}"),
+            format!("type = 'oauth2_refresh_token'\n{url}\nrefresh_token = 'MARKER'"),
+            format!("type = 'jwt'\nclient_id = 'MARKER'\nprivate_key = '''{key}'''\nclaims = {{ a = 'MARKER' }}\nheaders = {{ a = 'MARKER' }}"),
+            "type = 'hmac'\nsecret = 'MARKER'\nmessage = 'MARKER'\nheaders = { a = 'MARKER{signature}' }".to_owned(),
+        ] {
+            let shown = format!("{:?}", test_auth(&toml));
+            assert!(!shown.contains("MARKER") && !shown.contains("77, 65, 82"), "{shown}");
+        }
+    }
+}
