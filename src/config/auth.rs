@@ -393,10 +393,15 @@ mod tests {
         let url = "access_token_url = 'https://a.test/MARKER'\nclient_id = 'MARKER'";
         for toml in [
             "type = 'http_basic'\nusername = 'MARKER'\npassword = 'MARKER'".to_owned(),
-            format!("type = 'oauth2_client_credentials'\n{url}\nclient_secret = 'MARKER'\naccess_token = 'MARKER'\naccess_token_request_data = {{ a = 'MARKER' }}"),
+            format!(
+                "type = 'oauth2_client_credentials'\n{url}\nclient_secret = 'MARKER'\naccess_token = 'MARKER'\naccess_token_request_data = {{ a = 'MARKER' }}"
+            ),
             format!("type = 'oauth2_refresh_token'\n{url}\nrefresh_token = 'MARKER'"),
-            format!("type = 'jwt'\nclient_id = 'MARKER'\nprivate_key = '''{key}'''\nclaims = {{ a = 'MARKER' }}\nheaders = {{ a = 'MARKER' }}"),
-            "type = 'hmac'\nsecret = 'MARKER'\nmessage = 'MARKER'\nheaders = { a = 'MARKER{signature}' }".to_owned(),
+            format!(
+                "type = 'jwt'\nclient_id = 'MARKER'\nprivate_key = '''{key}'''\nclaims = {{ a = 'MARKER' }}\nheaders = {{ a = 'MARKER' }}"
+            ),
+            "type = 'hmac'\nsecret = 'MARKER'\nmessage = 'MARKER'\nheaders = { a = 'MARKER{signature}' }"
+                .to_owned(),
         ] {
             let shown = format!("{:?}", test_auth(&toml));
             assert!(!shown.contains("MARKER") && !shown.contains("77, 65, 82"), "{shown}");

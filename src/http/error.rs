@@ -259,8 +259,23 @@ impl Failure {
         }
     }
 
-    fn hint(&self) -> &str {
-        match self {
+    /// What to do about it; the API's own advice comes with ours where that is about the key.
+    fn hint(&self) -> String {
+        let advice = match self {
+            Self::Status(StatusFailure { remediation: Some(remediation), .. }) => Some(remediation.as_str()),
+            _ => None,
+        };
+        match (self.own_hint(), advice) {
+            (Some(hint), Some(advice)) => format!("{hint}; the API says: {advice}"),
+            (Some(hint), None) => hint.to_owned(),
+            (None, advice) => {
+                advice.unwrap_or("check the request against the API's documentation").to_owned()
+            }
+        }
+    }
+
+    fn own_hint(&self) -> Option<&str> {
+        Some(match self {
             Self::Status(StatusFailure { is_new_token: true, .. }) => {
                 "the API refuses an access token that was just got: check scopes and audience in `auth`, and what the \
                  client may read"
@@ -268,7 +283,7 @@ impl Failure {
             Self::Status(failure) if failure.is_about_credentials() => {
                 "check the key in `auth` and what it may read; the API did not accept it"
             }
-            Self::Status(StatusFailure { remediation: Some(remediation), .. }) => remediation,
+            Self::Status(StatusFailure { remediation: Some(_), .. }) => return None,
             Self::Status(StatusFailure { status: 404, .. }) => "check `base_url` and `path`",
             Self::Status(StatusFailure { status: 429, .. }) => {
                 "check `rate_limits`: the API allows less, or somebody else uses the same key"
@@ -276,7 +291,7 @@ impl Failure {
             Self::Status(StatusFailure { status: 500..=599, .. }) | Self::Interrupted { .. } => {
                 "the API, or a gateway before it, is in trouble: run again later"
             }
-            Self::Status(_) => "check the request against the API's documentation",
+            Self::Status(_) => return None,
             Self::Redirect { .. } => {
                 "check `base_url` and `path`: `https` in place of `http`, a slash at the end"
             }
@@ -290,7 +305,7 @@ impl Failure {
             Self::ForeignRedirect { .. } => {
                 "if that is where the API lives now, make it the `base_url`; the key was not sent there"
             }
-        }
+        })
     }
 }
 
@@ -298,7 +313,7 @@ impl HttpError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Request { source, .. } => Some(source.hint().to_owned()),
+            Self::Request { source, .. } => Some(source.hint()),
             Self::Header { .. } => Some("look for a line break at the end of a key".to_owned()),
             Self::Ledger { .. } => Some("check the permissions of the work directory".to_owned()),
             Self::Token { source } => source.hint(),

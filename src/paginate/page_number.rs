@@ -27,7 +27,7 @@ impl PageNumberRule<'_> {
         }
         let total = self.total(page)?;
         let next = self.number(asked)?.saturating_add(1);
-        let more = self.has_more_path.map(|path| signal::has_more(page, path)).transpose()?;
+        let more = self.more(page, total.is_some())?;
         let past_total = total.is_some_and(|total| next >= total.saturating_add(self.base_page));
         if past_total || more == Some(false) {
             return Ok(Next::Done);
@@ -36,6 +36,17 @@ impl PageNumberRule<'_> {
             return Ok(Next::Capped);
         }
         Ok(Next::Page(PageCursor::Number(next)))
+    }
+
+    /// A missing flag is an error only if nothing else can end the pagination.
+    fn more(&self, page: &Page<'_>, has_total: bool) -> Result<Option<bool>, PaginateError> {
+        let Some(path) = self.has_more_path else { return Ok(None) };
+        let is_missing = page.value(path).is_none_or(|value| value.is_null());
+        let ends_otherwise = has_total || self.stop_after_empty_page || self.maximum_page.is_some();
+        if is_missing && ends_otherwise {
+            return Ok(None);
+        }
+        signal::has_more(page, path).map(Some)
     }
 
     fn total(&self, page: &Page<'_>) -> Result<Option<u64>, PaginateError> {
