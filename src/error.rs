@@ -27,6 +27,46 @@ pub enum Error {
     /// No resource is selected.
     #[error("no resource is selected")]
     NothingSelected,
+    /// A range was asked for, and no resource can be read by one.
+    #[error("cannot read a range: {reasons}")]
+    NoRange {
+        /// Each resource with what keeps it.
+        reasons: String,
+    },
+    /// A range was asked for that a resource does not have.
+    #[error("cannot read this range of resource `{resource}`")]
+    Range {
+        /// Its name.
+        resource: String,
+        /// Why.
+        #[source]
+        source: IncrementalError,
+    },
+    /// A resource needs one that changes data, and that was not named.
+    #[error("resource `{resource}` takes values from `{parent}`, which changes data and was not named")]
+    UnnamedChange {
+        /// The resource.
+        resource: String,
+        /// The one that changes data.
+        parent: String,
+    },
+    /// A resource that changes data was to be looked at only.
+    #[error("resource `{resource}` changes data, which a look at the API must not")]
+    LookAtChange {
+        /// The resource.
+        resource: String,
+    },
+    /// An unfinished package has changes to be made, and this run does not name them.
+    #[error("package {load_id} is unfinished: `{resource}` was changing data when it was cut")]
+    UnfinishedChange {
+        /// The package.
+        load_id: LoadId,
+        /// The resource that changes data.
+        resource: String,
+    },
+    /// There is no place for what a look at the API brings.
+    #[error("could not make a temporary directory")]
+    Temporary(#[source] std::io::Error),
     /// The HTTP client cannot be set up.
     #[error("could not set up the HTTP client")]
     Client(#[source] HttpError),
@@ -156,8 +196,14 @@ impl Error {
             Self::Config(_)
             | Self::UnknownResource { .. }
             | Self::UnknownTable { .. }
+            | Self::NoRange { .. }
+            | Self::Range { .. }
+            | Self::UnnamedChange { .. }
+            | Self::LookAtChange { .. }
             | Self::NothingSelected => 2,
             Self::Package(_)
+            | Self::UnfinishedChange { .. }
+            | Self::Temporary(_)
             | Self::Client(_)
             | Self::NotWritable { .. }
             | Self::State { .. }
@@ -175,7 +221,23 @@ impl Error {
         let (advice, state) = match self {
             Self::Config(_) => return None,
             Self::UnknownResource { hint, .. } | Self::UnknownTable { hint, .. } => return hint.clone(),
+            Self::NoRange { .. } => (None, "name others with `--resource`, or run without `--from`"),
+            Self::Range { source, .. } => return Some(source.hint().to_owned()),
             Self::NothingSelected => (None, "set `selected = true`, or name one with `--resource`"),
+            Self::UnnamedChange { parent, .. } => {
+                return Some(format!("name it, too: `--resource {parent}`; then its requests are made anew"));
+            }
+            Self::LookAtChange { resource } => {
+                return Some(format!("to make the changes: `forebay run … --resource {resource}`"));
+            }
+            Self::UnfinishedChange { resource, .. } => {
+                return Some(format!(
+                    "run again with `--resource {resource}` to make the changes that are left, or with `--restart` to drop them"
+                ));
+            }
+            Self::Temporary(_) => {
+                (None, "check space and permissions of the directory that `TMPDIR` names, or of /tmp")
+            }
             Self::Client(source) => {
                 return source.hint().or_else(|| Some("nothing was asked of the API".to_owned()));
             }

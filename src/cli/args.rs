@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::destination::LOCK_TIMEOUT;
 use crate::pipeline::IfLocked;
+use crate::state::Step;
 
 /// Loads REST APIs into DuckDB and Postgres, exactly as fast as their quota allows.
 #[derive(Debug, Parser)]
@@ -30,8 +31,12 @@ pub(super) enum Command {
     /// A run that was cut goes on where it stopped; a package that was received but not loaded is loaded first.
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
-    /// Check config files without touching the API or the database.
+    /// Check config files, without touching the API unless --online asks for it.
     Check(CheckArgs),
+    /// Show the first rows of a resource, and the tables they would become. Nothing is written.
+    ///
+    /// Asks for one page; of a resource that takes values from another one's rows, for the page of the first of these.
+    Preview(PreviewArgs),
     /// Show the last runs, unfinished work, and where each resource stands.
     Status(StatusArgs),
     /// Show what the tables are made of: columns, types, keys, and which field of the API each column comes from.
@@ -50,6 +55,7 @@ impl Command {
         let output = match self {
             Self::Run(args) => &args.output,
             Self::Check(args) => &args.output,
+            Self::Preview(args) => &args.output,
             Self::Status(args) => &args.output,
             Self::Schema(_) | Self::Query(_) => return Ok(()),
         };
@@ -134,6 +140,20 @@ pub(super) struct RunArgs {
     /// Drop an unfinished extraction and start anew.
     #[arg(long, env = "FOREBAY_RESTART")]
     pub(super) restart: bool,
+    /// Read a range again, from here on: a day like 2024-01-31, an instant, or a number, as the cursor has.
+    ///
+    /// For resources whose `incremental` tells the API where to start and where to end. Rows are loaded as the config
+    /// says (`merge` updates them, `append` adds them again), and where the next run starts stays as it is.
+    #[arg(long, value_name = "START", env = "FOREBAY_FROM", conflicts_with = "full_refresh")]
+    pub(super) from: Option<String>,
+    /// End the range here; rows at the end itself are not in it. Default: now.
+    #[arg(long, value_name = "END", env = "FOREBAY_TO", requires = "from")]
+    pub(super) to: Option<String>,
+    /// Ask for the range in pieces of this size: 6h, 1d, 2w, 1mo, 1y, or a number.
+    ///
+    /// A run that was cut goes on in the piece it was in, if it is started with the same options.
+    #[arg(long, value_name = "SIZE", env = "FOREBAY_WINDOW", requires = "from")]
+    pub(super) window: Option<Step>,
     /// What to do if another run holds the pipeline, here or on another machine.
     #[arg(long, value_name = "WHAT", value_enum, env = "FOREBAY_IF_LOCKED", default_value_t = IfLocked::Fail)]
     pub(super) if_locked: IfLocked,
@@ -151,6 +171,27 @@ pub(super) struct CheckArgs {
     /// Config files.
     #[arg(required = true, value_name = "CONFIG")]
     pub(super) configs: Vec<PathBuf>,
+    /// Also ask the API for up to two pages of each selected resource: is the key good, are there rows, does the
+    /// paginator lead on? Nothing is loaded.
+    #[arg(long, env = "FOREBAY_ONLINE")]
+    pub(super) online: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PreviewArgs {
+    /// Config file.
+    #[arg(value_name = "CONFIG")]
+    pub(super) config: PathBuf,
+    /// The resource, selected in the config or not.
+    #[arg(short, long, value_name = "RESOURCE", env = "FOREBAY_RESOURCE")]
+    pub(super) resource: String,
+    /// How many rows of each table to show.
+    #[arg(long, value_name = "N", env = "FOREBAY_LIMIT", default_value_t = 3)]
+    pub(super) limit: usize,
     #[command(flatten)]
     pub(super) common: Common,
     #[command(flatten)]

@@ -6,6 +6,7 @@ mod progress;
 mod query;
 mod render;
 mod run;
+mod sample;
 mod schema;
 mod signal;
 mod status;
@@ -26,6 +27,7 @@ use crate::error::Error;
 use crate::report::{Event, Reporter};
 pub use args::Format;
 use args::{Cli, Command, Common};
+use signal::Signals;
 
 /// Runs the command that the arguments name and returns the process's exit code.
 pub fn main() -> ExitCode {
@@ -45,6 +47,7 @@ pub fn main() -> ExitCode {
     let code = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
+        Command::Preview(args) => sample::preview::preview(args),
         Command::Status(args) => status::status(args),
         Command::Query(args) => query::query(args),
         Command::Schema(args) => schema::schema(args),
@@ -60,6 +63,29 @@ fn start_log() {
     // Colours are for terminals: cron mail shows them as garbage. A second call, in a test of this function's
     // callers, changes nothing.
     let _ = log.with_ansi(io::stderr().is_terminal()).try_init();
+}
+
+/// Runs what talks to an API; signals ask it to stop. Returns the exit code.
+fn runtime(work: impl AsyncFnOnce(Signals) -> u8) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print_err(&format!("error: could not start the runtime: {error}\n"));
+            return 1;
+        }
+    };
+    let code = runtime.block_on(async {
+        match Signals::listen() {
+            Ok(signals) => work(signals).await,
+            Err(error) => {
+                print_err(&format!("error: could not listen for signals: {error}\n"));
+                1
+            }
+        }
+    });
+    // A signal may have left a thread that still looks for a lock: nobody waits for what it finds.
+    runtime.shutdown_background();
+    code
 }
 
 /// Reads a config file with what the command line overrides.

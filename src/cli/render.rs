@@ -40,7 +40,7 @@ pub(super) fn refusal(config: &Path, error: &Error) -> Value {
     })
 }
 
-fn failure(lead: &str, causes: &[String], hint: Option<&str>) -> String {
+pub(super) fn failure(lead: &str, causes: &[String], hint: Option<&str>) -> String {
     let mut text = String::new();
     for (level, cause) in causes.iter().enumerate() {
         let lead = if level == 0 { lead } else { "  caused by" };
@@ -173,6 +173,21 @@ fn verdict(report: &RunReport) -> String {
         Status::Stopped => {
             "stopped: what was received is kept; the same command goes on from there\n".to_owned()
         }
+    }
+}
+
+/// Lines of entries below each other, each as wide as the longest; what no line has is left out.
+pub(super) fn push_lines(text: &mut String, lines: &[Vec<String>]) {
+    let count = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let length = |line: &Vec<String>, index: usize| line.get(index).map_or(0, |entry| entry.chars().count());
+    let widths: Vec<usize> =
+        (0..count).map(|index| lines.iter().map(|line| length(line, index)).max().unwrap_or(0)).collect();
+    for line in lines {
+        let mut padded = String::new();
+        for (entry, width) in line.iter().zip(&widths).filter(|(_, width)| **width > 0) {
+            let _ = write!(padded, "  {entry:width$}");
+        }
+        let _ = writeln!(text, "{}", padded.trim_end());
     }
 }
 

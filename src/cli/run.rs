@@ -6,30 +6,17 @@ use std::sync::Arc;
 use super::args::{Format, RunArgs};
 use super::progress::Progress;
 use super::signal::Signals;
-use super::{fail, load_plan, open_destination, print_err, print_out, render};
+use super::{fail, load_plan, open_destination, print_err, print_out, render, runtime};
 use crate::config::{Plan, RateLimit};
 use crate::destination::postgres::CONNECT_PATIENCE;
 use crate::error::Error;
 use crate::pipeline::{self, Run, RunOptions};
 use crate::report::{Reporter, RunReport, Status};
+use crate::state::Backfill;
 
 /// Runs the pipelines one after the other. The exit code is that of the worst of them.
 pub(super) fn run(args: &RunArgs) -> u8 {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            print_err(&format!("error: could not start the runtime: {error}\n"));
-            return 1;
-        }
-    };
-    let code = runtime.block_on(async {
-        let signals = match Signals::listen() {
-            Ok(signals) => signals,
-            Err(error) => {
-                print_err(&format!("error: could not listen for signals: {error}\n"));
-                return 1;
-            }
-        };
+    runtime(async |signals| {
         let mut codes = Vec::new();
         for config in &args.configs {
             let code = run_one(config, args, &signals).await;
@@ -42,10 +29,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
             }
         }
         worst(&codes)
-    });
-    // A signal may have left a thread that still looks for a lock: nobody waits for what it finds.
-    runtime.shutdown_background();
-    code
+    })
 }
 
 /// The code of several runs: that of the only kind of failure, else "partial".
@@ -70,7 +54,9 @@ async fn run_one(config: &Path, args: &RunArgs, signals: &Signals) -> u8 {
         resources: args.resources.clone(),
         full_refresh: args.full_refresh,
         restart: args.restart,
+        backfill: args.from.clone().map(|from| Backfill { from, to: args.to.clone(), window: args.window }),
         if_locked: args.if_locked,
+        max_series: None,
     };
     let run = Run {
         plan: &plan,

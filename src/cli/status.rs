@@ -16,6 +16,7 @@ use crate::destination::{Committed, Destination, StoredRun};
 use crate::error::Error;
 use crate::package::{PackageError, Pending, Record, Store};
 use crate::report::Reporter;
+use crate::state::{FULL_SCAN_AT, OWN_STATE};
 
 /// Everything there is to know of a pipeline between two runs.
 struct Standing {
@@ -89,8 +90,18 @@ fn pending_package(pending: &Pending) -> Result<PendingPackage, PackageError> {
 fn cursors<'a>(plan: &'a Plan, committed: &'a Committed) -> impl Iterator<Item = (&'a str, &'a Value)> {
     plan.resources.iter().filter_map(|resource| {
         let state = committed.state.as_ref()?.resource(&plan.source, &resource.name)?;
-        let cursor = state.get("forebay").or_else(|| state.get("incremental"))?;
+        let page_cursor = state.get(OWN_STATE).filter(|own| own.get("page_cursor").is_some());
+        let cursor = page_cursor.or_else(|| state.get("incremental"))?;
         Some((resource.name.as_str(), cursor))
+    })
+}
+
+/// When everything was last read of a resource that has `full_scan_every`.
+fn full_scans<'a>(plan: &'a Plan, committed: &'a Committed) -> impl Iterator<Item = (&'a str, &'a str)> {
+    plan.resources.iter().filter_map(|resource| {
+        let state = committed.state.as_ref()?.resource(&plan.source, &resource.name)?;
+        let at = state.get(OWN_STATE)?.get(FULL_SCAN_AT)?.as_str()?;
+        Some((resource.name.as_str(), at))
     })
 }
 
@@ -119,12 +130,14 @@ fn json(plan: &Plan, standing: &Standing) -> Value {
         })
     });
     let cursors = cursors(plan, &standing.committed).map(|(name, cursor)| (name.to_owned(), cursor.clone()));
+    let full_scans = full_scans(plan, &standing.committed).map(|(name, at)| (name.to_owned(), at.into()));
     json!({
         "pipeline": plan.pipeline,
         "destination": plan.destination.to_string(),
         "dataset": plan.dataset_identifier(),
         "running": standing.running,
         "pending": pending.collect::<Vec<_>>(),
+        "full_scans": full_scans.collect::<serde_json::Map<_, _>>(),
         "cursors": cursors.collect::<serde_json::Map<_, _>>(),
         "runs": runs.collect::<Vec<_>>(),
     })
@@ -150,6 +163,9 @@ fn text(plan: &Plan, standing: &Standing) -> String {
     }
     for (name, cursor) in cursors(plan, &standing.committed) {
         let _ = writeln!(text, "cursor of {name}: {cursor}");
+    }
+    for (name, at) in full_scans(plan, &standing.committed) {
+        let _ = writeln!(text, "last full read of {name}: {at}");
     }
     if standing.runs.is_empty() {
         text.push_str("no loads yet\n");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::problem::Report;
 use super::raw::{RawConfig, RawPipeline};
 use super::raw_hints::{RawSchema, RawTypeConflict};
-use super::{DestinationPlan, Plan, client, graph, postgres, resource};
+use super::{DestinationPlan, Plan, client, graph, postgres, process, resource};
 use crate::schema::{SchemaOptions, TypeConflict, normalize_identifier};
 
 /// Folder for unfinished runs, beside the config file.
@@ -28,7 +28,8 @@ pub(super) fn plan(
 ) -> Option<Plan> {
     let RawConfig { pipeline, client, schema, resource_defaults, resources } = raw;
     check_names(&pipeline, report);
-    let RawPipeline { name, dataset, source, destination, work_dir: written_work_dir } = pipeline;
+    let RawPipeline { name, dataset, source, destination, hash_key, work_dir: written_work_dir } = pipeline;
+    let hash_key = process::hash_key(hash_key.as_ref(), report);
     let destination = destination.unwrap_or_else(|| format!("duckdb:{name}.duckdb"));
     let destination = self::destination(&destination, folder, report);
     let dataset = dataset.unwrap_or_else(|| format!("{name}_dataset"));
@@ -37,7 +38,8 @@ pub(super) fn plan(
     }
     let work_dir = work_dir.map(Path::to_owned).or(written_work_dir.map(PathBuf::from));
     let (client, client_paginator) = client::client(client, report);
-    let resources = resource::resources(resources, resource_defaults, client_paginator.as_ref(), report);
+    let shared = resource::Shared { paginator: client_paginator.as_ref(), hash_key: hash_key.as_ref() };
+    let resources = resource::resources(resources, resource_defaults, &shared, report);
     let resources = graph::ordered(resources, report);
     Some(Plan {
         file: file.to_owned(),

@@ -27,6 +27,8 @@ struct Forms<'a> {
     /// Words of dlt that this version does not know.
     later: Vec<&'a str>,
     hint: Option<&'a str>,
+    /// Whether words may be written in upper or lower case.
+    any_case: bool,
     /// What to do without a word of `later`.
     instead: Option<&'a Value>,
 }
@@ -41,6 +43,7 @@ impl<'a> Schema<'a> {
     fn collect(self, schema: &'a Value, found: &mut Forms<'a>) {
         found.later.extend(texts(schema.get("x-later")));
         found.hint = found.hint.or(schema.get("x-hint").and_then(Value::as_str));
+        found.any_case |= schema.get("x-any-case").is_some();
         found.instead = found.instead.or(schema.get("x-instead"));
         let reference = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'));
         if let Some(target) = reference.and_then(|pointer| self.root.pointer(pointer)) {
@@ -119,12 +122,17 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Whether a text is one of the words that are allowed, if only some are.
-    fn text(&mut self, text: &str, fitting: &[&'a Value], forms: &Forms<'a>, path: &str) -> bool {
+    fn text(&mut self, text: &mut String, fitting: &[&'a Value], forms: &Forms<'a>, path: &str) -> bool {
         let allowed: Vec<&str> = fitting.iter().flat_map(|form| words(form)).collect();
-        if allowed.contains(&text) || fitting.iter().any(|form| words(form).is_empty()) {
+        if forms.any_case
+            && let Some(word) = allowed.iter().find(|word| word.eq_ignore_ascii_case(text))
+        {
+            *text = (*word).to_owned();
+        }
+        if allowed.contains(&text.as_str()) || fitting.iter().any(|form| words(form).is_empty()) {
             return true;
         }
-        let instead = forms.instead.and_then(|instead| instead.get(text)?.as_str());
+        let instead = forms.instead.and_then(|instead| instead.get(text.as_str())?.as_str());
         self.refuse_word(text, &allowed, &forms.later, instead, path);
         false
     }

@@ -63,7 +63,7 @@ fn base_url(text: &str, report: &mut Report) -> Option<Url> {
     let place = "client.base_url";
     let parsed =
         Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let Some(mut url) = parsed else {
+    let Some(url) = parsed else {
         let hint = "write it with scheme and host, like `https://api.example.com/v1`";
         report.add(place, "is not an http or https URL", Some(hint.to_owned()));
         return None;
@@ -78,10 +78,6 @@ fn base_url(text: &str, report: &mut Report) -> Option<Url> {
     if url.query().is_some() || url.fragment().is_some() {
         let hint = "put query parameters into resource_defaults.endpoint.params";
         report.add(place, "holds a query or a fragment", Some(hint.to_owned()));
-    }
-    if !url.path().ends_with('/') {
-        let path = format!("{}/", url.path());
-        url.set_path(&path);
     }
     Some(url)
 }
@@ -146,7 +142,7 @@ fn retry(raw: RawRetry, report: &mut Report) -> RetryPlan {
 }
 
 /// The duration at `path`; the default also stands in for one that is wrong and reported.
-fn duration(text: Option<String>, default: Duration, path: &str, report: &mut Report) -> Duration {
+pub(super) fn duration(text: Option<String>, default: Duration, path: &str, report: &mut Report) -> Duration {
     let Some(text) = text else { return default };
     units::duration(&text).unwrap_or_else(|| {
         report.add_text(path, &text, DURATION_RULE);
@@ -160,10 +156,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base_urls_end_in_a_slash() {
+    fn base_urls_are_kept_as_they_are_written() {
         for (text, expected) in [
             ("https://a.b", Some("https://a.b/")),
-            ("https://a.b/v1", Some("https://a.b/v1/")),
+            ("https://a.b/v1", Some("https://a.b/v1")),
             ("http://127.0.0.1:80/v1/", Some("http://127.0.0.1/v1/")),
             ("a.b/v1", None),
             ("", None),

@@ -17,8 +17,8 @@ pub(super) struct Owner<'a> {
     pub path: &'a str,
     /// How its rows are written, and by what they are told apart.
     pub hints: &'a TableHints,
-    /// Whether runs read only what is new.
-    pub is_incremental: bool,
+    /// Whether all rows are read, by some runs at least.
+    pub reads_all: bool,
     /// Whether there is a list for each row of a parent.
     pub is_child: bool,
     /// How its pages follow each other; `None` if there were problems.
@@ -76,9 +76,9 @@ fn obstacle(owner: &Owner<'_>) -> Option<&'static str> {
     if !has_primary_key(owner.hints) {
         return Some("needs a primary_key, by which a row is missed");
     }
-    if owner.is_incremental {
+    if !owner.reads_all {
         return Some(
-            "does not go with endpoint.incremental: a run that reads what is new cannot tell what is gone",
+            "needs endpoint.incremental.full_scan_every: a run that reads what is new cannot tell what is gone",
         );
     }
     let paginator =
@@ -109,11 +109,13 @@ fn check_parents(drafts: &[Draft], report: &mut Report) {
         }
         // A circle is reported elsewhere.
         let mut above = std::iter::successors(parent(&draft), parent).take(drafts.len());
-        let is_incremental =
-            |other: &&Draft| other.plan.as_ref().is_some_and(|plan| plan.incremental.is_some());
-        if let Some(other) = above.find(is_incremental) {
+        let never_whole = |other: &&Draft| {
+            let incremental = other.plan.as_ref().and_then(|plan| plan.incremental.as_ref());
+            incremental.is_some_and(|incremental| incremental.full_scan_every().is_none())
+        };
+        if let Some(other) = above.find(never_whole) {
             let message = format!(
-                "`deletes` needs all rows of its parents, and runs read only new ones of `{}`",
+                "`deletes` needs all rows of its parents, and runs read only new ones of `{}` (see `full_scan_every`)",
                 other.name
             );
             report.add(&at_index("resources", index), message, None);

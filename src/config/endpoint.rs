@@ -1,14 +1,23 @@
 //! Raw → plan: the request of a resource, over the defaults as dlt merges them: `params` and `json` key by key, all
 //! else as a whole.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::problem::{Report, at_index, at_key};
-use super::raw::{RawEndpoint, RawEndpointSettings, RawMethod, RawPaginator, RawParam};
-use super::template::{Template, TemplateError, escape};
-use super::{EndpointPlan, Method, auth, client, paginator};
-use crate::paginate::PaginatorPlan;
+use super::raw::{
+    RawData, RawEndpoint, RawEndpointSettings, RawField, RawIdempotencyKey, RawIncrementalParam, RawMethod,
+    RawPaginator, RawParam, RawParamTable, RawScalar,
+};
+use super::template::{IncrementalValue, Placeholder, Template, TemplateError, escape};
+use super::{DataPlan, EndpointPlan, Method, Secret, auth, client, paginator};
+use crate::page::JsonPath;
+use crate::paginate::{PaginatorKind, PaginatorPlan, Target};
+
+/// The header of the IETF's draft `draft-ietf-httpapi-idempotency-key-header`, which most APIs with such keys have.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// One `endpoint` of the file, and where it stands.
 pub(super) struct Layer {
@@ -81,25 +90,57 @@ impl Layers<'_> {
         merged
     }
 
-    /// The path and its place.
-    fn path(&self) -> (String, String) {
+    /// The path as written, and its place.
+    fn written_path(&self) -> (String, String) {
         match self.pick("path", |settings| settings.path.as_ref()) {
             Some((path, place)) => (path.clone(), place),
             None => (escape(self.resource), self.own.place("path")),
         }
     }
 
+    /// The path, with what `params` has for its bare placeholders, and its place.
+    fn path(&self) -> (String, String) {
+        let (written, place) = self.written_path();
+        // What is no template is reported by `parents`.
+        let bound = Template::parse(&written).map(|path| path.bind(|name| self.path_param(name)).to_string());
+        (bound.unwrap_or(written), place)
+    }
+
+    /// What a bare placeholder of the path stands for.
+    fn path_param(&self, name: &str) -> Option<Template> {
+        let params = self.merged("params", |settings| settings.params.as_ref());
+        let (_, param, _) = params.into_iter().find(|(known, ..)| *known == name)?;
+        match param {
+            RawParam::One(value) => Some(Template::parse(&value.to_text()).ok()?.in_path()),
+            RawParam::Several(_) | RawParam::Table(RawParamTable::Incremental(_)) => None,
+            RawParam::Table(RawParamTable::Resolve { resource, field }) => {
+                let field = field.parse().ok()?;
+                Some(Placeholder::Resource { resource: resource.clone(), field }.into())
+            }
+        }
+    }
+
+    /// The names of parameters that the path takes.
+    fn names_in_path(&self) -> Vec<String> {
+        let path = Template::parse(&self.written_path().0).ok();
+        let names =
+            path.iter().flat_map(Template::placeholders).filter_map(|placeholder| match placeholder {
+                Placeholder::Param(name) => Some(name.clone()),
+                _ => None,
+            });
+        names.collect()
+    }
+
+    /// The parameters that are sent as such, those with several values once for each.
     pub(super) fn params(&self) -> Vec<(&str, String, String)> {
+        let in_path = self.names_in_path();
         let mut params = Vec::new();
         for (name, param, place) in self.merged("params", |settings| settings.params.as_ref()) {
             match param {
+                RawParam::One(_) if in_path.iter().any(|known| known == name) => {}
                 RawParam::One(value) => params.push((name, value.to_text(), place)),
-                RawParam::Several(values) => params.extend(
-                    values
-                        .iter()
-                        .enumerate()
-                        .map(|(index, value)| (name, value.to_text(), at_index(&place, index))),
-                ),
+                RawParam::Several(values) => params.extend(several(name, values, &place)),
+                RawParam::Table(_) => {}
             }
         }
         params
@@ -109,64 +150,162 @@ impl Layers<'_> {
         self.merged("json", |settings| settings.json.as_ref())
     }
 
+    /// The fields of a form, or nothing if there is none.
+    fn form(&self) -> Vec<(&str, String, String)> {
+        let Some((RawData::Form(fields), place)) = self.data() else { return Vec::new() };
+        let mut form = Vec::new();
+        for (name, field) in fields {
+            let place = at_key(&place, name);
+            match field {
+                RawField::One(value) => form.push((name.as_str(), value.to_text(), place)),
+                RawField::Several(values) => form.extend(several(name, values, &place)),
+            }
+        }
+        form
+    }
+
+    fn data(&self) -> Option<(&RawData, String)> {
+        self.pick("data", |settings| settings.data.as_ref())
+    }
+
+    fn headers(&self) -> Vec<(&str, String, String)> {
+        let headers = self.pick("headers", |settings| settings.headers.as_ref());
+        let (headers, place) =
+            headers.map_or((None, String::new()), |(headers, place)| (Some(headers), place));
+        let headers = headers.into_iter().flatten();
+        headers.map(|(name, value)| (name.as_str(), value.to_text(), at_key(&place, name))).collect()
+    }
+
     pub(super) fn method(&self) -> Method {
         match self.pick("method", |settings| settings.method.as_ref()) {
-            Some((RawMethod::Post, _)) => Method::Post,
             Some((RawMethod::Get, _)) | None => Method::Get,
+            Some((RawMethod::Post, _)) => Method::Post,
+            Some((RawMethod::Put, _)) => Method::Put,
+            Some((RawMethod::Patch, _)) => Method::Patch,
+            Some((RawMethod::Delete, _)) => Method::Delete,
         }
+    }
+
+    /// Every text that may hold placeholders, names and keys included, each with its place.
+    fn texts(&self) -> Vec<(String, String)> {
+        let mut texts = vec![self.path()];
+        for (name, text, place) in [self.params(), self.form(), self.headers()].into_iter().flatten() {
+            texts.push((name.to_owned(), place.clone()));
+            texts.push((text, place));
+        }
+        if let Some((RawData::Text(text), place)) = self.data() {
+            texts.push((text.clone(), place));
+        }
+        for (name, value, place) in self.json() {
+            texts.push((name.to_owned(), place.clone()));
+            collect_texts(value, &place, &mut texts);
+        }
+        texts
     }
 
     /// The resources that placeholders name, each with the place of the first. Bad placeholders are reported.
     pub(super) fn parents(&self, report: &mut Report) -> Vec<(String, String)> {
-        let mut texts = vec![self.path()];
-        texts.extend(self.params().into_iter().map(|(_, text, place)| (text, place)));
-        for (name, _, place) in self.params() {
-            check_key(name, &place, report);
-        }
-        for (name, value, place) in self.json() {
-            check_key(name, &place, report);
-            collect_texts(value, &place, &mut texts, report);
-        }
-        if let Some((headers, place)) = self.pick("headers", |settings| settings.headers.as_ref()) {
-            texts.extend(headers.iter().map(|(name, value)| (value.to_text(), at_key(&place, name))));
-        }
+        self.check_resolves(report);
         let mut parents: Vec<(String, String)> = Vec::new();
-        for (text, place) in texts {
-            match Template::parse(&text) {
-                Ok(template) => {
-                    for placeholder in template.placeholders() {
-                        if parents.iter().all(|(name, _)| *name != placeholder.resource) {
-                            parents.push((placeholder.resource.clone(), place.clone()));
+        for (text, place) in self.texts() {
+            let template = match Template::parse(&text) {
+                Ok(template) => template,
+                Err(error) => {
+                    report_template(&error, &place, report);
+                    continue;
+                }
+            };
+            for placeholder in template.placeholders() {
+                match placeholder {
+                    Placeholder::Resource { resource, .. } => {
+                        if parents.iter().all(|(name, _)| name != resource) {
+                            parents.push((resource.clone(), place.clone()));
                         }
                     }
+                    Placeholder::Incremental(_) => {}
+                    Placeholder::Param(name) => {
+                        report_template(&TemplateError::Unknown(name.clone()), &place, report);
+                    }
                 }
-                Err(error) => report_template(&error, &place, report),
             }
         }
         parents
     }
-}
 
-/// dlt fills in keys, too; here a placeholder in one would be sent as it stands.
-fn check_key(key: &str, place: &str, report: &mut Report) {
-    if key.contains("{resources.") {
-        report.add(place, "a placeholder in a key is not in this version", None);
+    /// The incremental values that placeholders ask for, each with its place. Bad placeholders are passed over.
+    pub(super) fn incremental_values(&self) -> Vec<(IncrementalValue, String)> {
+        let values = self.texts().into_iter().flat_map(|(text, place)| {
+            let template = Template::parse(&text).ok();
+            let values = template.iter().flat_map(Template::placeholders).filter_map(|placeholder| {
+                let Placeholder::Incremental(value) = placeholder else { return None };
+                Some((*value, place.clone()))
+            });
+            values.collect::<Vec<_>>()
+        });
+        values.collect()
+    }
+
+    /// The parameters of type `incremental`, each with its name and place.
+    pub(super) fn incremental_params(&self) -> Vec<(&str, &RawIncrementalParam, String)> {
+        let params = self.merged("params", |settings| settings.params.as_ref()).into_iter();
+        let params = params.filter_map(|(name, param, place)| match param {
+            RawParam::Table(RawParamTable::Incremental(param)) => Some((name, &**param, place)),
+            _ => None,
+        });
+        params.collect()
+    }
+
+    /// As in dlt, only a path takes parameters of type `resolve`.
+    fn check_resolves(&self, report: &mut Report) {
+        let in_path = self.names_in_path();
+        for (name, param, place) in self.merged("params", |settings| settings.params.as_ref()) {
+            match param {
+                RawParam::Table(RawParamTable::Resolve { field, .. }) => {
+                    if field.parse::<JsonPath>().is_err() {
+                        report.add_text(
+                            &at_key(&place, "field"),
+                            field,
+                            "is not a path; write field names joined by dots",
+                        );
+                    } else if in_path.iter().all(|known| known != name) {
+                        let hint = Some("write `{resources.<parent>.<field>}` as its value".to_owned());
+                        report.add(&place, "is of type `resolve`, but the path does not take it", hint);
+                    }
+                }
+                RawParam::One(value) if in_path.iter().any(|known| known == name) => {
+                    if matches!(value.to_text().as_str(), "" | "." | "..") {
+                        report.add(&place, "is empty or dots, which cannot stand in a path", None);
+                    }
+                }
+                RawParam::One(_) | RawParam::Several(_) | RawParam::Table(RawParamTable::Incremental(_)) => {}
+            }
+        }
     }
 }
 
-fn collect_texts(value: &Value, place: &str, texts: &mut Vec<(String, String)>, report: &mut Report) {
+/// A parameter that is sent once per value.
+fn several<'a>(
+    name: &'a str,
+    values: &'a [RawScalar],
+    place: &str,
+) -> impl Iterator<Item = (&'a str, String, String)> {
+    let places = (0..values.len()).map(|index| at_index(place, index)).collect::<Vec<_>>();
+    values.iter().zip(places).map(move |(value, place)| (name, value.to_text(), place))
+}
+
+fn collect_texts(value: &Value, place: &str, texts: &mut Vec<(String, String)>) {
     match value {
         Value::String(text) => texts.push((text.clone(), place.to_owned())),
         Value::Array(elements) => {
             for (index, element) in elements.iter().enumerate() {
-                collect_texts(element, &at_index(place, index), texts, report);
+                collect_texts(element, &at_index(place, index), texts);
             }
         }
         Value::Object(fields) => {
             for (key, field) in fields {
                 let place = at_key(place, key);
-                check_key(key, &place, report);
-                collect_texts(field, &place, texts, report);
+                texts.push((key.clone(), place.clone()));
+                collect_texts(field, &place, texts);
             }
         }
         _ => {}
@@ -186,16 +325,21 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
     let method = layers.method();
     let (path, place) = layers.path();
     check_path(&path, &place, report);
-    let single_entity = is_single_entity(&path);
+    // As in dlt: of the path as it is written.
+    let single_entity = is_single_entity(&layers.written_path().0);
     let paginator = paginator(layers, single_entity, method, report);
     let data_selector = match layers.pick("data_selector", |settings| settings.data_selector.as_ref()) {
         Some((text, place)) => paginator::json_path(text, &place, report).map(Some),
         None if single_entity => "$".parse().ok().map(Some),
         None => Some(None),
     };
-    let headers = layers
-        .pick("headers", |settings| settings.headers.as_ref())
-        .map_or_else(Vec::new, |(headers, place)| client::headers(Some(headers), &place, report));
+    let headers = headers(layers, report);
+    let mutates = mutates(layers, method, report);
+    let idempotency_key = idempotency_key(layers, method, mutates, report);
+    let paginator = paginator.filter(|paginator| check_body(layers, paginator, report));
+    let timeout = layers.pick("timeout", |settings| settings.timeout.as_ref());
+    let timeout = timeout
+        .map(|(text, place)| client::duration(Some(text.clone()), Duration::default(), &place, report));
     let auth = layers
         .pick("auth", |settings| settings.auth.as_ref())
         .and_then(|(auth, place)| auth::auth(auth, &place, report));
@@ -203,9 +347,13 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
         method,
         path,
         params: layers.params().into_iter().map(|(name, text, _)| (name.to_owned(), text)).collect(),
-        json: json(layers, method, report),
+        json: json(layers),
+        data: data(layers),
         headers,
         auth,
+        timeout,
+        mutates,
+        idempotency_key,
         data_selector: data_selector?,
         paginator: paginator?,
     })
@@ -258,12 +406,92 @@ pub(super) fn paginator(
     }
 }
 
-fn json(layers: &Layers<'_>, method: Method, report: &mut Report) -> Option<Value> {
-    let given = layers.pick("json", |settings| settings.json.as_ref());
-    let (_, place) = given?;
-    if method != Method::Post {
-        report.add(&place, "is sent with `POST` only", Some("set method = \"POST\"".to_owned()));
-    }
+/// Header names and values; what cannot be sent, whatever placeholders stand for, is a problem.
+fn headers(layers: &Layers<'_>, report: &mut Report) -> Vec<(String, Secret)> {
+    let headers = layers.headers().into_iter().map(|(name, value, place)| {
+        let sample = Template::parse(name).ok().and_then(|name| name.render(|_| Some("x".into())).ok());
+        // What is no template is reported by `parents`.
+        if let Some(sample) = sample {
+            client::check_header_name(&sample, &place, report);
+        }
+        client::check_header_value(&value, &place, report);
+        (name.to_owned(), Secret::new(value))
+    });
+    headers.collect()
+}
+
+fn json(layers: &Layers<'_>) -> Option<Value> {
+    layers.pick("json", |settings| settings.json.as_ref())?;
     let fields = layers.json().into_iter().map(|(name, value, _)| (name.to_owned(), value.clone()));
     Some(Value::Object(fields.collect::<Map<_, _>>()))
+}
+
+fn data(layers: &Layers<'_>) -> Option<DataPlan> {
+    Some(match layers.data()?.0 {
+        RawData::Text(text) => DataPlan::Text(text.clone()),
+        RawData::Form(_) => {
+            let form = layers.form().into_iter().map(|(name, value, _)| (name.to_owned(), value));
+            DataPlan::Form(form.collect())
+        }
+    })
+}
+
+/// A request has one body, and only a JSON one can take cursors.
+fn check_body(layers: &Layers<'_>, paginator: &PaginatorPlan, report: &mut Report) -> bool {
+    let Some((_, place)) = layers.data() else { return true };
+    if layers.pick("json", |settings| settings.json.as_ref()).is_some() {
+        report.add(&place, "goes without `json`: a request has one body", None);
+        return false;
+    }
+    let target = match &paginator.kind {
+        PaginatorKind::Cursor { target, .. } | PaginatorKind::PageNumber { target, .. } => Some(target),
+        PaginatorKind::SinglePage => None,
+    };
+    if matches!(target, Some(Target::Body(_))) {
+        report.add(
+            &place,
+            "cannot take what the paginator writes into the body",
+            Some("use `json`".to_owned()),
+        );
+        return false;
+    }
+    true
+}
+
+/// `POST` is also how some APIs are asked what to read; the other methods have one meaning.
+fn mutates(layers: &Layers<'_>, method: Method, report: &mut Report) -> bool {
+    let mutates =
+        layers.pick("mutates", |settings| settings.mutates.as_ref()).is_some_and(|(given, _)| *given);
+    if let (false, Method::Put | Method::Patch | Method::Delete) = (mutates, method) {
+        let place = layers.pick("method", |settings| settings.method.as_ref()).map(|(_, place)| place);
+        let hint = "set mutates = true if that is wanted; the resource then runs only if it is named with --resource";
+        report.add(&place.unwrap_or_default(), "changes data", Some(hint.to_owned()));
+    }
+    mutates
+}
+
+/// The header for the key, if one is sent.
+fn idempotency_key(
+    layers: &Layers<'_>,
+    method: Method,
+    mutates: bool,
+    report: &mut Report,
+) -> Option<String> {
+    let given = layers.pick("idempotency_key", |settings| settings.idempotency_key.as_ref());
+    let name = match &given {
+        None => (mutates && method != Method::Get).then_some(IDEMPOTENCY_KEY),
+        Some((RawIdempotencyKey::Sent(sent), _)) => sent.then_some(IDEMPOTENCY_KEY),
+        Some((RawIdempotencyKey::Header(name), _)) => Some(name.as_str()),
+    };
+    let name = name?;
+    let place = given.map_or_else(|| layers.own.place("mutates"), |(_, place)| place);
+    if method == Method::Get {
+        report.add(&place, "is for requests with a body; `GET` may be repeated without one", None);
+    }
+    client::check_header_name(name, &place, report);
+    if layers.headers().iter().any(|(known, ..)| known.eq_ignore_ascii_case(name)) {
+        let hint = "drop the header, or set idempotency_key = false";
+        report.add(&place, "is also in `headers`", Some(hint.to_owned()));
+    }
+    Some(name.to_owned())
 }

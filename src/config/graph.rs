@@ -32,12 +32,26 @@ pub(super) fn ordered(drafts: Vec<Draft>, report: &mut Report) -> Option<Vec<Res
     }
     let names: Vec<String> = drafts.iter().map(|draft| draft.name.clone()).collect();
     let mut plans: Vec<Option<ResourcePlan>> = drafts.into_iter().map(|draft| draft.plan).collect();
-    let linked = order.into_iter().map(|index| {
+    let mut linked: Vec<ResourcePlan> = Vec::with_capacity(order.len());
+    for index in order {
         let mut plan = plans[index].take()?;
         plan.parent = parents[index].map(|parent| names[parent].clone());
-        Some(plan)
-    });
-    linked.collect()
+        linked.push(plan);
+    }
+    unselect_below_changes(&mut linked);
+    Some(linked)
+}
+
+/// What would make a resource run that changes data is not selected, either.
+fn unselect_below_changes(plans: &mut [ResourcePlan]) {
+    let mut unselected: Vec<String> = Vec::new();
+    for plan in plans {
+        let is_below = plan.parent.as_ref().is_some_and(|parent| unselected.contains(parent));
+        if is_below || plan.endpoint.mutates {
+            plan.selected = false;
+            unselected.push(plan.name.clone());
+        }
+    }
 }
 
 fn check_names(drafts: &[Draft], report: &mut Report) {

@@ -189,14 +189,19 @@ impl From<RawContractMode> for ContractMode {
 
 fn keys(raw: &Placed<'_, RawKeys>, report: &mut Report) -> Vec<String> {
     let Some((raw, place)) = raw else { return Vec::new() };
-    let keys = match raw {
-        RawKeys::One(key) => vec![key.clone()],
-        RawKeys::Several(keys) => keys.clone(),
-    };
+    let keys = key_names(raw);
     if keys.iter().any(|key| key.trim().is_empty()) {
         report.add(place, "holds an empty name", None);
     }
     keys
+}
+
+/// The fields that a key is made of.
+pub(super) fn key_names(raw: &RawKeys) -> Vec<String> {
+    match raw {
+        RawKeys::One(key) => vec![key.clone()],
+        RawKeys::Several(keys) => keys.clone(),
+    }
 }
 
 fn disposition(raw: &RawWriteDisposition, place: &str, report: &mut Report) -> Disposition {

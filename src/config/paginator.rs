@@ -113,7 +113,7 @@ fn target(
     if param.is_some() {
         report.add(&place, format!("excludes `{param_key}`; give one of the two"), None);
     }
-    if method != Method::Post {
+    if method == Method::Get {
         report.add(&place, "needs a body", Some("set method = \"POST\" on the endpoint".to_owned()));
     }
     let parts: Vec<String> = body.trim_start_matches("$.").split('.').map(str::to_owned).collect();

@@ -234,7 +234,7 @@ pub(super) enum RawStrategy {
 }
 
 /// One field, or several.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Clone)]
 #[serde(untagged)]
 pub(super) enum RawKeys {
     /// One field.

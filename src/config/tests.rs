@@ -152,7 +152,7 @@ fn what_is_not_given_has_its_default() {
         DestinationPlan::DuckDb { path: folder.join("p.duckdb"), label: "duckdb:p.duckdb".to_owned() }
     );
     assert!(plan.work_dir.ends_with(".forebay"));
-    assert_eq!(plan.client.base_url.as_str(), "https://api.example.com/v1/");
+    assert_eq!(plan.client.base_url.as_str(), "https://api.example.com/v1");
     assert_eq!(plan.client.rate_limits.len(), 1);
     assert_eq!(plan.client.rate_limits[0].requests.get(), 25);
     assert_eq!(plan.client.retry.max_attempts, 5);

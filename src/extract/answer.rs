@@ -1,6 +1,9 @@
 //! One answer: the document it holds, the rows in it, and what follows it. Pure; nothing is kept here.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::error::ExtractError;
 use super::rows::RowSelector;
@@ -17,13 +20,15 @@ pub(super) struct Asked<'a> {
     pub(super) cursor: &'a PageCursor,
     /// Number of the page in its pagination, from 1.
     pub(super) number: u64,
+    /// What each row gets from the parent's.
+    pub(super) from_parent: &'a Map<String, Value>,
 }
 
 /// What an answer says.
 pub(super) struct Answer {
-    /// The rows: JSON as it is kept.
+    /// The rows, processed: JSON as it is kept.
     pub(super) rows: Bytes,
-    /// How many the API gave.
+    /// How many the API gave; paging goes by these.
     pub(super) row_count: u64,
     /// What follows.
     pub(super) next: Next,
@@ -38,7 +43,8 @@ pub(super) struct Answer {
 /// Reads an answer.
 ///
 /// # Errors
-/// It is no JSON, lacks what the data selector names, or does not say what the paginator has to know.
+/// It is no JSON, lacks what the data selector names, does not say what the paginator has to know, or has rows that
+/// cannot be processed.
 pub(super) fn read(
     resource: &ResourcePlan,
     asked: &Asked<'_>,
@@ -69,12 +75,30 @@ pub(super) fn read(
         token: paginator.token(&page).map_err(cannot_go_on)?,
         total_rows: paginator.total_rows(&page),
         row_count: row_count as u64,
-        rows: document.slice_ref(selected.get().as_bytes()),
+        rows: asked.processed(resource, document, selected)?,
         is_repaired,
     })
 }
 
 impl Asked<'_> {
+    /// The rows as they are kept. What takes time does so without holding up other resources.
+    fn processed(
+        &self,
+        resource: &ResourcePlan,
+        document: &Bytes,
+        selected: &RawValue,
+    ) -> Result<Bytes, ExtractError> {
+        let rows = || resource.processor.rows(document, selected, self.from_parent);
+        let is_shared =
+            Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        let rows = if resource.processor.is_active() && is_shared {
+            tokio::task::block_in_place(rows)
+        } else {
+            rows()
+        };
+        rows.map_err(|source| ExtractError::Process { request: (self.request)(), page: self.number, source })
+    }
+
     fn not_json(&self, response: &Response, source: serde_json::Error) -> ExtractError {
         ExtractError::NotJson {
             request: (self.request)(),

@@ -6,6 +6,8 @@ use crate::config::{RenderError, TemplateError};
 use crate::http::HttpError;
 use crate::package::PackageError;
 use crate::paginate::PaginateError;
+use crate::process::ProcessError;
+use crate::state::IncrementalError;
 
 /// Why a resource could not be extracted.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +51,17 @@ pub enum ExtractError {
         /// Why.
         #[source]
         source: PaginateError,
+    },
+    /// A row cannot be processed.
+    #[error("cannot process the rows of page {page} of {request}")]
+    Process {
+        /// Method and URL, without secrets.
+        request: String,
+        /// Number of the page in its pagination, from 1.
+        page: u64,
+        /// Which row, and why.
+        #[source]
+        source: ProcessError,
     },
     /// A parent's row lacks a field that the request needs.
     #[error("row {row} of parent `{parent}` has no field `{field}`")]
@@ -121,6 +134,9 @@ pub enum ExtractError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// What is to be asked for cannot be told from the cursor.
+    #[error(transparent)]
+    Incremental(#[from] IncrementalError),
     /// What was received cannot be kept.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -147,6 +163,7 @@ impl ExtractError {
             Self::NotJson { .. }
             | Self::NoData { .. }
             | Self::Paginate { .. }
+            | Self::Process { .. }
             | Self::ParentField { .. }
             | Self::Template { .. }
             | Self::Unproven
@@ -154,6 +171,7 @@ impl ExtractError {
             | Self::Capped { .. }
             | Self::Short { .. }
             | Self::Refused { .. }
+            | Self::Incremental(_)
             | Self::Url { .. } => false,
         }
     }
@@ -163,7 +181,9 @@ impl ExtractError {
         let hint = match self {
             Self::Http(error) => return error.hint(),
             Self::Paginate { source, .. } => return source.hint().map(str::to_owned),
+            Self::Process { source, .. } => source.hint(),
             Self::Refused { hint, .. } => return hint.clone(),
+            Self::Incremental(source) => source.hint(),
             Self::NotJson { .. } => "is `base_url` the API's address, and not that of its web pages?",
             Self::NoData { .. } => "set `data_selector` to the path of the rows; `$` means the whole page",
             Self::ParentField { .. } | Self::Template { .. } => {

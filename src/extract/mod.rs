@@ -1,4 +1,5 @@
-//! Drives the resources: requests under quota, pages into the package, parents before children.
+//! Drives the resources: requests under quota, pages into the package, parents before children; all that does not
+//! wait for another runs side by side.
 //!
 //! Pages go to the package as they came. Nothing here looks into a row but for the fields that a child
 //! resource takes from its parent's.
@@ -10,19 +11,23 @@ mod progress;
 mod request;
 mod resource;
 mod rows;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 
 pub use error::ExtractError;
 pub use progress::ResourceProgress;
+pub use window::begin;
 
 use crate::config::{Plan, ResourcePlan};
 use crate::http::HttpClient;
-use crate::package::{Journal, Outcome, Package, PackageError, PageRecord, Record};
+use crate::package::{Journal, Outcome, Package, PackageError, PageRecord, Place, Record};
 use crate::report::Reporter;
 use progress::Progress;
 
@@ -71,6 +76,9 @@ pub struct Extraction<'a> {
     pub reporter: &'a dyn Reporter,
     /// Becomes true when a signal asks to stop.
     pub stop: watch::Receiver<bool>,
+    /// Paginations of a child resource after which it ends. `None`: all; then part of the rows of a resource never
+    /// takes the place of all.
+    pub max_series: Option<u64>,
     /// Who works on pages as they come.
     pub follower: Option<Follower>,
 }
@@ -87,8 +95,8 @@ pub struct Follower {
 /// A page that the journal has.
 #[derive(Debug)]
 pub struct KeptPage {
-    /// Which of its resource's pages in the journal, from 1.
-    pub number: u64,
+    /// Where the journal has it.
+    pub place: Place,
     /// What the journal says of it.
     pub page: PageRecord,
     /// Its rows.
@@ -111,14 +119,28 @@ pub struct Refusal {
 pub async fn into_package(extraction: &Extraction<'_>) -> Result<Extracted, PackageError> {
     let progress = Progress::read(extraction.package)?;
     let journal = Mutex::new(extraction.package.journal()?);
+    let wanted = &extraction.package.manifest.resources;
+    let wanted: Vec<&ResourcePlan> =
+        extraction.plan.resources.iter().filter(|resource| wanted.contains(&resource.name)).collect();
     let mut ends: Vec<ResourceEnd> = Vec::new();
-    for level in levels(extraction) {
-        let running = level.iter().map(|resource| {
+    // Side by side on this task: connections are shared, and the quota decides who goes next.
+    let mut running = FuturesUnordered::new();
+    // First those without a parent, then those whose parent has ended.
+    let mut ended: Option<ResourceEnd> = None;
+    loop {
+        let parent = ended.as_ref().map(|end| &end.resource);
+        for resource in wanted.iter().filter(|resource| resource.parent.as_ref() == parent) {
             let done = progress.resource(&resource.name);
-            resource::extract(extraction, resource, done, &journal, &ends)
-        });
-        ends.extend(join_all(running).await);
+            let outcome = ended.as_ref().and_then(|end| end.outcome.clone());
+            running.push(Box::pin(resource::extract(extraction, resource, done, &journal, outcome)));
+        }
+        ends.extend(ended);
+        ended = running.next().await;
+        if ended.is_none() {
+            break;
+        }
     }
+    drop(running);
     let mut journal = journal.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let standing = seal(&mut journal, &ends)?;
     let order = |end: &ResourceEnd| {
@@ -126,42 +148,6 @@ pub async fn into_package(extraction: &Extraction<'_>) -> Result<Extracted, Pack
     };
     ends.sort_by_key(order);
     Ok(Extracted { resources: ends, standing })
-}
-
-/// The package's resources, grouped so that each group's parents are in earlier groups.
-fn levels<'a>(extraction: &Extraction<'a>) -> Vec<Vec<&'a ResourcePlan>> {
-    let wanted = &extraction.package.manifest.resources;
-    let mut levels: Vec<Vec<&ResourcePlan>> = Vec::new();
-    for resource in extraction.plan.resources.iter().filter(|resource| wanted.contains(&resource.name)) {
-        let holds = |level: &Vec<&ResourcePlan>| {
-            level.iter().any(|other| Some(&other.name) == resource.parent.as_ref())
-        };
-        let level = levels.iter().position(holds).map_or(0, |parents| parents + 1);
-        if level == levels.len() {
-            levels.push(Vec::new());
-        }
-        levels[level].push(resource);
-    }
-    levels
-}
-
-/// Runs futures side by side on this task: one connection is shared, and the quota decides who goes next.
-async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut pending = false;
-        for (future, output) in &mut running {
-            if output.is_none() {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(value) => *output = Some(value),
-                    std::task::Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    running.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 /// Seals the journal if there is something to load.

@@ -1,14 +1,17 @@
 //! A child resource has one pagination for each row of its parent, which the package has already.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::error::ExtractError;
-use crate::config::{Placeholder, ResourcePlan};
-use crate::package::{Package, PackageError, Record, Records};
+use super::window;
+use crate::config::{IncrementalPlan, Placeholder, Plan, ResourcePlan};
+use crate::package::{OrderedPages, Package, PackageError};
 use crate::page::{self, JsonPath};
+use crate::state::Incremental;
 
 /// One pagination of a resource: the only one, or that of one row of the parent.
 #[derive(Debug, Default)]
@@ -24,7 +27,10 @@ pub(super) struct Series {
 impl Series {
     /// The value of a placeholder.
     pub(super) fn lookup(&self, placeholder: &Placeholder) -> Option<Value> {
-        find(self.row.as_deref()?, &placeholder.field)
+        match placeholder {
+            Placeholder::Resource { field, .. } => find(self.row.as_deref()?, field),
+            Placeholder::Incremental(_) | Placeholder::Param(_) => None,
+        }
     }
 }
 
@@ -32,51 +38,76 @@ fn find(row: &RawValue, path: &JsonPath) -> Option<Value> {
     serde_json::from_str(path.find(row)?.get()).ok()
 }
 
+/// The cursor of a parent, as the normalizer follows it.
+fn incremental_of(plan: &Plan, package: &Package, parent: &str) -> Result<Option<Incremental>, ExtractError> {
+    let parent = plan.resources.iter().find(|resource| resource.name == parent);
+    let Some((parent, field)) = parent.and_then(|parent| {
+        Some((parent, parent.incremental.as_ref().and_then(IncrementalPlan::cursor_field)?))
+    }) else {
+        return Ok(None);
+    };
+    Ok(Some(Incremental::new(field, &parent.hints, &window::begin(&package.manifest, parent))?))
+}
+
 /// The paginations of a resource, in the order of the parent's rows; one page of these is in memory at a time.
+#[expect(clippy::large_enum_variant, reason = "there is one of it per resource")]
 pub(super) enum AllSeries<'a> {
-    /// A resource without a parent has one.
-    One(Option<Series>),
+    /// A resource without a parent has one, or one for each window; these are the numbers of those to come.
+    Alone(Range<u64>),
     /// A child has one for each row.
     OfParent {
         resource: &'a ResourcePlan,
         parent: &'a str,
-        records: Records,
+        pages: OrderedPages,
         rows: VecDeque<Box<RawValue>>,
         next_number: u64,
+        /// Leaves out the parent's rows that are not new, as in dlt.
+        incremental: Option<Box<Incremental>>,
     },
 }
 
 impl<'a> AllSeries<'a> {
-    pub(super) fn of(package: &Package, resource: &'a ResourcePlan) -> Result<Self, PackageError> {
+    /// `window_count` is that of a resource without a parent.
+    pub(super) fn of(
+        plan: &Plan,
+        package: &Package,
+        resource: &'a ResourcePlan,
+        window_count: u64,
+    ) -> Result<Self, ExtractError> {
         Ok(match &resource.parent {
-            None => Self::One(Some(Series::default())),
+            None => Self::Alone(0..window_count),
             Some(parent) => Self::OfParent {
                 resource,
                 parent,
-                records: package.records()?,
+                pages: package.pages_of(parent)?,
                 rows: VecDeque::new(),
                 next_number: 0,
+                incremental: incremental_of(plan, package, parent)?.map(Box::new),
             },
         })
     }
 
     /// The next pagination, or `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<Series>, ExtractError> {
-        let (resource, parent, records, rows, next_number) = match self {
-            Self::One(series) => return Ok(series.take()),
-            Self::OfParent { resource, parent, records, rows, next_number } => {
-                (resource, parent, records, rows, next_number)
+        let (resource, parent, pages, rows, next_number, incremental) = match self {
+            Self::Alone(numbers) => {
+                return Ok(numbers.next().map(|number| Series { number, ..Series::default() }));
+            }
+            Self::OfParent { resource, parent, pages, rows, next_number, incremental } => {
+                (resource, parent, pages, rows, next_number, incremental)
             }
         };
         while rows.is_empty() {
-            let Some(record) = records.next() else { return Ok(None) };
-            if let Record::Page(page, body) = record.map_err(PackageError::from)?
-                && page.resource == *parent
-            {
-                // The bytes were checked when they came and have a checksum since.
-                let selected: &RawValue = serde_json::from_slice(&body).unwrap_or(RawValue::NULL);
-                rows.extend(page::rows(selected).unwrap_or_default().into_iter().map(ToOwned::to_owned));
+            let Some(page) = pages.next() else { return Ok(None) };
+            let (page, body) = page.map_err(PackageError::from)?;
+            // The bytes were checked when they came and have a checksum since.
+            let selected: &RawValue = serde_json::from_slice(&body).unwrap_or(RawValue::NULL);
+            let mut found = page::rows(selected).unwrap_or_default();
+            if let Some(incremental) = incremental {
+                // A row that cannot be placed fails the parent; what becomes of this resource then is its matter.
+                found.retain(|row| incremental.admit(row, page.series).unwrap_or(true));
             }
+            rows.extend(found.into_iter().map(ToOwned::to_owned));
         }
         let row = rows.pop_front();
         let number = *next_number;

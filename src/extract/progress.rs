@@ -1,6 +1,6 @@
 //! What a package holds already: read from its journal when an extraction begins or goes on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
 use crate::paginate::{CursorsSeen, Next, PageCursor};
@@ -32,8 +32,23 @@ pub struct ResourceProgress {
     pub resumed_pages: u64,
     /// How it ended, if it did.
     pub(super) outcome: Option<Outcome>,
-    /// Paginations that were begun, by number.
-    pub(super) series: HashMap<u64, SeriesProgress>,
+    /// Paginations that were begun and have not ended, by number.
+    pub(super) open: HashMap<u64, SeriesProgress>,
+    /// Those that have.
+    ended: Ended,
+    /// Whether one of them was stopped at its cap.
+    pub(super) is_capped: bool,
+    /// Whether nothing tells that one of them is whole.
+    pub(super) is_unproven: bool,
+}
+
+/// A set of numbers that has most of those below some number: there may be one for each row of a parent.
+#[derive(Debug, Default, Clone)]
+struct Ended {
+    /// All below this one are in it.
+    below: u64,
+    /// Those that are in it besides.
+    beyond: BTreeSet<u64>,
 }
 
 /// How far one pagination got.
@@ -41,7 +56,6 @@ pub struct ResourceProgress {
 pub(super) struct SeriesProgress {
     pub(super) next: Next,
     pub(super) page_count: u64,
-    pub(super) row_count: u64,
     pub(super) seen: CursorsSeen,
 }
 
@@ -80,11 +94,25 @@ impl ResourceProgress {
         self.page_count += 1;
         self.row_count += page.row_count;
         self.total_rows = page.total_rows.or(self.total_rows);
-        let series = self.series.entry(page.series).or_insert_with(SeriesProgress::start);
-        series.page_count += 1;
-        series.row_count += page.row_count;
-        series.next = page.next.clone();
-        series.seen.insert(&page.cursor);
+        match page.next {
+            Next::Page(_) => {
+                let series = self.open.entry(page.series).or_insert_with(SeriesProgress::start);
+                series.page_count += 1;
+                series.next = page.next.clone();
+                series.seen.insert(&page.cursor);
+                return;
+            }
+            Next::Done => {}
+            Next::Unproven => self.is_unproven = true,
+            Next::Capped => self.is_capped = true,
+        }
+        self.open.remove(&page.series);
+        self.ended.insert(page.series);
+    }
+
+    /// Whether nothing more is asked for in a pagination.
+    pub(super) fn has_ended(&self, series: u64) -> bool {
+        self.ended.contains(series)
     }
 
     /// The journal's record of the end.
@@ -99,13 +127,38 @@ impl ResourceProgress {
     }
 }
 
+impl Ended {
+    fn insert(&mut self, number: u64) {
+        if number >= self.below {
+            self.beyond.insert(number);
+        }
+        while self.beyond.remove(&self.below) {
+            self.below += 1;
+        }
+    }
+
+    fn contains(&self, number: u64) -> bool {
+        number < self.below || self.beyond.contains(&number)
+    }
+}
+
 impl SeriesProgress {
     pub(super) fn start() -> Self {
-        Self {
-            next: Next::Page(PageCursor::Start),
-            page_count: 0,
-            row_count: 0,
-            seen: CursorsSeen::default(),
+        Self { next: Next::Page(PageCursor::Start), page_count: 0, seen: CursorsSeen::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_ended_is_a_set_whatever_the_order() {
+        let mut ended = Ended::default();
+        for number in [3, 0, 5, 1, 2, 1] {
+            ended.insert(number);
         }
+        assert_eq!((ended.below, ended.beyond.iter().collect::<Vec<_>>()), (4, vec![&5]));
+        assert_eq!((0..8).filter(|number| ended.contains(*number)).collect::<Vec<_>>(), [0, 1, 2, 3, 5]);
     }
 }

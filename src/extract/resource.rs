@@ -1,25 +1,32 @@
-//! One resource: its paginations, one after the other, each page into the journal before the next is asked for.
+//! One resource: its paginations, some of them at a time, each page into the journal before the next is asked for.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use serde_json::Map;
 
 use super::answer::{self, Answer, Asked};
 use super::error::ExtractError;
 use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
-use super::request::first_request;
+use super::request::{add_idempotency_key, first_request};
 use super::rows::RowSelector;
+use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::http::{HttpError, Request, Response};
-use crate::package::{Journal, Outcome, PackageError, PageRecord, Record, Start};
+use crate::package::{Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError};
 use crate::report::{Event, now_micros};
+use crate::state::{Range, Reading, RowOrderWatch};
 
 /// How a pagination ended.
 enum SeriesEnd {
+    /// The journal says how.
     Done,
-    Unproven,
-    Capped,
+    /// A signal stopped it.
     Stopped,
 }
 
@@ -29,7 +36,7 @@ pub(super) async fn extract(
     resource: &ResourcePlan,
     done: ResourceProgress,
     journal: &Mutex<Journal>,
-    earlier: &[ResourceEnd],
+    parent: Option<Outcome>,
 ) -> ResourceEnd {
     let mut progress = done;
     if let Some(outcome) = progress.outcome.clone() {
@@ -48,9 +55,17 @@ pub(super) async fn extract(
         resumed_pages: progress.resumed_pages,
         resumed_rows: progress.row_count,
     });
-    let mut run = ResourceRun { extraction, resource, journal, progress };
-    let ended = run.all_series(earlier).await;
-    run.progress.finished_at = now_micros();
+    let mut run =
+        ResourceRun { extraction, resource, journal, progress: Mutex::new(progress), reading: None };
+    let ended = match window::reading(&extraction.package.manifest, resource) {
+        Ok(reading) => {
+            run.reading = reading;
+            run.all_series(parent.as_ref()).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    let mut progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    progress.finished_at = now_micros();
     let (outcome, error) = match ended {
         Ok(Ended::Complete) => (Some(Outcome::Complete), None),
         Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(error.to_string())), Some(error)),
@@ -58,7 +73,7 @@ pub(super) async fn extract(
         Ok(Ended::Stopped) => (None, None),
         Err(error) => (Some(Outcome::Failed(error.to_string())), Some(error)),
     };
-    let end = ResourceEnd { resource: resource.name.clone(), progress: run.progress, outcome, error };
+    let end = ResourceEnd { resource: resource.name.clone(), progress, outcome, error };
     extraction.reporter.report(Event::ResourceEnded { end: &end });
     end
 }
@@ -78,26 +93,38 @@ struct ResourceRun<'a> {
     extraction: &'a Extraction<'a>,
     resource: &'a ResourcePlan,
     journal: &'a Mutex<Journal>,
-    progress: ResourceProgress,
+    /// Shared by the paginations that run side by side.
+    progress: Mutex<ResourceProgress>,
+    /// The ranges that are read of a resource with a cursor field.
+    reading: Option<Reading>,
 }
 
 impl ResourceRun<'_> {
-    /// Goes through all paginations.
-    async fn all_series(&mut self, earlier: &[ResourceEnd]) -> Result<Ended, ExtractError> {
-        let (mut capped, mut proven) = (false, true);
-        self.needs_parent(earlier)?;
-        let mut all = AllSeries::of(self.extraction.package, self.resource)?;
-        while let Some(series) = all.next()? {
-            match self.paginate(&series).await? {
-                SeriesEnd::Done => {}
-                SeriesEnd::Unproven => proven = false,
-                SeriesEnd::Capped => capped = true,
-                SeriesEnd::Stopped => return Ok(Ended::Stopped),
+    /// Goes through all paginations, as many at a time as the plan allows. They begin in order; pages are kept as
+    /// they come, and whoever reads them restores the order.
+    async fn all_series(&self, parent: Option<&Outcome>) -> Result<Ended, ExtractError> {
+        self.needs_parent(parent)?;
+        let Extraction { plan, package, .. } = self.extraction;
+        let window_count = self.reading.as_ref().map_or(1, Reading::window_count);
+        let mut all = AllSeries::of(plan, package, self.resource, window_count)?;
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < self.resource.max_in_flight.get() {
+                let Some(series) = self.next_series(&mut all)? else { break };
+                running.push(Box::pin(self.paginate(series)));
+            }
+            match running.next().await {
+                None => break,
+                Some(Ok(SeriesEnd::Done)) => {}
+                Some(Ok(SeriesEnd::Stopped)) => return Ok(Ended::Stopped),
+                Some(Err(error)) => return Err(error),
             }
         }
-        let replaces = self.resource.hints.replaces_all();
-        let (outcome, ended) = match self.missing(capped, replaces) {
-            None if proven || self.progress.total_rows.is_some() => (Outcome::Complete, Ended::Complete),
+        let replaces = self.replaces();
+        let progress = self.progress();
+        let proven = !progress.is_unproven || progress.total_rows.is_some();
+        let (outcome, ended) = match self.missing(&progress, replaces) {
+            None if proven => (Outcome::Complete, Ended::Complete),
             None => {
                 let unproven = ExtractError::Unproven;
                 (Outcome::Unproven(unproven.to_string()), Ended::Unproven(unproven))
@@ -106,17 +133,40 @@ impl ResourceRun<'_> {
             Some(missing) if replaces => return Err(missing),
             Some(missing) => (Outcome::Partial(missing.to_string()), Ended::Partial(missing)),
         };
-        self.progress.finished_at = now_micros();
-        self.append(&self.progress.end_record(&self.resource.name, outcome))?;
+        drop(progress);
+        let mut progress = self.progress();
+        progress.finished_at = now_micros();
+        self.append(&progress.end_record(&self.resource.name, outcome))?;
         Ok(ended)
     }
 
+    /// The next pagination that has not ended; `None` after the last.
+    fn next_series(&self, all: &mut AllSeries<'_>) -> Result<Option<Series>, ExtractError> {
+        let most = self.extraction.max_series;
+        loop {
+            match all.next()? {
+                Some(series) if most.is_some_and(|most| series.number >= most) => return Ok(None),
+                Some(series) if self.progress().has_ended(series.number) => {}
+                next => return Ok(next),
+            }
+        }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, ResourceProgress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its rows take the place of all that are there.
+    fn replaces(&self) -> bool {
+        self.resource.hints.replaces_all() && self.extraction.max_series.is_none()
+    }
+
     /// Tells a complete read from a short one.
-    fn missing(&self, capped: bool, replaces: bool) -> Option<ExtractError> {
+    fn missing(&self, progress: &ResourceProgress, replaces: bool) -> Option<ExtractError> {
         let pages = self.resource.endpoint.paginator.max_pages;
-        let rows = self.progress.row_count;
-        match self.progress.total_rows {
-            _ if capped => Some(ExtractError::Capped { pages, replaces }),
+        let rows = progress.row_count;
+        match progress.total_rows {
+            _ if progress.is_capped => Some(ExtractError::Capped { pages, replaces }),
             Some(total) if rows < total => Some(ExtractError::Short { total, rows, replaces }),
             _ => None,
         }
@@ -125,7 +175,9 @@ impl ResourceRun<'_> {
     /// Whether this reads every row there is: only then the API's total says anything about it.
     fn is_full_read(&self) -> bool {
         let from_start = match (&self.resource.incremental, self.start()) {
-            (Some(IncrementalPlan::CursorField { .. }), _) => false,
+            (Some(IncrementalPlan::CursorField(_)), _) => {
+                window::begin(&self.extraction.package.manifest, self.resource).is_full_scan
+            }
             (_, Some(start)) => start.cursor == PageCursor::Start,
             (_, None) => true,
         };
@@ -133,41 +185,33 @@ impl ResourceRun<'_> {
     }
 
     /// A child has nothing to go through if its parent failed, and only part of its rows if that was short.
-    fn needs_parent(&self, earlier: &[ResourceEnd]) -> Result<(), ExtractError> {
+    fn needs_parent(&self, outcome: Option<&Outcome>) -> Result<(), ExtractError> {
         let Some(parent) = &self.resource.parent else { return Ok(()) };
-        let outcome = earlier.iter().find(|end| &end.resource == parent).and_then(|end| end.outcome.as_ref());
         match outcome {
             Some(outcome) if outcome.is_whole() => Ok(()),
-            Some(outcome) if outcome.is_loaded() && !self.resource.hints.replaces_all() => Ok(()),
+            Some(outcome) if outcome.is_loaded() && !self.replaces() => Ok(()),
             Some(outcome) if outcome.is_loaded() => Err(ExtractError::ShortParent { parent: parent.clone() }),
             _ => Err(ExtractError::Parent { parent: parent.clone() }),
         }
     }
 
     /// Reads one pagination from where it stands to its end.
-    async fn paginate(&mut self, series: &Series) -> Result<SeriesEnd, ExtractError> {
-        let first = first_request(self.extraction.plan, self.resource, self.start(), series)?;
+    async fn paginate(&self, series: Series) -> Result<SeriesEnd, ExtractError> {
+        let range = self.reading.as_ref().map(|reading| reading.range(series.number));
+        let first = first_request(self.extraction, self.resource, &series, range)?;
+        let mut order = self.row_order(range);
         let mut rows = RowSelector::new(self.resource.endpoint.data_selector.as_ref());
-        loop {
-            let cursor = match self.next(series) {
-                Next::Page(cursor) => cursor,
-                Next::Done => return Ok(SeriesEnd::Done),
-                Next::Unproven => return Ok(SeriesEnd::Unproven),
-                Next::Capped => return Ok(SeriesEnd::Capped),
-            };
+        while let Some(cursor) = self.next(&series) {
             let mut request = first.clone();
             self.resource.endpoint.paginator.apply(&cursor, &mut request);
+            add_idempotency_key(self.extraction, self.resource, &series, &cursor, &mut request);
             let response = tokio::select! {
                 biased;
                 end = self.interrupted() => return end,
                 response = self.extraction.client.send(&request) => response,
             };
-            let (attempts, throttled) = response
-                .as_ref()
-                .map_or_else(HttpError::attempts, |response| (response.attempts, response.throttled));
-            self.progress.request_count += u64::from(attempts);
-            self.progress.throttled_count += u64::from(throttled);
-            let kept = self.page(series, cursor, &request, &response?, &mut rows)?;
+            self.count(&response);
+            let kept = self.page(&series, cursor, &request, &response?, &mut rows, order.as_mut())?;
             if let Some(follower) = &self.extraction.follower {
                 tokio::select! {
                     biased;
@@ -177,6 +221,16 @@ impl ResourceRun<'_> {
                 }
             }
         }
+        Ok(SeriesEnd::Done)
+    }
+
+    fn count(&self, response: &Result<Response, HttpError>) {
+        let (attempts, throttled) = response
+            .as_ref()
+            .map_or_else(HttpError::attempts, |response| (response.attempts, response.throttled));
+        let mut progress = self.progress();
+        progress.request_count += u64::from(attempts);
+        progress.throttled_count += u64::from(throttled);
     }
 
     /// Waits until there is a reason to ask for nothing more: a signal, or rows that cannot be loaded.
@@ -199,7 +253,7 @@ impl ResourceRun<'_> {
         match found.await {
             Ok(refused) => match refused.get(&self.resource.name) {
                 Some(Refusal { error, hint }) => ExtractError::Refused {
-                    pages: self.progress.page_count,
+                    pages: self.progress().page_count,
                     reason: Arc::clone(error),
                     hint: hint.clone(),
                 },
@@ -222,29 +276,44 @@ impl ResourceRun<'_> {
         std::iter::successors(Some(self.resource), parent).map(|resource| resource.name.as_str())
     }
 
-    /// What follows the last page of a pagination that the journal has.
-    fn next(&self, series: &Series) -> Next {
-        let done = self.progress.series.get(&series.number);
-        done.map_or_else(
-            || Next::Page(self.start().map_or(PageCursor::Start, |start| start.cursor.clone())),
-            |done| done.next.clone(),
-        )
+    /// What is to be asked for next in a pagination; `None` if it has ended.
+    fn next(&self, series: &Series) -> Option<PageCursor> {
+        let progress = self.progress();
+        if progress.has_ended(series.number) {
+            return None;
+        }
+        match progress.open.get(&series.number).map(|open| &open.next) {
+            Some(Next::Page(cursor)) => Some(cursor.clone()),
+            _ => Some(self.start().map_or(PageCursor::Start, |start| start.cursor.clone())),
+        }
+    }
+
+    /// Looks out for the end of the range, where rows come in order. As in dlt, not in the paginations of a child.
+    fn row_order<'b>(&'b self, range: Option<&'b Range>) -> Option<RowOrderWatch<'b>> {
+        let field = self.resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field)?;
+        RowOrderWatch::new(field, range.filter(|_| self.resource.parent.is_none())?)
     }
 
     /// Reads one answer and keeps it.
     fn page(
-        &mut self,
+        &self,
         series: &Series,
         cursor: PageCursor,
         request: &Request,
         response: &Response,
         rows: &mut RowSelector<'_>,
+        order: Option<&mut RowOrderWatch<'_>>,
     ) -> Result<KeptPage, ExtractError> {
-        let done = self.progress.series.get(&series.number);
+        let mut progress = self.progress();
+        let done = progress.open.get(&series.number);
         let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
-        let asked = Asked { request: &describe, cursor: &cursor, number };
-        let answer = answer::read(self.resource, &asked, response, rows)?;
+        let from_parent = &series.from_parent;
+        let asked = Asked { request: &describe, cursor: &cursor, number, from_parent };
+        let mut answer = answer::read(self.resource, &asked, response, rows)?;
+        if order.is_some_and(|order| order.is_past(&answer.rows)) {
+            answer.next = Next::Done;
+        }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)
         {
@@ -259,20 +328,21 @@ impl ResourceRun<'_> {
             token,
             row_count,
             total_rows: total_rows.filter(|_| self.is_full_read()),
-            from_parent: series.from_parent.clone(),
+            // Processed rows have them already.
+            from_parent: if self.resource.processor.is_active() { Map::new() } else { from_parent.clone() },
         };
-        self.progress.add(&record);
-        self.append(&Record::Page(record.clone(), body.clone()))?;
-        let event = Event::Page { resource: &self.resource.name, progress: &self.progress };
+        progress.add(&record);
+        let place = self.append(&Record::Page(record.clone(), body.clone()))?;
+        let event = Event::Page { resource: &self.resource.name, progress: &progress };
         self.extraction.reporter.report(event);
         if is_repaired {
             let event = Event::Repaired { resource: &self.resource.name, page: number };
             self.extraction.reporter.report(event);
         }
-        Ok(KeptPage { number: self.progress.page_count, page: record, rows: body })
+        Ok(KeptPage { place, page: record, rows: body })
     }
 
-    fn append(&self, record: &Record) -> Result<(), ExtractError> {
+    fn append(&self, record: &Record) -> Result<Place, ExtractError> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(journal.append(record).map_err(PackageError::from)?)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
@@ -56,6 +56,8 @@ struct Inner {
 /// One request, ready to be sent as often as it takes.
 struct Prepared {
     bare: Bare,
+    timeout: Duration,
+    is_repeatable: bool,
     redactor: Redactor,
     /// Method and URL without secrets.
     shown: String,
@@ -128,7 +130,14 @@ impl HttpClient {
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         let redactor = self.0.redactor.with(request);
         let bare = Bare::new(&self.0.plan, request)?;
-        self.0.deliver(&Prepared { bare, shown: describe(request, &redactor), redactor }).await
+        let prepared = Prepared {
+            bare,
+            timeout: request.timeout.unwrap_or(self.0.plan.timeout),
+            is_repeatable: request.is_repeatable,
+            shown: describe(request, &redactor),
+            redactor,
+        };
+        self.0.deliver(&prepared).await
     }
 
     /// Keeps refresh tokens that replace those of the config in `dir`, where the next run finds them. Only the first call
@@ -170,7 +179,7 @@ fn describe(request: &Request, redactor: &Redactor) -> String {
 impl Inner {
     async fn deliver(self: &Arc<Self>, prepared: &Prepared) -> Result<Response, HttpError> {
         let started = Instant::now();
-        let mut retries = Retries::new(self.plan.retry);
+        let mut retries = Retries::new(self.plan.retry, prepared.is_repeatable);
         let (mut throttled, mut renewals) = (0, 0);
         loop {
             let held = self.hold_tokens(prepared.bare.auth.as_ref()).await?;
@@ -253,7 +262,8 @@ impl Inner {
             learned.iter().for_each(|secret| self.redactor.learn(secret));
             let redactor = self.redactor.with_auth(&Auth::Token(Arc::clone(&plan)));
             let shown = format!("{} {}", bare.method, redactor.url(&bare.url));
-            let prepared = Prepared { bare, redactor, shown };
+            let timeout = self.plan.timeout;
+            let prepared = Prepared { bare, timeout, is_repeatable: true, redactor, shown };
             let response = self.deliver(&prepared).await?;
             let (granted, learned): (Granted, _) = read_answer(&plan, dir, &response.body, &prepared.shown)?;
             learned.iter().for_each(|secret| self.redactor.learn(secret));
@@ -283,7 +293,8 @@ impl Inner {
         // Signed after the wait: a signature ages.
         let signed = dressed.signed(SystemTime::now());
         let (url, headers) = signed.map_err(|error| Failure::Invalid { detail: error.to_string() })?;
-        let mut request = self.http.request(dressed.method.clone(), url).headers(headers);
+        let mut request =
+            self.http.request(dressed.method.clone(), url).headers(headers).timeout(prepared.timeout);
         if let Some(body) = dressed.body.clone() {
             request = request.body(body);
         }
@@ -352,7 +363,7 @@ impl Inner {
     }
 
     fn failure(&self, error: &reqwest::Error, dressed: &Dressed, prepared: &Prepared) -> Failure {
-        transport::failure(error, &dressed.url, self.plan.timeout, &prepared.redactor)
+        transport::failure(error, &dressed.url, prepared.timeout, &prepared.redactor)
     }
 }
 

@@ -242,6 +242,12 @@ impl Failure {
         matches!(self, Self::Status(failure) if failure.status == 429)
     }
 
+    /// Whether the API has surely not done what was asked for: it never got the request, or turned it away for its
+    /// rate.
+    pub(super) fn is_before_processing(&self) -> bool {
+        self.is_throttling() || matches!(self, Self::Dns { .. } | Self::Connect { .. })
+    }
+
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         match self {

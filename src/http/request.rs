@@ -5,14 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
-use url::{Origin, Url};
+use url::{Origin, Url, form_urlencoded};
 
 use crate::config::{Auth, Method, Secret};
 
 /// One request, complete but for credentials, which the client adds when it sends it.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// `GET` or `POST`.
+    /// How it is sent.
     pub method: Method,
     /// Absolute, without the query.
     pub url: Url,
@@ -26,19 +26,37 @@ pub struct Request {
     pub auth: Option<Auth>,
     /// The one origin that sees `headers` and `auth`, wherever a link of the API's may take `url`.
     pub home: Origin,
+    /// Replaces the client's limit for one attempt.
+    pub timeout: Option<Duration>,
+    /// Whether it may be sent again when nothing tells whether the API has done what it asks for.
+    pub is_repeatable: bool,
 }
 
 impl Request {
     /// A request for `url` that has nothing else yet.
     pub fn new(method: Method, url: Url) -> Self {
         let home = url.origin();
-        Self { method, url, params: Vec::new(), body: None, headers: Vec::new(), auth: None, home }
+        Self {
+            method,
+            url,
+            params: Vec::new(),
+            body: None,
+            headers: Vec::new(),
+            auth: None,
+            home,
+            timeout: None,
+            is_repeatable: true,
+        }
     }
 
     /// The JSON body, made if there is none yet; what else was to be sent gives way to it.
     pub(crate) fn json_mut(&mut self) -> &mut Value {
-        match self.body.get_or_insert(Body::Json(Value::Null)) {
-            Body::Json(json) => json,
+        if !matches!(self.body, Some(Body::Json(_))) {
+            self.body = Some(Body::Json(Value::Null));
+        }
+        match &mut self.body {
+            Some(Body::Json(json)) => json,
+            _ => unreachable!("it was just made"),
         }
     }
 }
@@ -48,6 +66,23 @@ impl Request {
 pub enum Body {
     /// `application/json`.
     Json(Value),
+    /// `application/x-www-form-urlencoded`.
+    Form(Vec<(String, String)>),
+    /// As it is, and without a content type of its own, as Python's `requests` sends it.
+    Text(String),
+}
+
+impl Body {
+    /// As it goes over the wire.
+    pub(super) fn to_bytes(&self) -> Bytes {
+        Bytes::from(match self {
+            Self::Json(json) => json.to_string(),
+            Self::Form(fields) => {
+                form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+            }
+            Self::Text(text) => text.clone(),
+        })
+    }
 }
 
 /// A response with a 2xx status, its body complete and decompressed.

@@ -30,12 +30,14 @@ pub(super) enum Verdict {
 /// The policy for the attempts of one request.
 pub(super) struct Retries {
     plan: RetryPlan,
+    /// Whether the request may be sent again though the API may have done what it asks for.
+    is_repeatable: bool,
     attempt: u32,
     delays: ExponentialBackoff<SystemClock>,
 }
 
 impl Retries {
-    pub(super) fn new(plan: RetryPlan) -> Self {
+    pub(super) fn new(plan: RetryPlan, is_repeatable: bool) -> Self {
         let delays = ExponentialBackoffBuilder::new()
             .with_initial_interval(plan.initial_delay)
             .with_max_interval(plan.max_delay)
@@ -43,7 +45,7 @@ impl Retries {
             .with_randomization_factor(JITTER)
             .with_max_elapsed_time(None)
             .build();
-        Self { plan, attempt: 1, delays }
+        Self { plan, is_repeatable, attempt: 1, delays }
     }
 
     /// The attempt that is under way, counted from 1.
@@ -53,7 +55,8 @@ impl Retries {
 
     /// Decides after a failed attempt; each call counts one. A 429 counts like any other failure.
     pub(super) fn decide(&mut self, failure: Failure, advice: &Advice) -> Verdict {
-        if !failure.is_transient() || self.attempt >= self.plan.max_attempts {
+        let may_repeat = self.is_repeatable || failure.is_before_processing();
+        if !failure.is_transient() || !may_repeat || self.attempt >= self.plan.max_attempts {
             return Verdict::GiveUp(failure);
         }
         let asked = server_delay(&failure, advice);
@@ -90,12 +93,13 @@ mod tests {
     use super::*;
 
     fn retries(max_attempts: u32) -> Retries {
-        Retries::new(RetryPlan {
+        let plan = RetryPlan {
             max_attempts,
             initial_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(5),
             max_server_delay: Duration::from_secs(60),
-        })
+        };
+        Retries::new(plan, true)
     }
 
     fn status(status: u16) -> Failure {
@@ -118,6 +122,22 @@ mod tests {
         }
         let tls = Failure::Tls { host: "h".to_owned(), detail: "d".to_owned() };
         assert!(matches!(retries(2).decide(tls, &Advice::default()), Verdict::GiveUp(_)));
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_not_asked_for_again() {
+        let decide = |failure: Failure| {
+            let mut retries = retries(5);
+            retries.is_repeatable = false;
+            matches!(retries.decide(failure, &Advice::default()), Verdict::Retry { .. })
+        };
+        assert!(decide(status(429)));
+        assert!(decide(Failure::Connect { host: "h".to_owned(), detail: "d".to_owned() }));
+        for code in [408, 500, 502, 503, 504] {
+            assert!(!decide(status(code)), "{code}");
+        }
+        assert!(!decide(Failure::Timeout { limit: Duration::from_secs(1) }));
+        assert!(!decide(Failure::Interrupted { detail: "d".to_owned() }));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -130,6 +130,26 @@ enum Header {
     Sealed,
 }
 
+/// Where a record is in its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Of its first byte.
+    pub(super) offset: u64,
+    /// Of what follows its frame.
+    pub(super) length: u32,
+}
+
+impl Place {
+    /// Whether the record is among the first `bytes` bytes.
+    pub fn is_within(self, bytes: u64) -> bool {
+        self.offset < bytes
+    }
+
+    fn end(self) -> u64 {
+        self.offset + FRAME as u64 + u64::from(self.length)
+    }
+}
+
 /// The writing end.
 ///
 /// A record is handed to the operating system before [`Journal::append`] returns, so a killed process loses
@@ -138,6 +158,8 @@ enum Header {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Where the next record goes.
+    end: u64,
     syncer: Option<Syncer>,
 }
 
@@ -160,14 +182,14 @@ impl Journal {
             file.set_len(records.whole_bytes()).map_err(error("cut"))?;
         }
         let syncer = Syncer::start(file.try_clone().map_err(error("open"))?);
-        Ok(Self { path: path.to_owned(), file, syncer: Some(syncer) })
+        Ok(Self { path: path.to_owned(), file, end: records.whole_bytes(), syncer: Some(syncer) })
     }
 
-    /// Appends a record.
+    /// Appends a record; returns where it is.
     ///
     /// # Errors
     /// The disk is full or fails; an earlier record that could not be made durable is reported here, too.
-    pub fn append(&mut self, record: &Record) -> Result<(), JournalError> {
+    pub fn append(&mut self, record: &Record) -> Result<Place, JournalError> {
         let (header, body): (Header, &[u8]) = match record {
             Record::Page(page, rows) => (Header::Page(page.clone()), rows),
             Record::Sealed => (Header::Sealed, &[]),
@@ -182,14 +204,16 @@ impl Journal {
                 &[],
             ),
         };
-        self.write(&header, body).map_err(|source| self.error("write", source))?;
-        match &self.syncer {
-            Some(syncer) => syncer.request().map_err(|source| self.error("make durable", source)),
-            None => Ok(()),
+        let length = self.write(&header, body).map_err(|source| self.error("write", source))?;
+        let place = Place { offset: self.end, length };
+        self.end = place.end();
+        if let Some(syncer) = &self.syncer {
+            syncer.request().map_err(|source| self.error("make durable", source))?;
         }
+        Ok(place)
     }
 
-    fn write(&mut self, header: &Header, body: &[u8]) -> io::Result<()> {
+    fn write(&mut self, header: &Header, body: &[u8]) -> io::Result<u32> {
         let header = serde_json::to_vec(header)?;
         let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, "a page of more than 1 GiB");
         let header_length = u32::try_from(header.len()).map_err(|_| too_long())?;
@@ -207,7 +231,8 @@ impl Journal {
         record.extend_from_slice(&header_length.to_le_bytes());
         record.extend_from_slice(&header);
         record.extend_from_slice(body);
-        self.file.write_all(&record)
+        self.file.write_all(&record)?;
+        Ok(length)
     }
 
     /// Waits until all records are durable.
@@ -271,6 +296,7 @@ impl Syncer {
 pub struct Records {
     path: PathBuf,
     reader: BufReader<File>,
+    last: Place,
     whole_bytes: u64,
     skip_rows: bool,
 }
@@ -289,6 +315,7 @@ impl Records {
         Ok(Self {
             path: path.to_owned(),
             reader: BufReader::with_capacity(1 << 18, file),
+            last: Place { offset: 0, length: 0 },
             whole_bytes: 0,
             skip_rows: false,
         })
@@ -306,6 +333,11 @@ impl Records {
         self.whole_bytes
     }
 
+    /// Where the last record is that was read.
+    pub(super) fn last_place(&self) -> Place {
+        self.last
+    }
+
     /// The next record; `None` at the end and at a torn record.
     fn read(&mut self) -> io::Result<Option<Record>> {
         let Some(frame) = self.read_exactly(FRAME)? else { return Ok(None) };
@@ -320,17 +352,9 @@ impl Records {
         if !self.skip_rows && crc32fast::hash(&content) != checksum {
             return Ok(None);
         }
-        self.whole_bytes += FRAME as u64 + u64::from(length);
-        let content = Bytes::from(content);
-        let header_length = u32::from_le_bytes([content[0], content[1], content[2], content[3]]) as usize;
-        let header = content.get(4..4 + header_length).unwrap_or_default();
-        Ok(Some(match serde_json::from_slice(header)? {
-            Header::Page(page) => Record::Page(page, content.slice(4 + header_length..)),
-            Header::End { resource, outcome, request_count, started_at, finished_at } => {
-                Record::End { resource, outcome, request_count, started_at, finished_at }
-            }
-            Header::Sealed => Record::Sealed,
-        }))
+        self.last = Place { offset: self.whole_bytes, length };
+        self.whole_bytes = self.last.end();
+        record(Bytes::from(content)).map(Some)
     }
 
     /// The start of a record up to its rows, which are passed over.
@@ -361,6 +385,65 @@ impl Iterator for Records {
             Err(source) => Some(Err(JournalError { action: "read", file: self.path.clone(), source })),
         }
     }
+}
+
+/// Reads records of a journal by their places.
+#[derive(Debug)]
+pub struct RecordsAt {
+    path: PathBuf,
+    file: File,
+}
+
+impl RecordsAt {
+    /// Opens a journal for reading.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let failed = |source| JournalError { action: "open", file: path.to_owned(), source };
+        Ok(Self { path: path.to_owned(), file: File::open(path).map_err(failed)? })
+    }
+
+    /// The record at a place.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds something else there.
+    pub fn read(&mut self, place: Place) -> Result<Record, JournalError> {
+        self.try_read(place).map_err(|source| JournalError {
+            action: "read",
+            file: self.path.clone(),
+            source,
+        })
+    }
+
+    fn try_read(&mut self, place: Place) -> io::Result<Record> {
+        self.file.seek(SeekFrom::Start(place.offset))?;
+        let mut frame = [0; FRAME];
+        self.file.read_exact(&mut frame)?;
+        let mut content = vec![0; place.length as usize];
+        self.file.read_exact(&mut content)?;
+        let [_, _, _, _, checksum @ ..] = frame;
+        if content.len() < 4 || crc32fast::hash(&content) != u32::from_le_bytes(checksum) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a record has changed since it was written",
+            ));
+        }
+        record(Bytes::from(content))
+    }
+}
+
+/// Reads what follows a frame.
+fn record(content: Bytes) -> io::Result<Record> {
+    let header_length = u32::from_le_bytes([content[0], content[1], content[2], content[3]]) as usize;
+    let header = content.get(4..4 + header_length).unwrap_or_default();
+    Ok(match serde_json::from_slice(header)? {
+        Header::Page(page) => Record::Page(page, content.slice(4 + header_length..)),
+        Header::End { resource, outcome, request_count, started_at, finished_at } => {
+            Record::End { resource, outcome, request_count, started_at, finished_at }
+        }
+        Header::Sealed => Record::Sealed,
+    })
 }
 
 #[cfg(test)]
@@ -399,6 +482,22 @@ mod tests {
         }
         journal.sync().unwrap();
         assert_eq!(read(&path), records);
+    }
+
+    #[test]
+    fn records_are_found_by_their_places_after_a_cut_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let first = Journal::open(&path).unwrap().append(&page(1)).unwrap();
+        let mut torn = OpenOptions::new().append(true).open(&path).unwrap();
+        torn.write_all(b"torn").unwrap();
+        let second = Journal::open(&path).unwrap().append(&page(2)).unwrap();
+        let mut records = RecordsAt::open(&path).unwrap();
+        assert_eq!(records.read(second).unwrap(), page(2));
+        assert_eq!(records.read(first).unwrap(), page(1));
+        let between = Place { offset: first.offset + 1, ..first };
+        assert_eq!(records.read(between).unwrap_err().source.kind(), io::ErrorKind::InvalidData);
+        assert!(records.read(Place { offset: second.end(), ..second }).is_err());
     }
 
     proptest! {

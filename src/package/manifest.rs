@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::paginate::PageCursor;
-use crate::state::LoadId;
+use crate::state::{Backfill, LoadId};
 
 /// What a package was made for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Manifest {
     pub starts: BTreeMap<String, Start>,
     /// Whether all is read again, whatever the state says.
     pub full_refresh: bool,
+    /// The range that was asked for on the command line, whatever the state says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Backfill>,
     /// When it was made, Unix microseconds.
     pub created_at: i64,
 }
@@ -41,4 +44,7 @@ pub struct Start {
     pub cursor: PageCursor,
     /// The resource's state when the package was made, if it is incremental and had one.
     pub state: Option<Map<String, Value>>,
+    /// Whether everything is read all the same.
+    #[serde(default)]
+    pub full_scan: bool,
 }

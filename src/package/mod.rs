@@ -7,8 +7,10 @@
 mod journal;
 mod lock;
 mod manifest;
+mod order;
 mod store;
 
-pub use journal::{Journal, JournalError, Outcome, PageRecord, Record, Records};
+pub use journal::{Journal, JournalError, Outcome, PageRecord, Place, Record, Records, RecordsAt};
 pub use manifest::{Manifest, Start};
+pub use order::{OrderedPages, OrderedRecords, Turns};
 pub use store::{Package, PackageError, Pending, Store};

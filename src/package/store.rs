@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::journal::{Journal, JournalError, Record, Records};
+use super::journal::{Journal, JournalError, Record, Records, RecordsAt};
 use super::lock::RunLock;
 use super::manifest::Manifest;
+use super::order::{OrderedPages, OrderedRecords};
 use crate::state::LoadId;
 
 /// What the store cannot do.
@@ -132,20 +133,27 @@ impl Store {
     pub fn create(&self, manifest: Manifest) -> Result<Package, PackageError> {
         let dir = self.packages.join(manifest.load_id.as_str());
         fs::create_dir_all(&dir).map_err(file_error("make directory", &dir))?;
-        let path = dir.join("manifest.json");
-        let temporary = dir.join("manifest.json.tmp");
-        let write = || -> io::Result<()> {
-            File::create(dir.join("journal"))?;
-            let mut file = File::create(&temporary)?;
-            file.write_all(&serde_json::to_vec_pretty(&manifest)?)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(&dir)?.sync_all()?;
-            File::open(&self.packages)?.sync_all()
-        };
-        write().map_err(file_error("write", &path))?;
+        let journal = dir.join("journal");
+        File::create(&journal).map_err(file_error("make", &journal))?;
+        write_manifest(&dir, &manifest)?;
+        let sync = File::open(&self.packages).and_then(|packages| packages.sync_all());
+        sync.map_err(file_error("make durable", &self.packages))?;
         Ok(Package { manifest, dir })
     }
+}
+
+/// Writes a manifest, durably and as a whole, over one that may be there.
+fn write_manifest(dir: &Path, manifest: &Manifest) -> Result<(), PackageError> {
+    let path = dir.join("manifest.json");
+    let temporary = dir.join("manifest.json.tmp");
+    let write = || -> io::Result<()> {
+        let mut file = File::create(&temporary)?;
+        file.write_all(&serde_json::to_vec_pretty(manifest)?)?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        File::open(dir)?.sync_all()
+    };
+    write().map_err(file_error("write", &path))
 }
 
 fn package_dirs(packages: &Path) -> Result<Vec<PathBuf>, PackageError> {
@@ -190,6 +198,16 @@ impl Package {
         Ok(Some(Self { manifest, dir }))
     }
 
+    /// Gives the package a later id: others were loaded since it was made, and dlt takes the state of the latest.
+    ///
+    /// # Errors
+    /// The work directory cannot be written.
+    pub fn renew(self, load_id: LoadId) -> Result<Self, PackageError> {
+        let manifest = Manifest { load_id, ..self.manifest };
+        write_manifest(&self.dir, &manifest)?;
+        Ok(Self { manifest, dir: self.dir })
+    }
+
     /// Id of the package and of its load.
     pub fn load_id(&self) -> &LoadId {
         &self.manifest.load_id
@@ -209,6 +227,30 @@ impl Package {
     /// The journal cannot be opened.
     pub fn records(&self) -> Result<Records, PackageError> {
         Ok(Records::open(&self.dir.join("journal"))?)
+    }
+
+    /// Reads the journal from its start, the pages of each resource in the order of its paginations.
+    ///
+    /// # Errors
+    /// The journal cannot be opened.
+    pub fn ordered_records(&self) -> Result<OrderedRecords, PackageError> {
+        Ok(OrderedRecords::new(self.records()?, self.records_at()?))
+    }
+
+    /// Reads the pages of one resource that has ended, in the order of its paginations.
+    ///
+    /// # Errors
+    /// The journal cannot be opened.
+    pub fn pages_of(&self, resource: &str) -> Result<OrderedPages, PackageError> {
+        Ok(OrderedPages::new(resource, self.headers()?, self.records_at()?))
+    }
+
+    /// Reads records by their places.
+    ///
+    /// # Errors
+    /// The journal cannot be opened.
+    pub fn records_at(&self) -> Result<RecordsAt, PackageError> {
+        Ok(RecordsAt::open(&self.dir.join("journal"))?)
     }
 
     /// Reads the journal without rows and without checking them.
@@ -280,6 +322,7 @@ mod tests {
             resources: vec!["members".to_owned()],
             starts: BTreeMap::new(),
             full_refresh: false,
+            backfill: None,
             created_at: 0,
         }
     }
@@ -305,6 +348,18 @@ mod tests {
         assert!(matches!(store.pending().unwrap()[..], [Pending::Extracted(_)]));
         package.remove().unwrap();
         assert!(store.pending().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_package_with_a_later_id_keeps_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), "p").unwrap();
+        let package = store.create(manifest()).unwrap();
+        package.journal().unwrap().append(&Record::Sealed).unwrap();
+        let later = LoadId::new(Some(package.load_id()));
+        package.renew(later.clone()).unwrap();
+        let [Pending::Extracted(renewed)] = &store.pending().unwrap()[..] else { panic!("it is lost") };
+        assert_eq!(renewed.load_id(), &later);
     }
 
     #[test]

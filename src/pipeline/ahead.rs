@@ -4,7 +4,7 @@
 //! journal, like one that an earlier run left. What it finds wrong with the rows of a resource ends that resource
 //! at once: quota is not spent on rows that cannot be loaded.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +17,7 @@ use crate::destination::Committed;
 use crate::error::{Error, RowError};
 use crate::extract::{Follower, KeptPage, Refusal};
 use crate::normalize::{NormalizeError, Retype};
-use crate::package::{Package, PackageError, PageRecord, Record};
+use crate::package::{Package, PackageError, PageRecord, Record, RecordsAt, Turns};
 use crate::schema::{Capabilities, Schema};
 
 /// Pages that may wait for the normalizer: enough to even out bursts, few enough to bound memory.
@@ -63,7 +63,6 @@ impl Ahead {
             schema: committed.schema.clone().unwrap_or_else(|| Schema::new(&plan.source)),
             capabilities,
             resources: package.manifest.selected.iter().cloned().collect(),
-            taken: HashMap::new(),
             refusals,
             is_cancelled: Arc::clone(&is_cancelled),
         };
@@ -118,20 +117,29 @@ impl Prepared {
     }
 }
 
-/// What the thread of its own goes by.
+/// The worker.
 ///
-/// It never waits for anything but the next page, and the extraction waits for it only while it hands over a page,
-/// so the two cannot block each other. Pages are counted: what was read from the journal is passed over when it is
-/// handed over, too.
+/// It reads the journal first and what is handed over after that; both are in the order of the paginations, as the
+/// journal is read later. Extraction never waits for a page to be read from the journal, and never holds it while it
+/// hands a page over, so the two cannot block each other. A page of the journal that is handed over, too, is known
+/// by its place.
 struct Work {
     schema: Schema,
     capabilities: &'static Capabilities,
     /// Resources that are not refused.
     resources: BTreeSet<String>,
-    /// Pages taken in, per resource.
-    taken: HashMap<String, u64>,
     refusals: watch::Sender<BTreeMap<String, Refusal>>,
     is_cancelled: Arc<AtomicBool>,
+}
+
+/// Tables in the making.
+struct Making<'a> {
+    rows: Rows<'a>,
+    /// How far the journal was read: what comes after it, is handed over.
+    read_bytes: u64,
+    turns: Turns,
+    /// For pages whose turn comes after they were handed over.
+    records: RecordsAt,
 }
 
 impl Work {
@@ -142,13 +150,10 @@ impl Work {
         package: &Package,
         mut pages: mpsc::Receiver<KeptPage>,
     ) -> Result<Option<Tables>, Error> {
-        let mut rows = self.replay(plan, package)?;
-        while let Some(KeptPage { number, page, rows: body }) = pages.blocking_recv() {
-            if number <= self.taken.get(&page.resource).copied().unwrap_or(0) {
-                continue;
-            }
-            if !self.take(&mut rows, &page, &body)? {
-                rows = self.replay(plan, package)?;
+        let mut making = self.replay(plan, package)?;
+        while let Some(kept) = pages.blocking_recv() {
+            if !kept.place.is_within(making.read_bytes) && !self.take_kept(&mut making, &kept)? {
+                making = self.replay(plan, package)?;
             }
         }
         if self.is_cancelled() {
@@ -156,17 +161,22 @@ impl Work {
         }
         let ends = rows::ends(package)?;
         let is_loaded = |name: &&String| ends.get(*name).is_some_and(|end| end.outcome.is_loaded());
-        let loaded = package.manifest.selected.iter().filter(is_loaded);
-        if loaded.collect::<BTreeSet<_>>() != self.resources.iter().collect() {
+        let loaded: BTreeSet<_> = package.manifest.selected.iter().filter(is_loaded).collect();
+        if loaded != self.resources.iter().collect() {
             return Ok(None);
         }
-        rows.finish(&ends).map(Some)
+        for resource in loaded {
+            making.turns.end(resource);
+            if !self.take_due(&mut making, resource)? {
+                return Ok(None);
+            }
+        }
+        making.rows.finish(&ends).map(Some)
     }
 
     /// Takes in what the journal has of resources that are not refused.
-    fn replay<'a>(&mut self, plan: &'a Plan, package: &'a Package) -> Result<Rows<'a>, Error> {
+    fn replay<'a>(&mut self, plan: &'a Plan, package: &'a Package) -> Result<Making<'a>, Error> {
         loop {
-            self.taken.clear();
             let mut rows = Rows::begin(
                 plan,
                 package,
@@ -175,20 +185,43 @@ impl Work {
                 self.capabilities,
                 Vec::new(),
             )?;
-            if self.replay_into(&mut rows, package)? {
-                return Ok(rows);
+            if let Some((read_bytes, turns)) = self.replay_into(&mut rows, package)? {
+                return Ok(Making { rows, read_bytes, turns, records: package.records_at()? });
             }
         }
     }
 
-    /// Returns `false` if a resource was refused.
-    fn replay_into(&mut self, rows: &mut Rows<'_>, package: &Package) -> Result<bool, Error> {
-        for record in package.records()? {
+    /// Returns `None` if a resource was refused, else how far the journal was read and whose turn it is then.
+    fn replay_into(&mut self, rows: &mut Rows<'_>, package: &Package) -> Result<Option<(u64, Turns)>, Error> {
+        let mut records = package.ordered_records()?;
+        for record in records.by_ref() {
             if self.is_cancelled() {
                 break;
             }
             if let Record::Page(page, body) = record.map_err(PackageError::from)?
                 && !self.take(rows, &page, &body)?
+            {
+                return Ok(None);
+            }
+        }
+        Ok(Some(records.into_turns()))
+    }
+
+    /// Takes in a page that was handed over, or keeps its place if pages before it are still to come; then those
+    /// that waited for it. Returns `false` if its resource is refused.
+    fn take_kept(&mut self, making: &mut Making<'_>, kept: &KeptPage) -> Result<bool, Error> {
+        let resource = &kept.page.resource;
+        if !self.resources.contains(resource) || !making.turns.admit(&kept.page, kept.place) {
+            return Ok(true);
+        }
+        Ok(self.take(&mut making.rows, &kept.page, &kept.rows)? && self.take_due(making, resource)?)
+    }
+
+    /// Takes in the pages of a resource whose turn has come. Returns `false` if it is refused.
+    fn take_due(&mut self, making: &mut Making<'_>, resource: &str) -> Result<bool, Error> {
+        while let Some(place) = making.turns.due(resource) {
+            if let Record::Page(page, body) = making.records.read(place).map_err(PackageError::from)?
+                && !self.take(&mut making.rows, &page, &body)?
             {
                 return Ok(false);
             }
@@ -199,10 +232,7 @@ impl Work {
     /// Takes in a page. Returns `false` if its resource is refused for it: `rows` are of no use then.
     fn take(&mut self, rows: &mut Rows<'_>, page: &PageRecord, body: &[u8]) -> Result<bool, Error> {
         match rows.page(page, body) {
-            Ok(()) => {
-                *self.taken.entry(page.resource.clone()).or_default() += 1;
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(Error::Normalize { resource, source, .. }) => {
                 self.refuse(resource, source);
                 Ok(false)

@@ -7,6 +7,7 @@ use super::rows::{self, ResourceRecord, Tables};
 use crate::config::{Plan, ResourcePlan};
 use crate::destination::{DeletedRows, Deletes};
 use crate::error::Error;
+use crate::extract;
 use crate::package::{Outcome, Package, PackageError, Record};
 use crate::paginate::PaginatorKind;
 use crate::schema::normalize_path;
@@ -80,12 +81,13 @@ pub(super) fn decide(
 ) -> Result<Decision, Error> {
     let mut decision = Decision::default();
     let loaded = |resource: &&ResourcePlan| tables.ends.iter().any(|end| end.resource == resource.name);
-    let wanted = plan.resources.iter().filter(loaded).filter(|resource| resource.deletes.is_some());
+    let tells = |resource: &&ResourcePlan| resource.deletes.is_some() && reads_all(plan, package, resource);
+    let wanted = plan.resources.iter().filter(loaded).filter(tells);
     let wanted: Vec<_> = wanted.collect();
     if wanted.is_empty() {
         return Ok(decision);
     }
-    let reads = Reads { plan, package, totals: totals(package)?, ends: rows::ends(package)? };
+    let reads = Reads { plan, totals: totals(package)?, ends: rows::ends(package)? };
     for resource in wanted {
         let table = normalize_path(&resource.table, max_identifier_length);
         let discarded = tables.discarded.contains(&table).then_some(Doubt::Discarded);
@@ -98,6 +100,21 @@ pub(super) fn decide(
         }
     }
     Ok(decision)
+}
+
+/// Whether a package reads all there is of a resource: others say nothing of rows that are gone, and need no excuse.
+pub(super) fn reads_all(plan: &Plan, package: &Package, resource: &ResourcePlan) -> bool {
+    let manifest = &package.manifest;
+    let parent = |resource: &&ResourcePlan| {
+        let parent = resource.parent.as_ref()?;
+        plan.resources.iter().find(|other| other.name == *parent)
+    };
+    let is_whole = |resource: &ResourcePlan| match &resource.incremental {
+        // A start means that the package was made for an incremental read, before the config changed.
+        None => !manifest.starts.contains_key(&resource.name),
+        Some(_) => extract::begin(manifest, resource).is_full_scan,
+    };
+    manifest.backfill.is_none() && std::iter::successors(Some(resource), parent).all(is_whole)
 }
 
 /// What a destination refused, as a doubt about the resource that fills the table.
@@ -113,7 +130,6 @@ pub(super) fn too_many(plan: &Plan, deleted: &DeletedRows, max_identifier_length
 /// How the resources of a package were read.
 struct Reads<'a> {
     plan: &'a Plan,
-    package: &'a Package,
     totals: BTreeMap<String, Totals>,
     ends: BTreeMap<String, ResourceRecord>,
 }
@@ -122,9 +138,7 @@ impl Reads<'_> {
     /// What keeps a read from proving that it had all rows, if anything does.
     fn doubt(&self, resource: &ResourcePlan) -> Option<Doubt> {
         let is_complete = self.ends.get(&resource.name).is_some_and(|end| end.outcome == Outcome::Complete);
-        // A start means that the package was made for an incremental read, before the config asked for this.
-        let begins_later = self.package.manifest.starts.contains_key(&resource.name);
-        if !is_complete || begins_later {
+        if !is_complete {
             return Some(Doubt::Short);
         }
         let parent = resource.parent.as_ref();

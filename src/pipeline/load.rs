@@ -235,7 +235,10 @@ impl Attempt {
             let table = tables.normalized.schema.tables.get(&normalize_path(&resource.table, length));
             table.is_some_and(Table::has_seen_data)
         };
-        let mut deleting = self.plan.resources.iter().filter(|resource| resource.deletes.is_some());
+        let tells = |resource: &&ResourcePlan| {
+            resource.deletes.is_some() && deletes::reads_all(&self.plan, &self.package, resource)
+        };
+        let mut deleting = self.plan.resources.iter().filter(tells);
         deleting.any(|resource| loaded(&resource.name) && has_rows(resource))
     }
 

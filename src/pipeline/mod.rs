@@ -1,6 +1,7 @@
 //! The one place that knows all stages and their order.
 
 mod ahead;
+mod backfill;
 mod deletes;
 mod hold;
 mod load;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ahead::Ahead;
+use backfill::Selection;
 use hold::{Hold, NotHeld};
 use tokio::sync::watch;
 
@@ -22,6 +24,7 @@ use crate::http::HttpClient;
 use crate::package::{Outcome, Package, Pending, Store};
 use crate::report::{Event, LoadReport, PendingWork, Reporter, ResourceReport, RunReport, Status};
 use crate::schema::WriteDisposition;
+use crate::state::Backfill;
 
 pub use hold::IfLocked;
 
@@ -34,8 +37,13 @@ pub struct RunOptions {
     pub full_refresh: bool,
     /// Drop an unfinished extraction.
     pub restart: bool,
+    /// Read this range, whatever the state says, and leave the state alone.
+    pub backfill: Option<Backfill>,
     /// What to do if another run holds the pipeline.
     pub if_locked: IfLocked,
+    /// Paginations of a child resource after which it ends, for a look at an API. Its rows are loaded whatever their
+    /// disposition: the database is the look's own.
+    pub max_series: Option<u64>,
 }
 
 /// What a run works with.
@@ -59,7 +67,13 @@ pub struct Run<'a> {
 pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
     let began = Instant::now();
     let selected = start::selected(run.plan, &run.options.resources)?;
+    let Selection { resources: selected, left_out } = backfill::choose(run.plan, run.options, selected)?;
     let mut report = empty_report(run.plan);
+    if !left_out.is_empty() {
+        report
+            .warnings
+            .push(format!("left out, since a range of them cannot be read: {}", left_out.join(", ")));
+    }
     match Hold::take(run).await {
         Ok(hold) => {
             let worked = work(run, &hold.store, &selected, &mut report).await;
@@ -86,15 +100,16 @@ async fn work(
     report: &mut RunReport,
 ) -> Result<(), Error> {
     run.check_writable(selected).await?;
-    let mut unfinished = None;
+    let mut unfinished = Vec::new();
     for pending in store.pending()? {
         match pending {
             Pending::Extracted(package) => load_pending(run, package, report).await?,
-            Pending::Extracting(package) => unfinished = Some(package),
+            Pending::Extracting(package) => unfinished.push(package),
         }
     }
 
     let committed = run.committed().await?;
+    let unfinished = start::of_this_kind(run, unfinished, report);
     let resumed = start::take_up(run, unfinished, selected, &committed, report)?;
     let is_new = resumed.is_none();
     let package = match resumed {
@@ -109,6 +124,7 @@ async fn work(
         package: &package,
         reporter: run.reporter.as_ref(),
         stop: run.stop.clone(),
+        max_series: run.options.max_series,
         follower: Some(ahead.follower.clone()),
     };
     let extracted = extract::into_package(&extraction).await;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::config::{IncrementalPlan, Plan, ResourcePlan};
 use crate::error::{Error, RowError};
+use crate::extract;
 use crate::normalize::{
     Discarded, NormalizeError, NormalizeJob, Normalized, Normalizer, Retype, RootTable, WarningKind,
 };
@@ -14,7 +15,7 @@ use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
 use crate::page;
 use crate::paginate::PageCursor;
 use crate::schema::{Capabilities, Schema};
-use crate::state::{Incremental, PipelineState};
+use crate::state::{FULL_SCAN_AT, Incremental, OWN_STATE, PipelineState, utc_text};
 
 /// What a package becomes.
 pub(super) struct Tables {
@@ -67,8 +68,8 @@ impl<'a> Rows<'a> {
         retyped: Vec<Retype>,
     ) -> Result<Self, Error> {
         let wanted = plan.resources.iter().filter(|resource| resources.contains(&resource.name));
-        let lanes: Vec<_> =
-            wanted.enumerate().map(|(root, resource)| Lane::new(resource, root, package)).collect();
+        let lanes = wanted.enumerate().map(|(root, resource)| Lane::new(resource, root, package));
+        let lanes = lanes.collect::<Result<Vec<_>, Error>>()?;
         let roots = lanes.iter().map(|lane| root_table(lane.plan)).collect();
         let normalizer = Normalizer::new(NormalizeJob {
             schema,
@@ -102,7 +103,8 @@ impl<'a> Rows<'a> {
         let discarded =
             warnings.iter().filter(|it| matches!(it.kind, WarningKind::Discarded(_, Discarded::Rows)));
         let discarded = discarded.map(|warning| warning.table.clone()).collect();
-        let warnings = warnings.iter().map(ToString::to_string).collect();
+        let mut warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(self.lanes.iter().flat_map(Lane::warnings));
         let failed = |source| Error::Tables { load_id: self.package.load_id().clone(), source };
         let normalized = self.normalizer.finish().map_err(failed)?;
         let (ends_of, states) = (Vec::new(), BTreeMap::new());
@@ -135,7 +137,7 @@ pub(super) fn from_journal(
     let resources = package.manifest.selected.iter().filter(loaded).cloned().collect();
     let mut rows = Rows::begin(plan, package, &resources, schema, capabilities, retyped.to_vec())?;
     let mut sealed = false;
-    for record in package.records()? {
+    for record in package.ordered_records()? {
         match record.map_err(PackageError::from)? {
             Record::Page(page, body) => rows.page(&page, &body)?,
             Record::End { .. } => {}
@@ -156,7 +158,13 @@ pub(super) fn apply_states(
 ) {
     for (resource, changes) in states {
         let mut fields = state.resource(source, resource).cloned().unwrap_or_default();
-        fields.extend(changes.clone());
+        for (key, value) in changes.clone() {
+            match (fields.get_mut(&key).and_then(Value::as_object_mut), value) {
+                // What this program remembers is of several kinds, each by its own name.
+                (Some(known), Value::Object(changed)) if key == OWN_STATE => known.extend(changed),
+                (_, value) => drop(fields.insert(key, value)),
+            }
+        }
         state.set_resource(source, resource, fields);
     }
 }
@@ -185,7 +193,7 @@ pub(super) fn ends(package: &Package) -> Result<BTreeMap<String, ResourceRecord>
 
 fn root_table(resource: &ResourcePlan) -> RootTable {
     let cursor_field = match &resource.incremental {
-        Some(IncrementalPlan::CursorField { cursor_path, .. }) => Some(cursor_path.to_string()),
+        Some(IncrementalPlan::CursorField(field)) => Some(field.cursor_path.to_string()),
         _ => None,
     };
     RootTable {
@@ -199,13 +207,17 @@ fn root_table(resource: &ResourcePlan) -> RootTable {
 }
 
 impl<'a> Lane<'a> {
-    fn new(plan: &'a ResourcePlan, root: usize, package: &Package) -> Self {
+    fn new(plan: &'a ResourcePlan, root: usize, package: &Package) -> Result<Self, Error> {
         let start = package.manifest.starts.get(&plan.name);
         let incremental = match &plan.incremental {
-            Some(IncrementalPlan::CursorField { cursor_path, initial_value, on_missing, .. }) => {
-                let state = start.and_then(|start| start.state.as_ref());
-                let initial = initial_value.as_ref();
-                Some(Incremental::new(cursor_path, &plan.hints.primary_key, *on_missing, initial, state))
+            Some(IncrementalPlan::CursorField(field)) => {
+                let begin = extract::begin(&package.manifest, plan);
+                let incremental = Incremental::new(field, &plan.hints, &begin);
+                Some(incremental.map_err(|source| Error::Normalize {
+                    resource: plan.name.clone(),
+                    load_id: package.load_id().clone(),
+                    source: source.into(),
+                })?)
             }
             _ => None,
         };
@@ -213,7 +225,14 @@ impl<'a> Lane<'a> {
             Some(PageCursor::Token(token)) => Some(token.clone()),
             _ => None,
         };
-        Self { plan, root, incremental, page_cursor, page_count: 0, row_count: 0 }
+        Ok(Self { plan, root, incremental, page_cursor, page_count: 0, row_count: 0 })
+    }
+
+    /// What people should know of the resource's increment.
+    fn warnings(&self) -> Vec<String> {
+        let warnings = self.incremental.as_ref().map(Incremental::warnings).unwrap_or_default();
+        let name = &self.plan.name;
+        warnings.into_iter().map(|warning| format!("resource `{name}`: {warning}")).collect()
     }
 
     fn page(&mut self, page: &PageRecord, rows: &[u8], normalizer: &mut Normalizer) -> Result<(), RowError> {
@@ -233,7 +252,7 @@ impl<'a> Lane<'a> {
         let extra: Vec<_> = from_parent.iter().map(|(name, value)| (*name, value.as_ref())).collect();
         for row in rows {
             let admitted = match &mut self.incremental {
-                Some(incremental) => incremental.admit(row)?,
+                Some(incremental) => incremental.admit(row, page.series)?,
                 None => true,
             };
             if admitted {
@@ -254,23 +273,28 @@ impl<'a> Lane<'a> {
             page_count: self.page_count,
             ..*end
         };
-        let state = match self.plan.incremental {
-            // Rows come in any order: of a part of them, the newest says nothing about what is missing.
-            Some(IncrementalPlan::CursorField { .. }) => {
-                self.incremental.filter(|_| whole).map(|incremental| {
-                    let (path, cursor) = incremental.finish();
-                    let start = package.manifest.starts.get(&self.plan.name);
-                    let stored = start.and_then(|start| start.state.as_ref()?.get("incremental"));
-                    let mut cursors = stored.and_then(Value::as_object).cloned().unwrap_or_default();
-                    cursors.insert(path, Value::Object(cursor));
-                    Map::from_iter([("incremental".to_owned(), Value::Object(cursors))])
-                })
-            }
-            Some(IncrementalPlan::PageCursor) => self
-                .page_cursor
-                .map(|token| Map::from_iter([("forebay".to_owned(), json!({ "page_cursor": token }))])),
-            None => None,
-        };
-        (record, state)
+        let mut state = Map::new();
+        let mut own = Map::new();
+        // Rows come in any order: of a part of them, the newest says nothing about what is missing.
+        if let Some((path, cursor)) = self.incremental.filter(|_| whole).and_then(Incremental::finish) {
+            let start = package.manifest.starts.get(&self.plan.name);
+            let stored = start.and_then(|start| start.state.as_ref()?.get("incremental"));
+            let mut cursors = stored.and_then(Value::as_object).cloned().unwrap_or_default();
+            cursors.insert(path, Value::Object(cursor));
+            state.insert("incremental".to_owned(), Value::Object(cursors));
+        }
+        if let (Some(IncrementalPlan::PageCursor { .. }), Some(token)) =
+            (&self.plan.incremental, self.page_cursor)
+        {
+            own.insert("page_cursor".to_owned(), token);
+        }
+        let begin = extract::begin(&package.manifest, self.plan);
+        if whole && begin.is_full_scan {
+            own.insert(FULL_SCAN_AT.to_owned(), utc_text(begin.now).into());
+        }
+        if !own.is_empty() {
+            state.insert(OWN_STATE.to_owned(), Value::Object(own));
+        }
+        (record, Some(state).filter(|state| !state.is_empty()))
     }
 }

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use sha3::{Digest, Sha3_256};
 
 use super::Run;
-use crate::config::{IncrementalPlan, Plan, ResourcePlan, did_you_mean};
+use crate::config::{DataPlan, IncrementalPlan, Plan, ResourcePlan, did_you_mean};
 use crate::destination::Committed;
 use crate::error::Error;
 use crate::package::{Manifest, Package, Start};
 use crate::paginate::PageCursor;
 use crate::report::{Event, PendingWork, RunReport, now_micros};
-use crate::state::LoadId;
+use crate::schema::parse_instant_setting;
+use crate::state::{Backfill, FULL_SCAN_AT, LoadId, OWN_STATE};
 
 /// Why a package for which [`is_outdated`] holds is dropped.
 pub(super) const OUTDATED: &str = "another run has loaded since";
@@ -33,7 +34,16 @@ pub(super) fn selected(plan: &Plan, named: &[String]) -> Result<Vec<String>, Err
         [] => resource.selected,
         named => named.contains(&resource.name),
     };
-    let names: Vec<_> = plan.resources.iter().filter(wanted).map(|resource| resource.name.clone()).collect();
+    let chosen: Vec<_> = plan.resources.iter().filter(wanted).collect();
+    for resource in &chosen {
+        let is_named = |parent: &&ResourcePlan| named.contains(&parent.name);
+        let mut changes = plan.ancestors(resource).filter(|parent| parent.endpoint.mutates);
+        if let Some(parent) = changes.find(|parent| !is_named(parent)) {
+            let (resource, parent) = (resource.name.clone(), parent.name.clone());
+            return Err(Error::UnnamedChange { resource, parent });
+        }
+    }
+    let names: Vec<_> = chosen.into_iter().map(|resource| resource.name.clone()).collect();
     if names.is_empty() { Err(Error::NothingSelected) } else { Ok(names) }
 }
 
@@ -48,6 +58,30 @@ fn extracted(plan: &Plan, selected: &[String]) -> Vec<String> {
     }
     let names = plan.resources.iter().map(|resource| &resource.name);
     names.filter(|name| wanted.contains(name.as_str())).cloned().collect()
+}
+
+/// The unfinished extraction that a run with these options may go on with. Others stay for the runs they belong to: a
+/// nightly run must not drop what a backfill has received in hours, nor the other way round.
+pub(super) fn of_this_kind(
+    run: &Run<'_>,
+    unfinished: Vec<Package>,
+    report: &mut RunReport,
+) -> Option<Package> {
+    let (mut own, others): (Vec<_>, Vec<_>) =
+        unfinished.into_iter().partition(|package| package.manifest.backfill == run.options.backfill);
+    for other in others {
+        let options = other.manifest.backfill.as_ref().map_or("no `--from`".to_owned(), |backfill| {
+            let Backfill { from, to, window } = backfill;
+            let to = to.as_ref().map_or(String::new(), |to| format!(" --to {to}"));
+            let window = window.map_or(String::new(), |window| format!(" --window {window}"));
+            format!("`--from {from}{to}{window}`")
+        });
+        report.warnings.push(format!(
+            "an unfinished extraction ({}) was left alone: a run with {options} goes on with it",
+            other.load_id()
+        ));
+    }
+    own.pop()
 }
 
 /// Takes up an unfinished extraction, unless it is not wanted or was made for another plan.
@@ -68,6 +102,8 @@ pub(super) fn take_up(
         "the config has changed since"
     } else if is_outdated(run.plan, &package.manifest, committed) {
         OUTDATED
+    } else if let Some(resource) = unnamed_change(run.plan, &package.manifest, selected) {
+        return Err(Error::UnfinishedChange { load_id, resource });
     } else {
         let age = now_micros().saturating_sub(package.manifest.created_at);
         let age = Duration::from_micros(u64::try_from(age).unwrap_or(0));
@@ -78,10 +114,21 @@ pub(super) fn take_up(
                 package.manifest.selected.join(", ")
             ));
         }
-        return Ok(Some(package));
+        // dlt takes the state of the latest id, and others may have loaded since.
+        return Ok(Some(match &committed.last_load {
+            Some(last) if last >= package.load_id() => package.renew(LoadId::new(Some(last)))?,
+            _ => package,
+        }));
     };
     drop_package(run, package, reason, report)?;
     Ok(None)
+}
+
+/// A resource of an unfinished package that changes data, and that this run does not name.
+fn unnamed_change(plan: &Plan, manifest: &Manifest, selected: &[String]) -> Option<String> {
+    let mut extracted = manifest.resources.iter();
+    let changes = |name: &&String| plan.resource(name).is_some_and(|resource| resource.endpoint.mutates);
+    extracted.find(|name| changes(name) && !selected.contains(name)).cloned()
 }
 
 /// Removes a package that is of no use, and says why.
@@ -109,10 +156,12 @@ pub(super) fn is_outdated(plan: &Plan, manifest: &Manifest, committed: &Committe
 /// The manifest of a new package.
 pub(super) fn manifest(run: &Run<'_>, selected: &[String], committed: &Committed) -> Manifest {
     let resources = extracted(run.plan, selected);
+    let now = now_micros();
     let mut starts = BTreeMap::new();
+    let goes_on = !run.options.full_refresh && run.options.backfill.is_none();
     for resource in run.plan.resources.iter().filter(|resource| resources.contains(&resource.name)) {
-        if resource.incremental.is_some() && !run.options.full_refresh {
-            starts.insert(resource.name.clone(), start(run.plan, resource, committed));
+        if let (Some(incremental), true) = (&resource.incremental, goes_on) {
+            starts.insert(resource.name.clone(), start(run.plan, resource, incremental, committed, now));
         }
     }
     Manifest {
@@ -123,20 +172,40 @@ pub(super) fn manifest(run: &Run<'_>, selected: &[String], committed: &Committed
         resources,
         starts,
         full_refresh: run.options.full_refresh,
-        created_at: now_micros(),
+        backfill: run.options.backfill.clone(),
+        created_at: now,
     }
 }
 
 /// Where the state has an incremental resource.
-fn start(plan: &Plan, resource: &ResourcePlan, committed: &Committed) -> Start {
+fn start(
+    plan: &Plan,
+    resource: &ResourcePlan,
+    incremental: &IncrementalPlan,
+    committed: &Committed,
+    now: i64,
+) -> Start {
     let state = committed.state.as_ref().and_then(|state| state.resource(&plan.source, &resource.name));
-    let token = match resource.incremental {
-        Some(IncrementalPlan::PageCursor) => {
-            state.and_then(|state| state.get("forebay")?.get("page_cursor")).cloned()
-        }
+    let own = |key: &str| state.and_then(|state| state.get(OWN_STATE)?.get(key));
+    let full_scan = incremental.full_scan_every().is_some_and(|every| {
+        let last = own(FULL_SCAN_AT).and_then(Value::as_str).and_then(parse_instant_setting);
+        is_due(last, every, now)
+    });
+    let token = match incremental {
+        IncrementalPlan::PageCursor { .. } if !full_scan => own("page_cursor").cloned(),
         _ => None,
     };
-    Start { cursor: token.map_or(PageCursor::Start, PageCursor::Token), state: state.cloned() }
+    let cursor = token.map_or(PageCursor::Start, PageCursor::Token);
+    Start { cursor, state: state.cloned(), full_scan }
+}
+
+/// Whether a full scan is due. A run that a timer starts a little early still counts as the one that is meant: else
+/// every other scan of a nightly run would be left out.
+fn is_due(last: Option<i64>, every: Duration, now: i64) -> bool {
+    let Some(last) = last else { return true };
+    let age = Duration::from_micros(u64::try_from(now.saturating_sub(last)).unwrap_or(0));
+    // A clock that was set back is not waited for.
+    last > now || age >= every.mul_f64(0.99)
 }
 
 /// Hash of what decides which pages come and what they mean. Credentials, quotas and time-outs may change
@@ -155,11 +224,18 @@ fn fetched(resource: &ResourcePlan) -> Value {
         "parent": resource.parent,
         "include_from_parent": resource.include_from_parent,
         "primary_key": resource.hints.primary_key,
+        // The hash key is none of what is compared: it shows as `***`.
+        "process": format!("{:?}", resource.processor.plan()),
         "incremental": format!("{:?}", resource.incremental),
         "method": format!("{:?}", endpoint.method),
         "path": endpoint.path,
         "params": endpoint.params,
         "json": endpoint.json,
+        "data": match &endpoint.data {
+            None => Value::Null,
+            Some(DataPlan::Form(fields)) => json!(fields),
+            Some(DataPlan::Text(text)) => json!(text),
+        },
         "data_selector": endpoint.data_selector.as_ref().map(ToString::to_string),
         "paginator": format!("{:?}", endpoint.paginator.kind),
     })

@@ -5,12 +5,24 @@ mod incremental;
 mod load_id;
 
 pub use document::{PipelineState, StateError};
-pub use incremental::{Incremental, IncrementalError};
+pub use incremental::{
+    Backfill, Begin, Incremental, IncrementalError, NoStep, Range, Reading, RowOrderWatch, STEP_RULE, Step,
+};
 pub use load_id::LoadId;
 
 use serde_json::Value;
 
-use crate::schema::json_float_text;
+/// The key below a resource's state that holds what this program remembers beyond dlt.
+pub const OWN_STATE: &str = "forebay";
+/// Below [`OWN_STATE`]: when everything was last read, for resources with `full_scan_every`.
+pub const FULL_SCAN_AT: &str = "full_scan_at";
+
+/// Unix microseconds as an instant in UTC, to the second: `2024-01-31T12:00:00Z`.
+pub fn utc_text(micros: i64) -> String {
+    TimeForm::UTC.write(micros)
+}
+
+use crate::schema::{TimeForm, json_float_text};
 
 /// Compact JSON with sorted keys and raw non-ASCII, numbers as Python's `orjson` writes them: the text that dlt hashes.
 pub fn sorted_json(value: &Value) -> String {

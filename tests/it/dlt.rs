@@ -4,6 +4,7 @@
 mod better;
 mod documents;
 mod generator;
+mod incremental;
 mod matrix;
 mod random;
 mod scene;
@@ -41,6 +42,7 @@ on_each_engine! {
     the_comparison_finds_nothing_in_two_loads_of_dlt,
     the_comparison_finds_what_differs,
     the_same_api_becomes_the_same_tables,
+    what_is_new_is_asked_for_kept_and_remembered_alike,
     dlt_and_forebay_take_turns_on_one_database,
     forebay_goes_on_from_what_dlt_began_and_dlt_from_there,
     dlts_command_line_reads_what_forebay_wrote,
@@ -106,6 +108,10 @@ fn what_dlt_fails_on_is_kept(stage: Stage) {
 
 fn random_documents_become_the_same_tables(stage: Stage) {
     random::compare(stage, random::setting("FOREBAY_TEST_DOCUMENTS").unwrap_or(600));
+}
+
+fn what_is_new_is_asked_for_kept_and_remembered_alike(stage: Stage) {
+    incremental::compare(stage);
 }
 
 fn the_comparison_finds_nothing_in_two_loads_of_dlt(stage: Stage) {

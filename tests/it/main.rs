@@ -31,6 +31,7 @@ mod postgres_soak;
 mod quota;
 mod recovery;
 mod rest;
+mod sample;
 mod scene;
 mod schema;
 mod script;

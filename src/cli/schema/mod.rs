@@ -186,7 +186,7 @@ fn description(hints: &Map<String, Value>) -> Option<&str> {
 }
 
 /// dlt's name of a data type, with precision and scale: `decimal(10,2)`. `None` for a column without a type.
-fn type_name(column: &Column) -> Option<String> {
+pub(super) fn type_name(column: &Column) -> Option<String> {
     let name = serde_json::to_value(column.data_type?).ok()?;
     let name = name.as_str()?;
     Some(match (column.precision, column.scale) {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::super::time;
+use super::super::{render, time};
 use super::{View, description, merge_strategy, type_name};
 use crate::schema::{Column, Table};
 
@@ -23,7 +23,7 @@ pub(super) fn render(view: &View<'_>) -> String {
         if let Some(description) = description(&table.other) {
             let _ = writeln!(text, "  {}", in_one_line(description));
         }
-        push_lines(&mut text, &lines(view, table));
+        render::push_lines(&mut text, &lines(view, table));
     }
     text
 }
@@ -56,10 +56,10 @@ fn word(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn lines(view: &View<'_>, table: &Table) -> Vec<[String; 7]> {
+fn lines(view: &View<'_>, table: &Table) -> Vec<Vec<String>> {
     let line = |column: &Column| {
         let origin = view.origin(table, column);
-        [
+        vec![
             column.name.clone(),
             type_name(column).unwrap_or_else(|| "no type yet".to_owned()),
             if column.is_nullable() { String::new() } else { "not null".to_owned() },
@@ -81,17 +81,4 @@ fn hints(column: &Column) -> String {
         value => Some(format!("{key}={}", word(value))),
     });
     zone.into_iter().chain(others).collect::<Vec<_>>().join(", ")
-}
-
-/// Columns below each other, as wide as their longest entry; what no line has is left out.
-fn push_lines(text: &mut String, lines: &[[String; 7]]) {
-    let width = |index: usize| lines.iter().map(|line| line[index].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 7] = std::array::from_fn(width);
-    for line in lines {
-        let mut padded = String::new();
-        for (entry, width) in line.iter().zip(widths).filter(|(_, width)| *width > 0) {
-            let _ = write!(padded, "  {entry:width$}");
-        }
-        let _ = writeln!(text, "{}", padded.trim_end());
-    }
 }

@@ -13,7 +13,7 @@ use crate::config::Secret;
 /// some APIs carry a token in the path.
 #[derive(Clone)]
 pub struct ClientPlan {
-    /// Ends in `/`. The one origin that credentials are sent to.
+    /// What paths are appended to. The one origin that credentials are sent to.
     pub base_url: Url,
     /// Sent with each request to `base_url`'s origin; values may be secrets.
     pub headers: Vec<(String, Secret)>,

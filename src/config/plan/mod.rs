@@ -6,6 +6,7 @@ mod endpoint;
 mod incremental;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 pub use auth::*;
@@ -14,6 +15,7 @@ pub use endpoint::*;
 pub use incremental::*;
 
 use super::postgres::PostgresPlan;
+use crate::process::Processor;
 use crate::schema::{DeleteMode, SchemaOptions, TableHints, normalize_identifier};
 
 /// One pipeline, ready to run.
@@ -40,6 +42,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A resource by its name.
+    pub fn resource(&self, name: &str) -> Option<&ResourcePlan> {
+        self.resources.iter().find(|resource| resource.name == name)
+    }
+
+    /// The resource that a resource takes values from, the one that this takes values from, and so on.
+    pub fn ancestors<'a>(&'a self, resource: &'a ResourcePlan) -> impl Iterator<Item = &'a ResourcePlan> {
+        let parent = |resource: &&ResourcePlan| self.resource(resource.parent.as_deref()?);
+        std::iter::successors(Some(resource), parent).skip(1)
+    }
+
     /// Name of the dataset in the database: normalized, as dlt does it. The state keeps it as written.
     pub fn dataset_identifier(&self) -> String {
         normalize_identifier(&self.dataset)
@@ -76,14 +89,18 @@ pub struct ResourcePlan {
     pub name: String,
     /// Name of its root table as written; its identifier is made by the naming convention.
     pub table: String,
-    /// Whether its rows are loaded.
+    /// Whether its rows are loaded if the command line names no resources. Never if it, or one above it, changes data.
     pub selected: bool,
     /// The resource whose rows fill the `{resources.x.field}` placeholders.
     pub parent: Option<String>,
     /// Fields of the parent's row that are added to each row as `_<parent>_<field>`.
     pub include_from_parent: Vec<String>,
+    /// How many paginations, one per row of the parent, are read at a time.
+    pub max_in_flight: NonZeroUsize,
     /// The request, placeholders still in it.
     pub endpoint: EndpointPlan,
+    /// What is done to rows before they are kept.
+    pub processor: Processor,
     /// What is said of its tables.
     pub hints: TableHints,
     /// What happens to rows that the API no longer has. `None`: nothing, as in dlt.

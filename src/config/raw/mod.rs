@@ -4,7 +4,7 @@
 //!
 //! Extensions of the schema that [`super::check`] reads: `x-later` lists keys, tags and values that dlt has and this
 //! version does not, `x-instead` says what to do without some of them; `x-hint` says what to write when the form is
-//! wrong. There is no `Debug` on these types, since they hold secrets in plain text.
+//! wrong; `x-any-case` lets words be written in upper or lower case. There is no `Debug` on these types, since they hold secrets in plain text.
 //!
 //! Shorthands (text or table) are untagged enums. That would spoil serde's messages, but no one sees those: the form
 //! is checked before serde runs.
@@ -21,12 +21,14 @@ mod client;
 mod endpoint;
 mod incremental;
 mod paginator;
+mod process;
 
 pub(in crate::config) use auth::*;
 pub(in crate::config) use client::*;
 pub(in crate::config) use endpoint::*;
 pub(in crate::config) use incremental::*;
 pub(in crate::config) use paginator::*;
+pub(in crate::config) use process::*;
 
 use super::raw_hints::{
     RawColumns, RawContract, RawDeletes, RawKeys, RawNestedHints, RawSchema, RawWriteDisposition,
@@ -43,7 +45,7 @@ pub(in crate::config) struct RawConfig {
     pub client: RawClient,
     /// What goes beyond dlt's rules for tables.
     pub schema: Option<RawSchema>,
-    /// Keys that every resource gets unless it has its own. `columns`, `endpoint.params` and `endpoint.json` are
+    /// Keys that every resource gets unless it has its own. `columns`, `protect`, `endpoint.params` and `endpoint.json` are
     /// merged key by key, all else is replaced.
     pub resource_defaults: Option<RawDefaults>,
     /// What is read: each one a table.
@@ -64,6 +66,9 @@ pub(in crate::config) struct RawPipeline {
     /// `postgres://user@host:port/database?sslmode=…`. The password is best left to `${A_VARIABLE}`, `PGPASSWORD` or
     /// `~/.pgpass`. Default: `duckdb:<name>.duckdb`.
     pub destination: Option<String>,
+    /// Key of the hashes that `protect` makes, at least 16 characters: best `${A_VARIABLE}`. With another key, the same
+    /// values have other hashes.
+    pub hash_key: Option<RawScalar>,
     /// Folder for unfinished runs, beside this file unless absolute. Default: `.forebay`.
     pub work_dir: Option<String>,
 }
@@ -76,7 +81,7 @@ macro_rules! resource_keys {
         #[derive(Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         #[schemars(extend("x-later" = [
-            "processing_steps", "parallelized", "table_format", "file_format", "references", "parent_table_name",
+            "table_format", "file_format", "references", "parent_table_name",
         ]))]
         pub(in crate::config) struct $name {
             $($(#[$key_meta])* pub $key: $type,)*
@@ -100,13 +105,29 @@ macro_rules! resource_keys {
             #[schemars(with = "Option<BTreeMap<String, RawNestedHints>>")]
             pub nested_hints: Option<IndexMap<String, RawNestedHints>>,
             /// What happens to rows that the API no longer has, after a run that read all of it: `soft` marks them,
-            /// `hard` removes them. Needs `merge` and a `primary_key`, and no `endpoint.incremental`. Default: `keep`.
+            /// `hard` removes them. Needs `merge` and a `primary_key`, and beside `endpoint.incremental` its
+            /// `full_scan_every`. Default: `keep`.
             pub deletes: Option<RawDeletes>,
             /// Whether rows are loaded. An unselected resource is read only if a selected one takes values from its
             /// rows. Default: true.
             pub selected: Option<bool>,
             /// Fields of the parent's row that are added to each row, as `_<parent>_<field>`.
             pub include_from_parent: Option<Vec<String>>,
+            /// What is done to each row before it is kept: steps in jq, in the order of the list.
+            pub processing_steps: Option<Vec<RawStep>>,
+            /// Which fields rows keep, and by which names.
+            pub fields: Option<RawFields>,
+            /// Fields whose values must not be kept as they are → `hash`, `mask`, `drop`, or `{ mask = 4 }`, which shows
+            /// the last four characters. Fields are named as in `fields`, by the names before `rename`. Merged with
+            /// those of `resource_defaults`.
+            #[schemars(with = "Option<BTreeMap<String, RawProtection>>")]
+            pub protect: Option<IndexMap<String, RawProtection>>,
+            /// How many requests may be under way at once, for different rows of the parent. Default: 16; 1 if the
+            /// endpoint `mutates`.
+            #[schemars(range(min = 1))]
+            pub max_in_flight: Option<u32>,
+            /// dlt's switch for the same: `false` is `max_in_flight = 1`. Rows come in the same order either way.
+            pub parallelized: Option<bool>,
             /// How deep lists and objects become tables and columns; what is deeper stays JSON.
             pub max_table_nesting: Option<u32>,
         }
@@ -128,7 +149,7 @@ resource_keys! {
 }
 
 /// A single value.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Clone)]
 #[serde(untagged)]
 pub(in crate::config) enum RawScalar {
     /// `true` or `false`.

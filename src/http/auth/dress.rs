@@ -17,6 +17,8 @@ use crate::config::{Auth, ClientPlan, HmacPlan, KeyLocation, Method, Secret};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
 /// One request without its credentials, which may differ from attempt to attempt. Never shown to anybody.
 #[derive(Clone)]
 pub(in super::super) struct Bare {
@@ -41,8 +43,10 @@ impl Bare {
         let is_its_own = origin == request.home;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, JSON);
-        if matches!(request.body, Some(Body::Json(_))) {
-            headers.insert(CONTENT_TYPE, JSON);
+        match request.body {
+            Some(Body::Json(_)) => drop(headers.insert(CONTENT_TYPE, JSON)),
+            Some(Body::Form(_)) => drop(headers.insert(CONTENT_TYPE, FORM)),
+            Some(Body::Text(_)) | None => {}
         }
         if is_ours {
             add_headers(&mut headers, &plan.headers)?;
@@ -56,9 +60,7 @@ impl Bare {
         if !request.params.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.params);
         }
-        let body = request.body.as_ref().map(|body| match body {
-            Body::Json(json) => Bytes::from(json.to_string()),
-        });
+        let body = request.body.as_ref().map(Body::to_bytes);
         Ok(Self { method: method(request.method), url, headers, body, auth })
     }
 }
@@ -68,6 +70,9 @@ pub(in super::super) fn method(method: Method) -> reqwest::Method {
     match method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
     }
 }
 

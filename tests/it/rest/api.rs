@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::Response;
 use serde_json::Value;
+use tokio::sync::watch;
 
 /// One request, as the server saw it.
 #[derive(Debug, Clone)]
@@ -28,18 +29,23 @@ pub(crate) struct Call {
 }
 
 /// What the server answers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
+    /// Whether it may be sent, by all requests so far.
+    may_go: Option<MayGo>,
 }
+
+type MayGo = Arc<dyn Fn(&[Call]) -> bool + Send + Sync>;
 
 /// A server on a loopback port, with a log. It serves until it is dropped.
 pub(crate) struct Api {
     address: SocketAddr,
     calls: Arc<Mutex<Vec<Call>>>,
-    _runtime: tokio::runtime::Runtime,
+    arrivals: watch::Sender<usize>,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Call {
@@ -69,16 +75,22 @@ impl Reply {
     }
 
     pub(crate) fn text(content_type: &str, body: &str) -> Self {
-        Self { status: 200, headers: Vec::new(), body: body.to_owned() }.with("content-type", content_type)
+        Self { body: body.to_owned(), ..Self::empty(200) }.with("content-type", content_type)
     }
 
     /// An answer without a body.
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new() }
+        Self { status, headers: Vec::new(), body: String::new(), may_go: None }
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Holds the answer back until this is true of the requests that have arrived; it is asked with each one.
+    pub(crate) fn when(mut self, may_go: impl Fn(&[Call]) -> bool + Send + Sync + 'static) -> Self {
+        self.may_go = Some(Arc::new(may_go));
         self
     }
 
@@ -95,20 +107,32 @@ impl Api {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let calls = Arc::new(Mutex::new(Vec::new()));
         let (seen, answer) = (Arc::clone(&calls), Arc::new(answer));
+        let arrivals = watch::Sender::new(0);
+        let watched = arrivals.clone();
         let handle = move |request: Request| {
-            let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
-            async move { respond(request, &seen, answer.as_ref()).await }
+            let (seen, arrivals, answer) = (Arc::clone(&seen), arrivals.clone(), Arc::clone(&answer));
+            async move { respond(request, &seen, &arrivals, answer.as_ref()).await }
         };
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let service = axum::Router::new().fallback(handle);
         runtime.spawn(axum::serve(listener, service).into_future());
-        Self { address, calls, _runtime: runtime }
+        Self { address, calls, arrivals: watched, runtime }
     }
 
     /// `http://127.0.0.1:PORT`.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Waits until this is true of the requests that have arrived.
+    pub(crate) fn wait_until(&self, holds: impl Fn(&[Call]) -> bool) {
+        let mut arrived = self.arrivals.subscribe();
+        self.runtime.block_on(async {
+            while !holds(&self.calls()) {
+                arrived.changed().await.unwrap();
+            }
+        });
     }
 
     /// All requests so far.
@@ -129,6 +153,7 @@ impl Api {
 async fn respond(
     request: Request,
     seen: &Mutex<Vec<Call>>,
+    arrivals: &watch::Sender<usize>,
     answer: &(impl Fn(&Call) -> Reply + Send + Sync),
 ) -> Response {
     let (head, body) = request.into_parts();
@@ -149,7 +174,14 @@ async fn respond(
         seen.push(call.clone());
         call
     };
+    arrivals.send_replace(call.number + 1);
     let reply = answer(&call);
+    if let Some(may_go) = reply.may_go {
+        let mut arrived = arrivals.subscribe();
+        while !may_go(&seen.lock().unwrap()) {
+            arrived.changed().await.unwrap();
+        }
+    }
     let response = Response::builder().status(reply.status);
     let response =
         reply.headers.iter().fold(response, |response, (name, value)| response.header(name, value));

@@ -1,20 +1,17 @@
-//! Texts with `{resources.<parent>.<field>}` in them, filled in from a row of the parent.
+//! Texts with placeholders in them, most often `{resources.<parent>.<field>}`, filled in when a request is built.
 //!
 //! As in dlt, a literal brace is doubled: `{{`, `}}`. Unlike in dlt, values are escaped in paths, so that an id with
 //! a slash or a space asks for what it names, and a value that has no place in a path is an error.
 
-use serde_json::{Map, Value};
+mod json;
+mod placeholder;
 
-use crate::page::JsonPath;
+use std::fmt;
 
-/// A field of the parent's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placeholder {
-    /// Name of the parent.
-    pub resource: String,
-    /// Where the value is in the parent's row.
-    pub field: JsonPath,
-}
+use serde_json::Value;
+
+pub use json::JsonTemplate;
+pub use placeholder::{IncrementalValue, Placeholder};
 
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,45 +20,27 @@ pub enum TemplateError {
     /// A brace without its partner.
     #[error("has a single `{0}`; a literal brace is doubled, `{0}{0}`")]
     Brace(char),
-    /// Not of the form `{resources.<parent>.<field>}`.
+    /// Of no form that there is.
     #[error("has `{{{0}}}`, which names nothing; write `{{resources.<parent>.<field>}}`")]
     Unknown(String),
-    /// dlt's placeholder for incremental values.
-    #[error("has `{{{0}}}`, which dlt knows and this version does not; use `start_param`")]
-    Later(String),
     /// The field is not a path.
     #[error("has `{{{0}}}`, whose field is not a path; write field names joined by dots")]
     Field(String),
 }
 
-/// Why a template could not be filled in.
+/// Why a template could not be filled in. Each names the placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RenderError {
-    /// The row lacks the field, or has null there.
-    #[error("a row of `{resource}` has no value at `{field}`")]
-    Missing {
-        /// The parent.
-        resource: String,
-        /// The field.
-        field: String,
-    },
+    /// There is no such field, or null, which has no place in a text: dlt would write `None`.
+    #[error("`{0}` has no value")]
+    Missing(String),
     /// A list or an object.
-    #[error("a row of `{resource}` has a list or an object at `{field}`, which cannot stand in a text")]
-    NotText {
-        /// The parent.
-        resource: String,
-        /// The field.
-        field: String,
-    },
+    #[error("`{0}` is a list or an object, which cannot stand in a text")]
+    NotText(String),
     /// Empty, `.` or `..`: the path would lead somewhere else.
-    #[error("a row of `{resource}` has an empty value or dots at `{field}`, which cannot stand in a path")]
-    NotSegment {
-        /// The parent.
-        resource: String,
-        /// The field.
-        field: String,
-    },
+    #[error("`{0}` is empty or dots, which cannot stand in a path")]
+    NotSegment(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +78,7 @@ impl Template {
                 if !literal.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut literal)));
                 }
-                parts.push(Part::Placeholder(placeholder(name)?));
+                parts.push(Part::Placeholder(Placeholder::parse(name)?));
                 rest = after;
             } else {
                 return Err(TemplateError::Brace('}'));
@@ -120,6 +99,27 @@ impl Template {
         })
     }
 
+    /// Puts templates in place of the bare placeholders of a path. Those that `param` does not know stay.
+    pub(super) fn bind(self, param: impl Fn(&str) -> Option<Self>) -> Self {
+        let parts = self.parts.into_iter().flat_map(|part| match part {
+            Part::Placeholder(Placeholder::Param(name)) => match param(&name) {
+                Some(bound) => bound.parts,
+                None => vec![Part::Placeholder(Placeholder::Param(name))],
+            },
+            part => vec![part],
+        });
+        Self { parts: parts.collect() }
+    }
+
+    /// The same for a path: its literal parts are percent-encoded, as values are.
+    pub(super) fn in_path(self) -> Self {
+        let parts = self.parts.into_iter().map(|part| match part {
+            Part::Text(literal) => Part::Text(percent_encode(&literal)),
+            part => part,
+        });
+        Self { parts: parts.collect() }
+    }
+
     /// Fills in a text for a parameter or header. `lookup` gives the value of the parent's row.
     ///
     /// # Errors
@@ -136,8 +136,7 @@ impl Template {
         self.fill(|placeholder| {
             let text = text_of(placeholder, lookup(placeholder))?;
             if matches!(text.as_str(), "" | "." | "..") {
-                let (resource, field) = placeholder.names();
-                return Err(RenderError::NotSegment { resource, field });
+                return Err(RenderError::NotSegment(placeholder.to_string()));
             }
             Ok(percent_encode(&text))
         })
@@ -157,80 +156,20 @@ impl Template {
     }
 }
 
-impl Placeholder {
-    fn names(&self) -> (String, String) {
-        (self.resource.clone(), self.field.to_string())
+impl From<Placeholder> for Template {
+    fn from(placeholder: Placeholder) -> Self {
+        Self { parts: vec![Part::Placeholder(placeholder)] }
     }
 }
 
-/// A JSON body with placeholders in its texts, parsed. Keys are taken as they are.
-#[derive(Debug, Clone, PartialEq)]
-pub enum JsonTemplate {
-    /// A text that is exactly one placeholder: the value keeps its JSON type.
-    Value(Placeholder),
-    /// Any other text.
-    Text(Template),
-    /// A list.
-    List(Vec<JsonTemplate>),
-    /// An object.
-    Object(Vec<(String, JsonTemplate)>),
-    /// A number, a boolean or null.
-    Plain(Value),
-}
-
-impl JsonTemplate {
-    /// Parses every text in `body`.
-    ///
-    /// # Errors
-    /// As [`Template::parse`].
-    pub fn parse(body: &Value) -> Result<Self, TemplateError> {
-        Ok(match body {
-            Value::String(text) => {
-                let template = Template::parse(text)?;
-                match <[Part; 1]>::try_from(template.parts) {
-                    Ok([Part::Placeholder(placeholder)]) => Self::Value(placeholder),
-                    Ok([text]) => Self::Text(Template { parts: vec![text] }),
-                    Err(parts) => Self::Text(Template { parts }),
-                }
-            }
-            Value::Array(elements) => Self::List(elements.iter().map(Self::parse).collect::<Result<_, _>>()?),
-            Value::Object(fields) => {
-                let fields = fields.iter().map(|(key, value)| Ok((key.clone(), Self::parse(value)?)));
-                Self::Object(fields.collect::<Result<_, _>>()?)
-            }
-            plain => Self::Plain(plain.clone()),
+/// As it is written in a config file.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Text(literal) => f.write_str(&escape(literal)),
+            Part::Placeholder(placeholder) => placeholder.fmt(f),
         })
     }
-
-    /// Fills in the body.
-    ///
-    /// # Errors
-    /// As [`Template::render`].
-    pub fn render(&self, lookup: &impl Fn(&Placeholder) -> Option<Value>) -> Result<Value, RenderError> {
-        Ok(match self {
-            Self::Value(placeholder) => lookup(placeholder).ok_or_else(|| {
-                let (resource, field) = placeholder.names();
-                RenderError::Missing { resource, field }
-            })?,
-            Self::Text(template) => Value::String(template.render(lookup)?),
-            Self::List(elements) => {
-                Value::Array(elements.iter().map(|element| element.render(lookup)).collect::<Result<_, _>>()?)
-            }
-            Self::Object(fields) => {
-                let fields = fields.iter().map(|(key, value)| Ok((key.clone(), value.render(lookup)?)));
-                Value::Object(fields.collect::<Result<Map<_, _>, _>>()?)
-            }
-            Self::Plain(value) => value.clone(),
-        })
-    }
-}
-
-/// The placeholders of a text, in order.
-///
-/// # Errors
-/// As [`Template::parse`].
-pub fn placeholders(text: &str) -> Result<Vec<Placeholder>, TemplateError> {
-    Ok(Template::parse(text)?.placeholders().cloned().collect())
 }
 
 /// Doubles braces, so that the text stands for itself in a template.
@@ -238,25 +177,13 @@ pub(super) fn escape(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}")
 }
 
-fn placeholder(name: &str) -> Result<Placeholder, TemplateError> {
-    if name.starts_with("incremental.") {
-        return Err(TemplateError::Later(name.to_owned()));
-    }
-    let names = name.strip_prefix("resources.").and_then(|rest| rest.split_once('.'));
-    let Some((resource, field)) = names.filter(|(resource, _)| !resource.is_empty()) else {
-        return Err(TemplateError::Unknown(name.to_owned()));
-    };
-    let field = field.parse().map_err(|_| TemplateError::Field(name.to_owned()))?;
-    Ok(Placeholder { resource: resource.to_owned(), field })
-}
-
 fn text_of(placeholder: &Placeholder, value: Option<Value>) -> Result<String, RenderError> {
-    let (resource, field) = placeholder.names();
     match value {
         Some(Value::String(text)) => Ok(text),
+        // dlt writes Python's `True`; JSON's `true` is what APIs read.
         Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
-        None | Some(Value::Null) => Err(RenderError::Missing { resource, field }),
-        Some(Value::Array(_) | Value::Object(_)) => Err(RenderError::NotText { resource, field }),
+        None | Some(Value::Null) => Err(placeholder.missing()),
+        Some(Value::Array(_) | Value::Object(_)) => Err(RenderError::NotText(placeholder.to_string())),
     }
 }
 
@@ -286,7 +213,8 @@ mod tests {
 
     fn row(placeholder: &Placeholder) -> Option<Value> {
         let row = json!({"id": 7, "email": "a b/ø@x.no", "ok": true, "none": null, "tags": [1], "dots": "..", "": ""});
-        row.get(placeholder.field.as_str()).cloned()
+        let Placeholder::Resource { field, .. } = placeholder else { return None };
+        row.get(field.as_str()).cloned()
     }
 
     #[test]
@@ -321,11 +249,13 @@ mod tests {
             "}",
             "a{b",
             "{}",
-            "{id}",
+            "{id:02}",
+            "{id!r}",
+            "{ids[0]}",
             "{resources.x}",
             "{resources..id}",
             "{resources.x.a[*]}",
-            "{incremental.last_value}",
+            "{incremental.newest}",
             "{resources.x.}",
         ] {
             assert!(Template::parse(text).is_err(), "{text}");
@@ -334,9 +264,35 @@ mod tests {
 
     #[test]
     fn a_lone_placeholder_keeps_its_type_in_json() {
-        let body = json!({"id": "{resources.m.id}", "text": "no {resources.m.id}", "deep": [{"tags": "{resources.m.tags}"}, 1, null]});
+        let body = json!({"id": "{resources.m.id}", "{resources.m.id}{{x}}": "{resources.m.none}", "text": "no {resources.m.id}", "deep": [{"tags": "{resources.m.tags}"}, 1, null]});
         let rendered = JsonTemplate::parse(&body).unwrap().render(&row).unwrap();
-        assert_eq!(rendered, json!({"id": 7, "text": "no 7", "deep": [{"tags": [1]}, 1, null]}));
+        assert_eq!(
+            rendered,
+            json!({"id": 7, "7{x}": null, "text": "no 7", "deep": [{"tags": [1]}, 1, null]})
+        );
+    }
+
+    #[test]
+    fn a_template_is_written_as_it_was_read() {
+        for text in [
+            "a/{resources.m.id}/{incremental.end_value}",
+            "{resources.m.a.b[0]}{{}}",
+            "{id}",
+            "{incremental.start_value}{incremental.last_value}{incremental.initial_value}",
+        ] {
+            assert_eq!(Template::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn bare_placeholders_of_a_path_take_what_they_are_given() {
+        let param = |name: &str| match name {
+            "owner" => Some(Template::parse("a/b {resources.m.id}").unwrap().in_path()),
+            "id" => Some(Template::parse("{resources.m.id}").unwrap()),
+            _ => None,
+        };
+        let path = Template::parse("x/{owner}/{id}/{other}").unwrap().bind(param);
+        assert_eq!(path.to_string(), "x/a%2Fb%20{resources.m.id}/{resources.m.id}/{other}");
     }
 
     proptest! {
