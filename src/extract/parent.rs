@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -20,6 +21,8 @@ pub(super) struct Series {
     pub(super) number: u64,
     /// The parent's row.
     row: Option<Box<RawValue>>,
+    /// What that row got from its own parent.
+    inherited: Arc<Map<String, Value>>,
     /// What each row gets from the parent's, named `_<parent>_<field>` as in dlt.
     pub(super) from_parent: Map<String, Value>,
 }
@@ -28,14 +31,18 @@ impl Series {
     /// The value of a placeholder.
     pub(super) fn lookup(&self, placeholder: &Placeholder) -> Option<Value> {
         match placeholder {
-            Placeholder::Resource { field, .. } => find(self.row.as_deref()?, field),
+            Placeholder::Resource { field, .. } => find(self.row.as_deref()?, field, &self.inherited),
             Placeholder::Incremental(_) | Placeholder::Param(_) => None,
         }
     }
 }
 
-fn find(row: &RawValue, path: &JsonPath) -> Option<Value> {
-    serde_json::from_str(path.find(row)?.get()).ok()
+/// A value of a row, or of what it got from its own parent: both are its fields, as in dlt.
+fn find(row: &RawValue, path: &JsonPath, inherited: &Map<String, Value>) -> Option<Value> {
+    match path.find(row) {
+        Some(value) => serde_json::from_str(value.get()).ok(),
+        None => inherited.get(&path.to_string()).cloned(),
+    }
 }
 
 /// The cursor of a parent, as the normalizer follows it.
@@ -59,7 +66,7 @@ pub(super) enum AllSeries<'a> {
         resource: &'a ResourcePlan,
         parent: &'a str,
         pages: OrderedPages,
-        rows: VecDeque<Box<RawValue>>,
+        rows: VecDeque<(Box<RawValue>, Arc<Map<String, Value>>)>,
         next_number: u64,
         /// Leaves out the parent's rows that are not new, as in dlt.
         incremental: Option<Box<Incremental>>,
@@ -107,15 +114,17 @@ impl<'a> AllSeries<'a> {
                 // A row that cannot be placed fails the parent; what becomes of this resource then is its matter.
                 found.retain(|row| incremental.admit(row, page.series).unwrap_or(true));
             }
-            rows.extend(found.into_iter().map(ToOwned::to_owned));
+            let inherited = Arc::new(page.from_parent);
+            rows.extend(found.into_iter().map(|row| (row.to_owned(), Arc::clone(&inherited))));
         }
-        let row = rows.pop_front();
+        let (row, inherited) = rows.pop_front().unzip();
+        let inherited = inherited.unwrap_or_default();
         let number = *next_number;
         *next_number += 1;
         let mut from_parent = Map::new();
         for field in &resource.include_from_parent {
             let path = field.parse::<JsonPath>().ok();
-            let value = path.zip(row.as_deref()).and_then(|(path, row)| find(row, &path));
+            let value = path.zip(row.as_deref()).and_then(|(path, row)| find(row, &path, &inherited));
             let value = value.ok_or_else(|| ExtractError::ParentField {
                 parent: (*parent).to_owned(),
                 row: number + 1,
@@ -123,6 +132,6 @@ impl<'a> AllSeries<'a> {
             })?;
             from_parent.insert(format!("_{parent}_{field}"), value);
         }
-        Ok(Some(Series { number, row, from_parent }))
+        Ok(Some(Series { number, row, inherited, from_parent }))
     }
 }

@@ -206,7 +206,7 @@ impl Run<'_> {
         let events = Arc::new(move |event| reporter.report(Event::Http(event)));
         let quota_dir = self.plan.work_dir.join("quota");
         let client = HttpClient::new(&self.plan.client, Some(&quota_dir), events).map_err(Error::Client)?;
-        client.keep_credentials_in(self.plan.work_dir.join("credentials"));
+        client.keep_credentials_in(self.plan.credentials_dir.clone());
         Ok(client)
     }
 }

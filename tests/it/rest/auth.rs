@@ -325,9 +325,12 @@ fn a_refresh_token_that_is_replaced_is_kept_for_the_next_run_and_for_nobody_else
         finished.expect_code(0);
         assert_no_secret(&finished, &scene);
     }
+    // A look at the API, too, though it leaves nothing else behind.
+    assert!(scene.workspace.command("preview", &["-r", "members"]).output().unwrap().status.success());
+    scene.run_well();
     let (_, tokens) = split(&api);
     let sent: Vec<_> = tokens.iter().map(|call| field(call, "refresh_token")).collect();
-    assert_eq!(sent, ["S3CRET-r0", "S3CRET-r1", "S3CRET-r3"]);
+    assert_eq!(sent, ["S3CRET-r0", "S3CRET-r1", "S3CRET-r3", "S3CRET-r5", "S3CRET-r7"]);
     let kept = files(&scene.workspace.work_dir().join("credentials"));
     assert_eq!(kept.len(), 1);
     assert_eq!(fs::metadata(&kept[0]).unwrap().permissions().mode() & 0o777, 0o600);
