@@ -45,6 +45,9 @@ fn find(row: &RawValue, path: &JsonPath, inherited: &Map<String, Value>) -> Opti
     }
 }
 
+/// A row of the parent, and what it got from its own parent.
+type ParentRow = (Box<RawValue>, Arc<Map<String, Value>>);
+
 /// The cursor of a parent, as the normalizer follows it.
 fn incremental_of(plan: &Plan, package: &Package, parent: &str) -> Result<Option<Incremental>, ExtractError> {
     let parent = plan.resources.iter().find(|resource| resource.name == parent);
@@ -66,7 +69,7 @@ pub(super) enum AllSeries<'a> {
         resource: &'a ResourcePlan,
         parent: &'a str,
         pages: OrderedPages,
-        rows: VecDeque<(Box<RawValue>, Arc<Map<String, Value>>)>,
+        rows: VecDeque<ParentRow>,
         next_number: u64,
         /// Leaves out the parent's rows that are not new, as in dlt.
         incremental: Option<Box<Incremental>>,
