@@ -123,6 +123,9 @@ impl Reporter for Progress {
             Event::Repaired { resource, page } => self.line(&format!(
                 "warning: page {page} of {resource} is no JSON: `NaN` was read as null, `Infinity` as text"
             )),
+            Event::Unprotected { resource, field } => self.line(&format!(
+                "warning: no row of {resource} had `{field}`, which `protect` names: is it written as in the rows?"
+            )),
             Event::ResourceEnded { end } => self.end(&end.resource),
             Event::Http(event) => self.http(&event),
             Event::Resuming { load_id, age } => self.line(&format!(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf, absolute};
 use serde_json::Value;
 
 use super::interpolate::{Sources, interpolate};
-use super::overrides::{apply, to_json};
+use super::overrides::{apply, resource_name, to_json};
 use super::problem::{ConfigError, Report, SyntaxError};
 use super::raw::RawConfig;
 use super::{Plan, build, check, json_schema};
@@ -79,6 +79,6 @@ fn replace_pipeline_keys(document: &mut Value, overrides: &Overrides) {
 
 fn resource_names(document: &Value) -> Vec<String> {
     let resources = document.get("resources").and_then(Value::as_array);
-    let name = |resource: &Value| resource.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = |resource: &Value| resource_name(resource).unwrap_or_default().to_owned();
     resources.into_iter().flatten().map(name).collect()
 }

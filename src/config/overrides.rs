@@ -31,12 +31,10 @@ type Refusal = (String, Option<String>);
 
 fn set(mut node: &mut Value, parts: &[String], value: Value) -> Result<(), Refusal> {
     for (depth, part) in parts.iter().enumerate() {
-        // A shorthand gives way to the table it stands for.
-        if let Value::String(path) = node
-            && depth > 0
-            && parts[depth - 1] == "endpoint"
+        if let Value::String(text) = node
+            && let Some(key) = shorthand(&parts[..depth])
         {
-            *node = Value::Object(Map::from_iter([("path".to_owned(), Value::String(std::mem::take(path)))]));
+            *node = Value::Object(Map::from_iter([(key.to_owned(), Value::String(std::mem::take(text)))]));
         }
         node = match node {
             Value::Object(fields) => fields.entry(part.as_str()).or_insert_with(|| Value::Object(Map::new())),
@@ -48,8 +46,22 @@ fn set(mut node: &mut Value, parts: &[String], value: Value) -> Result<(), Refus
     Ok(())
 }
 
+/// The key that a text at this place stands for, if a table may be written as a text there.
+fn shorthand(place: &[String]) -> Option<&'static str> {
+    match place {
+        [.., last] if last == "endpoint" => Some("path"),
+        [first, _] if first == "resources" => Some("name"),
+        _ => None,
+    }
+}
+
+/// The name of a resource, which may be all that is written of it.
+pub(super) fn resource_name(resource: &Value) -> Option<&str> {
+    resource.get("name").unwrap_or(resource).as_str()
+}
+
 fn element<'a>(elements: &'a mut [Value], part: &str) -> Result<&'a mut Value, Refusal> {
-    let name_of = |element: &Value| element.get("name").and_then(Value::as_str).map(str::to_owned);
+    let name_of = |element: &Value| resource_name(element).map(str::to_owned);
     let names: Vec<Option<String>> = elements.iter().map(name_of).collect();
     let by_name = names.iter().position(|name| name.as_deref() == Some(part));
     let index = by_name.or_else(|| part.parse().ok().filter(|index| *index < names.len()));

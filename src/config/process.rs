@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::graph::Draft;
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawFields, RawProtection, RawProtectionName, RawScalar, RawStep};
-use super::{EndpointPlan, IncrementalPlan, Secret};
+use super::{DataPlan, EndpointPlan, IncrementalPlan, Secret};
 use crate::jq::Filter;
 use crate::process::{Fate, FieldPath, FieldPathError, ProcessPlan, Processor, Protection, Step, StepKind};
 use crate::schema::TableHints;
@@ -234,7 +234,14 @@ fn asked_for(endpoint: &EndpointPlan, parent: &str) -> Vec<String> {
     let mut texts = vec![endpoint.path.clone()];
     texts.extend(endpoint.params.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
     texts.extend(endpoint.json.iter().map(ToString::to_string));
-    texts.extend(endpoint.headers.iter().map(|(_, value)| value.expose().to_owned()));
+    match &endpoint.data {
+        Some(DataPlan::Form(fields)) => {
+            texts.extend(fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]))
+        }
+        Some(DataPlan::Text(text)) => texts.push(text.clone()),
+        None => {}
+    }
+    texts.extend(endpoint.headers.iter().flat_map(|(name, value)| [name.clone(), value.expose().to_owned()]));
     let start = format!("{{resources.{parent}.");
     let fields = texts.iter().flat_map(|text| text.split(&start).skip(1));
     fields.filter_map(|rest| rest.split_once('}')).map(|(field, _)| field.to_owned()).collect()

@@ -7,7 +7,7 @@ use super::endpoint::{self, Layer, Layers};
 use super::graph::Draft;
 use super::hints::{self, RawTable};
 use super::problem::{Report, at_index, at_key};
-use super::raw::{RawDefaults, RawPaginator, RawResource};
+use super::raw::{RawDefaults, RawPaginator, RawResource, RawResourceForm};
 use super::{ResourcePlan, Secret, columns, incremental, process};
 use crate::schema::TableHints;
 
@@ -37,14 +37,14 @@ pub(super) struct Shared<'a> {
 
 /// Every resource of the file, in its order.
 pub(super) fn resources(
-    raw: Vec<RawResource>,
+    raw: Vec<RawResourceForm>,
     defaults: Option<RawDefaults>,
     shared: &Shared<'_>,
     report: &mut Report,
 ) -> Vec<Draft> {
     let mut defaults = defaults.unwrap_or_default();
     let default_endpoint = Layer::new(defaults.endpoint.take(), "resource_defaults");
-    let drafts = raw.into_iter().enumerate().map(|(index, mut raw)| {
+    let drafts = raw.into_iter().map(RawResource::from).enumerate().map(|(index, mut raw)| {
         let path = at_index("resources", index);
         let own = Layer::new(raw.endpoint.take(), &path);
         let layers = Layers {

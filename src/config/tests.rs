@@ -164,6 +164,15 @@ fn what_is_not_given_has_its_default() {
 }
 
 #[test]
+fn a_resource_may_be_just_its_name() {
+    let text = format!("resources = ['posts', {{ name = 'users', endpoint = 'people' }}]\n{HEAD}");
+    let set = vec!["resources.posts.selected=false".to_owned()];
+    let plan = load_text(&text, &Overrides { set, ..Overrides::default() }, &any).unwrap();
+    let resources = plan.resources.iter().map(|resource| (resource.name.as_str(), resource.selected));
+    assert_eq!(resources.collect::<Vec<_>>(), [("posts", false), ("users", true)]);
+}
+
+#[test]
 fn defaults_are_merged_as_dlt_merges_them() {
     let plan = plan(&format!(
         "{HEAD}

@@ -91,8 +91,9 @@ pub(super) fn add_idempotency_key(
     request: &mut Request,
 ) {
     let Some(header) = &resource.endpoint.idempotency_key else { return };
-    let load_id = extraction.package.load_id();
-    let subject = json!([extraction.plan.pipeline, load_id.as_str(), resource.name, series.number, cursor]);
+    // Not the load id: a package that is taken up again may get a later one.
+    let made_at = extraction.package.manifest.created_at;
+    let subject = json!([extraction.plan.pipeline, made_at, resource.name, series.number, cursor]);
     request.headers.push((header.clone(), Secret::new(uuid_of(&subject.to_string()))));
 }
 

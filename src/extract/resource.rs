@@ -64,6 +64,7 @@ pub(super) async fn extract(
         }
         Err(error) => Err(error.into()),
     };
+    run.tell_unprotected();
     let mut progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress.finished_at = now_micros();
     let (outcome, error) = match ended {
@@ -154,6 +155,17 @@ impl ResourceRun<'_> {
 
     fn progress(&self) -> MutexGuard<'_, ResourceProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of fields that were to be protected and never came.
+    fn tell_unprotected(&self) {
+        let progress = self.progress();
+        if progress.page_count > progress.resumed_pages && progress.row_count > 0 {
+            for field in self.resource.processor.unmet() {
+                let event = Event::Unprotected { resource: &self.resource.name, field };
+                self.extraction.reporter.report(event);
+            }
+        }
     }
 
     /// Whether its rows take the place of all that are there.

@@ -354,7 +354,7 @@ impl Records {
         }
         self.last = Place { offset: self.whole_bytes, length };
         self.whole_bytes = self.last.end();
-        record(Bytes::from(content)).map(Some)
+        record(&Bytes::from(content)).map(Some)
     }
 
     /// The start of a record up to its rows, which are passed over.
@@ -429,12 +429,12 @@ impl RecordsAt {
                 "a record has changed since it was written",
             ));
         }
-        record(Bytes::from(content))
+        record(&Bytes::from(content))
     }
 }
 
 /// Reads what follows a frame.
-fn record(content: Bytes) -> io::Result<Record> {
+fn record(content: &Bytes) -> io::Result<Record> {
     let header_length = u32::from_le_bytes([content[0], content[1], content[2], content[3]]) as usize;
     let header = content.get(4..4 + header_length).unwrap_or_default();
     Ok(match serde_json::from_slice(header)? {

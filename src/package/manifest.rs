@@ -28,7 +28,8 @@ pub struct Manifest {
     /// The range that was asked for on the command line, whatever the state says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<Backfill>,
-    /// When it was made, Unix microseconds.
+    /// When it was made, Unix microseconds. Stays the same, whatever becomes of the package: idempotency keys are made
+    /// of it.
     pub created_at: i64,
 }
 

@@ -193,7 +193,10 @@ pub(super) fn ends(package: &Package) -> Result<BTreeMap<String, ResourceRecord>
 
 fn root_table(resource: &ResourcePlan) -> RootTable {
     let cursor_field = match &resource.incremental {
-        Some(IncrementalPlan::CursorField(field)) => Some(field.cursor_path.to_string()),
+        // As in dlt, a path below other fields names no column.
+        Some(IncrementalPlan::CursorField(field)) => {
+            Some(field.cursor_path.to_string()).filter(|path| !path.contains(['$', '.', '[']))
+        }
         _ => None,
     };
     RootTable {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::value::RawValue;
 
@@ -30,6 +32,8 @@ struct Node {
     is_excluded: bool,
     rename: Option<String>,
     protection: Option<Protection>,
+    /// Whether a row had it. Clones of a processor work on the same resource, and share it.
+    was_met: Arc<AtomicBool>,
     within: BTreeMap<String, Node>,
 }
 
@@ -97,6 +101,12 @@ impl Fields {
         path.keys().iter().fold(&mut self.root, |node, key| node.within.entry(key.clone()).or_default())
     }
 
+    /// Whether a row had the field so far.
+    pub(super) fn has_met(&self, path: &FieldPath) -> bool {
+        let node = path.keys().iter().try_fold(&self.root, |node, key| node.within.get(key));
+        node.is_some_and(|node| node.was_met.load(Ordering::Relaxed))
+    }
+
     pub(super) fn fate(&self, path: &[&str]) -> Fate {
         let (mut node, mut keep) = (&self.root, !self.only_included);
         for key in path {
@@ -136,6 +146,7 @@ impl Fields {
 impl Pass<'_> {
     /// What becomes of a field's value.
     fn field(&self, value: &RawValue, node: &Node, keep: bool) -> Result<Change, ProcessError> {
+        node.was_met.store(true, Ordering::Relaxed);
         let keep = keep || node.is_included;
         if node.is_excluded || !(keep || node.includes_within) {
             return Ok(Change::Gone);

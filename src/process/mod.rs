@@ -71,6 +71,12 @@ impl Processor {
         self.fields.as_ref().map_or(Fate::Kept, |fields| fields.fate(path))
     }
 
+    /// Protected fields that no row had so far: each may be a slip of the pen, and its values in plain sight.
+    pub fn unmet(&self) -> impl Iterator<Item = &FieldPath> {
+        let has_met = |path: &FieldPath| self.fields.as_ref().is_some_and(|fields| fields.has_met(path));
+        self.plan.protect.iter().map(|(path, _)| path).filter(move |path| !has_met(path))
+    }
+
     /// The rows of a page as they are kept. `document` is the page that `selected` is in; `from_parent` are fields that
     /// each row gets before anything else, as in dlt.
     ///

@@ -166,6 +166,24 @@ fn protected_values_are_gone_wherever_they_stand() {
 }
 
 #[test]
+fn protected_fields_that_no_row_has_are_known() {
+    let protect = [("a.b", Protection::Mask(0)), ("a.c", Protection::Drop), ("d", Protection::Hash)];
+    let protect = protect.map(|(path, protection)| (path.parse().unwrap(), protection)).to_vec();
+    let processor = Processor::new(ProcessPlan { protect, ..ProcessPlan::default() });
+    let unmet = || processor.unmet().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    assert_eq!(unmet(), "a.b a.c d");
+    for (body, left) in [
+        ("[{\"a\": 1, \"b\": 2}]", "a.b a.c d"),
+        ("[{\"a\": [{\"c\": 1}]}]", "a.b d"),
+        ("[{\"d\": null}]", "a.b"),
+    ] {
+        let document = Bytes::from(body);
+        processor.rows(&document, serde_json::from_slice(&document).unwrap(), &PARENT()).unwrap();
+        assert_eq!(unmet(), left, "{body}");
+    }
+}
+
+#[test]
 fn the_fate_of_a_field_is_told_by_its_last_name() {
     let processor = Processor::new(ProcessPlan {
         include: paths(&["id", "auth.email", "auth.phone", "login", "token"]),

@@ -8,6 +8,7 @@ pub use run::{LoadReport, PendingWork, ResourceReport, RunReport, Status};
 
 use crate::extract::{ResourceEnd, ResourceProgress};
 use crate::http::HttpEvent;
+use crate::process::FieldPath;
 use crate::state::LoadId;
 
 /// Something that happened. Names and counts only: no rows, no bodies, no secrets.
@@ -50,6 +51,13 @@ pub enum Event<'a> {
         resource: &'a str,
         /// Where it stands.
         progress: &'a ResourceProgress,
+    },
+    /// No row of a resource had a field that is to be protected: its name may be wrong, and the values in plain sight.
+    Unprotected {
+        /// Name of the resource.
+        resource: &'a str,
+        /// The field, as the config has it.
+        field: &'a FieldPath,
     },
     /// A page was received that is no JSON in the strict sense, and could be read.
     Repaired {

@@ -1,5 +1,5 @@
 //! dlt as a witness: it goes on from what forebay wrote, forebay goes on from what dlt wrote, and of the same
-//! documents both make the same tables.
+//! documents, and of the same config of a REST API, both make the same tables.
 
 mod better;
 mod documents;
@@ -7,6 +7,7 @@ mod generator;
 mod incremental;
 mod matrix;
 mod random;
+mod rest;
 mod scene;
 mod shrink;
 

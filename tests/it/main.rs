@@ -22,6 +22,7 @@ mod lock;
 mod machine;
 mod memberpass;
 mod mock_behaviour;
+mod npm;
 mod postgres_cli;
 mod postgres_kill;
 mod postgres_lock;

@@ -1,14 +1,14 @@
 #!/bin/sh
 # test.sh [ARGUMENT]…: all tests, or `cargo test ARGUMENT…`, with what the tests need besides: Python with dlt, the
-# programs of Postgres, and Memberstack's own client. Where one cannot be had, the tests that need it are told to do
-# without, which is said here and by them; run in any other way they fail instead.
+# programs of Postgres, Memberstack's own client, and servers that others wrote. Where one cannot be had, the tests
+# that need it are told to do without, which is said here and by them; run in any other way they fail instead.
 #
 # FOREBAY_TEST_POSTGRES_URL, a superuser's, has tests of Postgres run on that server; those that kill their server or
 # are about who gets in start one of their own all the same.
 set -eu
 
 tools=$(cd "$(dirname "$0")" && pwd)
-sdk=$(dirname "$tools")/sdk
+tests=$(dirname "$tools")
 unset FOREBAY_TEST_PYTHON FOREBAY_TEST_WITHOUT_PYTHON FOREBAY_TEST_WITHOUT_NPM FOREBAY_TEST_WITHOUT_POSTGRES
 
 if FOREBAY_TEST_PYTHON=$("$tools/venv.sh"); then
@@ -31,14 +31,19 @@ else
     fi
 fi
 
-# Installed here rather than by the test, so that a registry out of reach is told from a client that fails.
+# Installed here rather than by the tests, so that a registry out of reach is told from a package that fails.
+without_npm() {
+    export FOREBAY_TEST_WITHOUT_NPM=1
+    echo "NOT TESTED: the mock with Memberstack's own client, and servers that others wrote ($1)" >&2
+}
 if ! command -v npm >/dev/null; then
-    export FOREBAY_TEST_WITHOUT_NPM=1
-    echo "NOT TESTED: the mock with Memberstack's own client (needs npm)" >&2
-elif ! [ "$sdk/node_modules/.package-lock.json" -nt "$sdk/package-lock.json" ] &&
-    ! npm ci --silent --no-audit --no-fund --prefix "$sdk" >&2; then
-    export FOREBAY_TEST_WITHOUT_NPM=1
-    echo "NOT TESTED: the mock with Memberstack's own client (npm could not install it)" >&2
+    without_npm 'needs npm'
+else
+    for folder in "$tests/sdk" "$tests/npm"; do
+        [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] ||
+            npm ci --silent --ignore-scripts --no-audit --no-fund --prefix "$folder" >&2 ||
+            { without_npm 'npm could not install them'; break; }
+    done
 fi
 
 # The whole: the integration tests last, so that their closing line ends the output.

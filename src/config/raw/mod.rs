@@ -49,7 +49,7 @@ pub(in crate::config) struct RawConfig {
     /// merged key by key, all else is replaced.
     pub resource_defaults: Option<RawDefaults>,
     /// What is read: each one a table.
-    pub resources: Vec<RawResource>,
+    pub resources: Vec<RawResourceForm>,
 }
 
 /// Names, and where rows go.
@@ -142,9 +142,29 @@ resource_keys! {
 
 resource_keys! {
     /// One endpoint and the table it becomes.
+    #[derive(Default)]
     struct RawResource {
         /// Name of the resource; also its table and its path, unless they are given.
         name: String,
+    }
+}
+
+/// A resource, which may be just its name.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(in crate::config) enum RawResourceForm {
+    /// With settings.
+    Settings(Box<RawResource>),
+    /// Just the name.
+    Name(String),
+}
+
+impl From<RawResourceForm> for RawResource {
+    fn from(form: RawResourceForm) -> Self {
+        match form {
+            RawResourceForm::Settings(resource) => *resource,
+            RawResourceForm::Name(name) => Self { name, ..Self::default() },
+        }
     }
 }
 

@@ -188,7 +188,8 @@ impl Scene {
         output(command.arg("--yes").args(arguments))
     }
 
-    fn python(&self, script: &str, home: &str) -> Command {
+    /// A script of `tests/dlt`.
+    pub(super) fn python(&self, script: &str, home: &str) -> Command {
         let mut command = self.command(self.stage.python);
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dlt").join(script));
         command.env("DLT_DATA_DIR", self.path(home));
@@ -196,7 +197,7 @@ impl Scene {
     }
 
     /// A command in the scene that sees nothing of the developer's settings.
-    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.directory).env_clear();
         let kept = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
@@ -219,7 +220,7 @@ impl fmt::Debug for Failure {
 }
 
 /// What a command printed; if it failed, everything it had to say.
-fn output(command: &mut Command) -> Result<String, Failure> {
+pub(super) fn output(command: &mut Command) -> Result<String, Failure> {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?} could not be started: {error}"));
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {

@@ -227,6 +227,26 @@ fn protected_values_are_written_nowhere() {
 }
 
 #[test]
+fn a_protected_field_that_no_row_has_is_told() {
+    let api = Api::start(|_| Reply::json(&json!([{ "id": 1, "auth": { "email": "a" } }])));
+    let scene = Scene::new(
+        &api,
+        r#"
+        [client]
+        paginator = "single_page"
+        [[resources]]
+        name = "members"
+        protect = { "auth.email" = "mask", "auth.mail" = "mask", ssn = "drop" }
+        "#,
+    );
+    let finished = scene.run(&[]);
+    finished.expect_code(0);
+    finished.expect_said("warning: no row of members had `auth.mail`, which `protect` names");
+    finished.expect_said("warning: no row of members had `ssn`, which `protect` names");
+    assert!(!finished.stderr.contains("auth.email"), "{}", finished.stderr);
+}
+
+#[test]
 fn protected_values_are_not_in_a_run_that_is_cut() {
     let api = Api::start(|call| match (call.path.as_str(), call.param("page")) {
         ("/members", Some("1")) => Reply::json(&json!({ "data": [member(1)], "page": 1, "pages": 2 })),
