@@ -25,6 +25,7 @@ mod process;
 mod raw;
 mod raw_hints;
 mod resource;
+mod responses;
 mod schema;
 mod secret;
 mod signing;

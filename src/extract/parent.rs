@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -12,6 +11,7 @@ use super::window;
 use crate::config::{IncrementalPlan, Placeholder, Plan, ResourcePlan};
 use crate::package::{OrderedPages, Package, PackageError};
 use crate::page::{self, JsonPath};
+use crate::process;
 use crate::state::Incremental;
 
 /// One pagination of a resource: the only one, or that of one row of the parent.
@@ -21,8 +21,6 @@ pub(super) struct Series {
     pub(super) number: u64,
     /// The parent's row.
     row: Option<Box<RawValue>>,
-    /// What that row got from its own parent.
-    inherited: Arc<Map<String, Value>>,
     /// What each row gets from the parent's, named `_<parent>_<field>` as in dlt.
     pub(super) from_parent: Map<String, Value>,
 }
@@ -31,22 +29,15 @@ impl Series {
     /// The value of a placeholder.
     pub(super) fn lookup(&self, placeholder: &Placeholder) -> Option<Value> {
         match placeholder {
-            Placeholder::Resource { field, .. } => find(self.row.as_deref()?, field, &self.inherited),
+            Placeholder::Resource { field, .. } => find(self.row.as_deref()?, field),
             Placeholder::Incremental(_) | Placeholder::Param(_) => None,
         }
     }
 }
 
-/// A value of a row, or of what it got from its own parent: both are its fields, as in dlt.
-fn find(row: &RawValue, path: &JsonPath, inherited: &Map<String, Value>) -> Option<Value> {
-    match path.find(row) {
-        Some(value) => serde_json::from_str(value.get()).ok(),
-        None => inherited.get(&path.to_string()).cloned(),
-    }
+fn find(row: &RawValue, path: &JsonPath) -> Option<Value> {
+    serde_json::from_str(path.find(row)?.get()).ok()
 }
-
-/// A row of the parent, and what it got from its own parent.
-type ParentRow = (Box<RawValue>, Arc<Map<String, Value>>);
 
 /// The cursor of a parent, as the normalizer follows it.
 fn incremental_of(plan: &Plan, package: &Package, parent: &str) -> Result<Option<Incremental>, ExtractError> {
@@ -59,6 +50,11 @@ fn incremental_of(plan: &Plan, package: &Package, parent: &str) -> Result<Option
     Ok(Some(Incremental::new(field, &parent.hints, &window::begin(&package.manifest, parent))?))
 }
 
+fn with_inherited(row: &RawValue, inherited: Option<&str>) -> Box<RawValue> {
+    let whole = process::with_parent(row.get(), inherited);
+    whole.and_then(|row| RawValue::from_string(row).ok()).unwrap_or_else(|| row.to_owned())
+}
+
 /// The paginations of a resource, in the order of the parent's rows; one page of these is in memory at a time.
 #[expect(clippy::large_enum_variant, reason = "there is one of it per resource")]
 pub(super) enum AllSeries<'a> {
@@ -69,7 +65,7 @@ pub(super) enum AllSeries<'a> {
         resource: &'a ResourcePlan,
         parent: &'a str,
         pages: OrderedPages,
-        rows: VecDeque<ParentRow>,
+        rows: VecDeque<Box<RawValue>>,
         next_number: u64,
         /// Leaves out the parent's rows that are not new, as in dlt.
         incremental: Option<Box<Incremental>>,
@@ -117,17 +113,17 @@ impl<'a> AllSeries<'a> {
                 // A row that cannot be placed fails the parent; what becomes of this resource then is its matter.
                 found.retain(|row| incremental.admit(row, page.series).unwrap_or(true));
             }
-            let inherited = Arc::new(page.from_parent);
-            rows.extend(found.into_iter().map(|row| (row.to_owned(), Arc::clone(&inherited))));
+            // As in dlt, what a row got from its own parent is a field of it.
+            let inherited = process::parent_fields(&page.from_parent);
+            rows.extend(found.into_iter().map(|row| with_inherited(row, inherited.as_deref())));
         }
-        let (row, inherited) = rows.pop_front().unzip();
-        let inherited = inherited.unwrap_or_default();
+        let row = rows.pop_front();
         let number = *next_number;
         *next_number += 1;
         let mut from_parent = Map::new();
         for field in &resource.include_from_parent {
             let path = field.parse::<JsonPath>().ok();
-            let value = path.zip(row.as_deref()).and_then(|(path, row)| find(row, &path, &inherited));
+            let value = path.zip(row.as_deref()).and_then(|(path, row)| find(row, &path));
             let value = value.ok_or_else(|| ExtractError::ParentField {
                 parent: (*parent).to_owned(),
                 row: number + 1,
@@ -135,6 +131,6 @@ impl<'a> AllSeries<'a> {
             })?;
             from_parent.insert(format!("_{parent}_{field}"), value);
         }
-        Ok(Some(Series { number, row, inherited, from_parent }))
+        Ok(Some(Series { number, row, from_parent }))
     }
 }

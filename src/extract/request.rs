@@ -1,5 +1,7 @@
 //! The request of one page, before the client adds credentials.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use sha3::{Digest, Sha3_256};
 use url::Url;
@@ -10,6 +12,7 @@ use super::parent::Series;
 use super::window::Bounds;
 use crate::config::{DataPlan, JsonTemplate, Method, ResourcePlan, Secret, Template};
 use crate::http::{Body, Request};
+use crate::page::Format;
 use crate::paginate::PageCursor;
 use crate::state::Range;
 
@@ -66,12 +69,19 @@ fn fill_in(
     for (name, value) in &endpoint.headers {
         headers.push((text(name)?, Secret::new(text(value.expose())?)));
     }
+    let accepted = endpoint.responses.format.as_ref().and_then(Format::accepted);
+    if let Some(accepted) =
+        accepted.filter(|_| !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")))
+    {
+        headers.push(("Accept".to_owned(), Secret::new(accepted)));
+    }
     let path = Template::parse(&endpoint.path)?.render_path(lookup)?;
     Ok(Request {
         params: pairs(&endpoint.params)?,
         body,
         headers,
         auth: endpoint.auth.clone(),
+        actions: Arc::clone(&endpoint.responses.actions),
         timeout: endpoint.timeout,
         // PUT and DELETE leave the same behind however often they are sent (RFC 9110, section 9.2.2).
         is_repeatable: !endpoint.mutates

@@ -12,16 +12,17 @@ use reqwest::redirect::Policy;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use super::actions::{self, Action, ResponseAction};
 use super::advice::Advice;
 use super::auth::{
     Bare, Dressed, Granted, Granting, Held, TokenRequest, Tokens, check_headers, method, read_answer,
     token_request,
 };
-use super::error::{Failure, HttpError, TokenError};
+use super::error::{Failure, HttpError, StatusFailure, TokenError};
 use super::event::{HttpCounts, HttpEvent};
 use super::quota::{Events, Quota};
 use super::redact::Redactor;
-use super::request::{Request, Response};
+use super::request::{Request, Response, Validators};
 use super::retry::{Retries, Verdict};
 use super::{server_message, transport};
 use crate::config::{Auth, ClientPlan, TokenPlan};
@@ -61,26 +62,32 @@ struct Prepared {
     redactor: Redactor,
     /// Method and URL without secrets.
     shown: String,
+    actions: Arc<[ResponseAction]>,
+    /// Whether it is known what a 304 stands for.
+    is_conditional: bool,
 }
 
-/// A complete answer of any status but a redirect.
+/// An answer of any status but a redirect.
 struct Answer {
     status: u16,
     url: Url,
     headers: HeaderMap,
     body: Bytes,
     content_type: Option<String>,
+    action: Option<Action>,
 }
 
 /// A failed attempt.
 struct Failed {
     failure: Failure,
     advice: Advice,
+    /// What stands in for success once the retries are used up: an answer that an action accepts.
+    accepted: Option<Answer>,
 }
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
-        Self { failure, advice: Advice::default() }
+        Self { failure, advice: Advice::default(), accepted: None }
     }
 }
 
@@ -123,17 +130,21 @@ impl HttpClient {
     }
 
     /// Sends a request until it succeeds, as often and as fast as plan and quota allow. Dropping the future gives up
-    /// the request; what was sent stays counted.
+    /// the request; what was sent stays counted. An answer that one of the request's actions accepts is a success, be
+    /// it after the retries that its status is worth, as in dlt.
     ///
     /// # Errors
     /// The request failed, after its retries if it was worth any.
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         let redactor = self.0.redactor.with(request);
-        let bare = Bare::new(&self.0.plan, request)?;
+        let mut bare = Bare::new(&self.0.plan, request)?;
+        bare.headers.extend(request.validators.iter().flat_map(Validators::conditions));
         let prepared = Prepared {
             bare,
             timeout: request.timeout.unwrap_or(self.0.plan.timeout),
             is_repeatable: request.is_repeatable,
+            actions: Arc::clone(&request.actions),
+            is_conditional: request.validators.is_some(),
             shown: describe(request, &redactor),
             redactor,
         };
@@ -154,6 +165,13 @@ impl HttpClient {
             throttled: self.0.throttled.load(Ordering::Relaxed),
             retries: self.0.retries.load(Ordering::Relaxed),
         }
+    }
+
+    /// What the API says in an answer that should have been another, without secrets; `None` if it says nothing.
+    pub fn complaint(&self, request: &Request, response: &Response) -> Option<StatusFailure> {
+        let redactor = self.0.redactor.with(request);
+        let said = server_message::read(response.status, message_part(&response.body), &redactor);
+        (said.message.is_some() || said.code.is_some()).then_some(said)
     }
 
     /// Method and URL of a request for messages, without secrets.
@@ -185,28 +203,34 @@ impl Inner {
             let held = self.hold_tokens(prepared.bare.auth.as_ref()).await?;
             let attempt = retries.attempt();
             let dressed = Dressed::new(&prepared.bare, &held)?;
-            let Failed { mut failure, advice } = match self.attempt(dressed, prepared).await {
+            let Failed { mut failure, advice, accepted } = match self.attempt(dressed, prepared).await {
                 Ok(answer) => {
                     held.iter().for_each(Held::accepted);
                     return Ok(answer.into_response(attempt + renewals, throttled, started));
                 }
                 Err(failed) => failed,
             };
-            if let Failure::Status(status) = &mut failure {
-                if status.status != 401 {
-                    held.iter().for_each(Held::accepted);
-                } else if renewals == 0 && held.iter().filter(|held| held.refused()).count() > 0 {
+            match failure.answer().map(|answer| answer.status) {
+                Some(401) if renewals == 0 && held.iter().filter(|held| held.refused()).count() > 0 => {
                     renewals = 1;
                     tracing::debug!(request = %prepared.shown, "the token was refused; asking for a new one");
                     continue;
-                } else {
-                    status.is_new_token = !held.is_empty();
                 }
+                Some(401) => {
+                    if let Failure::Status(status) = &mut failure {
+                        status.is_new_token = !held.is_empty();
+                    }
+                }
+                Some(_) => held.iter().for_each(Held::accepted),
+                None => {}
             }
             throttled += u32::from(failure.is_throttling());
             let reason = failure.to_string();
             match retries.decide(failure, &advice) {
                 Verdict::GiveUp(failure) => {
+                    if let Some(answer) = accepted {
+                        return Ok(answer.into_response(attempt + renewals, throttled, started));
+                    }
                     return Err(HttpError::Request {
                         request: prepared.shown.clone(),
                         attempts: attempt + renewals,
@@ -263,7 +287,15 @@ impl Inner {
             let redactor = self.redactor.with_auth(&Auth::Token(Arc::clone(&plan)));
             let shown = format!("{} {}", bare.method, redactor.url(&bare.url));
             let timeout = self.plan.timeout;
-            let prepared = Prepared { bare, timeout, is_repeatable: true, redactor, shown };
+            let prepared = Prepared {
+                bare,
+                timeout,
+                is_repeatable: true,
+                actions: Arc::new([]),
+                is_conditional: false,
+                redactor,
+                shown,
+            };
             let response = self.deliver(&prepared).await?;
             let (granted, learned): (Granted, _) = read_answer(&plan, dir, &response.body, &prepared.shown)?;
             learned.iter().for_each(|secret| self.redactor.learn(secret));
@@ -280,7 +312,10 @@ impl Inner {
                 return self.finish(response, &dressed, prepared).await;
             }
             dressed.redirect(redirect_target(&response)?);
-            if matches!(status.as_u16(), 301..=303) {
+            // As browsers do it: what was posted is looked at elsewhere, but a change of another kind stays what it is.
+            let is_moved_post =
+                matches!(status.as_u16(), 301 | 302) && dressed.method == reqwest::Method::POST;
+            if is_moved_post || status.as_u16() == 303 {
                 dressed.drop_body();
             }
         }
@@ -314,16 +349,25 @@ impl Inner {
     ) -> Result<Answer, Failed> {
         let status = response.status();
         let advice = Advice::read(response.headers(), SystemTime::now());
-        if status.is_success() {
+        if status.is_success() || (status.as_u16() == 304 && prepared.is_conditional) {
             self.heed(&advice);
-            return self.read_answer(response, dressed, prepared).await;
+            let answer = self.read_answer(response, dressed, prepared).await?;
+            return match unwanted(&answer, prepared) {
+                Some(failure) => Err(Failed { failure, advice, accepted: None }),
+                None => Ok(answer),
+            };
         }
         if status.as_u16() == 429 {
             self.throttled.fetch_add(1, Ordering::Relaxed);
         }
-        let body = read_some(response, MAX_ERROR_BYTES).await;
-        let failure = Failure::Status(server_message::read(status.as_u16(), &body, &prepared.redactor));
-        Err(Failed { failure, advice })
+        let (url, headers) = (response.url().clone(), response.headers().clone());
+        let body = read_some(response, MAX_ERROR_BYTES).await.freeze();
+        let answer = Answer::judged(status.as_u16(), url, headers, body, &prepared.actions);
+        let failure = unwanted(&answer, prepared).unwrap_or_else(|| {
+            Failure::Status(server_message::read(answer.status, &answer.body, &prepared.redactor))
+        });
+        let is_accepted = matches!(answer.action, Some(Action::Ignore | Action::Stop | Action::Empty));
+        Err(Failed { failure, advice, accepted: is_accepted.then_some(answer) })
     }
 
     /// Pauses if others have used the quota up. A pause longer than the config allows is left to the 429 that will
@@ -345,8 +389,6 @@ impl Inner {
     ) -> Result<Answer, Failed> {
         let status = response.status().as_u16();
         let (url, headers) = (response.url().clone(), response.headers().clone());
-        let content_type = headers.get(CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let limit = self.plan.max_body_bytes;
         // A server's word on the length is a hint, not a reason to reserve whatever it says.
         let expected = response.content_length().unwrap_or(0).min(limit).min(MAX_RESERVED);
@@ -359,12 +401,28 @@ impl Inner {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, url, headers, body: body.freeze(), content_type })
+        Ok(Answer::judged(status, url, headers, body.freeze(), &prepared.actions))
     }
 
     fn failure(&self, error: &reqwest::Error, dressed: &Dressed, prepared: &Prepared) -> Failure {
         transport::failure(error, &dressed.url, prepared.timeout, &prepared.redactor)
     }
+}
+
+/// What an action makes of an answer that it does not accept.
+fn unwanted(answer: &Answer, prepared: &Prepared) -> Option<Failure> {
+    let retried = match answer.action? {
+        Action::Retry => true,
+        Action::Fail => false,
+        Action::Ignore | Action::Stop | Action::Empty => return None,
+    };
+    let said = server_message::read(answer.status, message_part(&answer.body), &prepared.redactor);
+    Some(Failure::Unwanted { answer: Box::new(said), retried })
+}
+
+/// What of a body may hold a message: of one that is long the start is no JSON, and would show rows.
+fn message_part(body: &[u8]) -> &[u8] {
+    if body.len() as u64 > MAX_ERROR_BYTES { &[] } else { body }
 }
 
 /// The start of a body, as far as it comes: a message is worth having, but not worth failing for.
@@ -392,9 +450,16 @@ fn redirect_target(response: &reqwest::Response) -> Result<Url, Failure> {
 }
 
 impl Answer {
+    fn judged(status: u16, url: Url, headers: HeaderMap, body: Bytes, rules: &[ResponseAction]) -> Self {
+        let action = actions::judge(rules, status, &headers, &body);
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Self { status, url, headers, body, content_type, action }
+    }
+
     fn into_response(self, attempts: u32, throttled: u32, started: Instant) -> Response {
-        let Self { status, url, headers, body, content_type } = self;
-        Response { status, url, headers, body, content_type, attempts, throttled, elapsed: started.elapsed() }
+        let Self { status, url, headers, body, content_type, action } = self;
+        let elapsed = started.elapsed();
+        Response { status, url, headers, action, body, content_type, attempts, throttled, elapsed }
     }
 }
 

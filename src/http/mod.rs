@@ -1,5 +1,6 @@
 //! Requests under quota: client, credentials, retry. The one place that talks to the network.
 
+mod actions;
 mod advice;
 mod auth;
 mod client;
@@ -12,7 +13,8 @@ mod retry;
 mod server_message;
 mod transport;
 
+pub use actions::{Action, HeaderCondition, JsonCondition, ResponseAction, StatusCondition};
 pub use client::HttpClient;
-pub use error::{Failure, HttpError, StatusFailure, TokenError};
+pub use error::{Failure, HttpError, StatusFailure, TokenError, is_transient_status};
 pub use event::{HttpCounts, HttpEvent, WaitReason};
-pub use request::{Body, Request, Response};
+pub use request::{Body, Request, Response, Validators};

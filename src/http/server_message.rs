@@ -11,9 +11,10 @@ const LONGEST: usize = 300;
 /// Names of the field that holds the message, best first.
 const MESSAGE_FIELDS: [&str; 5] = ["message", "error_description", "detail", "error", "title"];
 
-/// Reads the body of an answer with an error status: `{message, code}`, the same below `error`, `{error: text}`,
-/// plain text, or the title of an HTML page. What it names beside its message (fields that are wrong, an ability that
-/// is missing, a page that explains it) is shown with it. Secrets that the server repeats are taken out.
+/// Reads the body of an answer with an error status: `{message, code}`, the same below `error` or first in the list
+/// `errors` (GraphQL, JSON:API), `{error: text}`, plain text, or the title of an HTML page. What it names beside its
+/// message (fields that are wrong, an ability that is missing, a page that explains it) is shown with it. Secrets that
+/// the server repeats are taken out.
 pub(super) fn read(status: u16, body: &[u8], redactor: &Redactor) -> StatusFailure {
     let clean = |text: &str| {
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -27,7 +28,11 @@ pub(super) fn read(status: u16, body: &[u8], redactor: &Redactor) -> StatusFailu
         let message = plain(&body).and_then(clean);
         return StatusFailure { status, message, ..StatusFailure::default() };
     };
-    let envelope = root.get("error").and_then(Value::as_object).unwrap_or(&root);
+    let first = root.get("errors").and_then(|errors| errors.as_array()?.first());
+    if let Some(text) = first.and_then(Value::as_str) {
+        return StatusFailure { status, message: clean(text), ..StatusFailure::default() };
+    }
+    let envelope = root.get("error").or(first).and_then(Value::as_object).unwrap_or(&root);
     let field = |names: &[&str]| first_text(envelope, names).and_then(|text| clean(&text));
     // RFC 6749, section 5.2: the code is in `error` where there is a description.
     let names_it = envelope.contains_key("error_description");
@@ -114,6 +119,13 @@ mod tests {
             Some("invalid_client"),
             Some("who?"),
         );
+        check(r#"{"errors": [{"message": "no field x"}, {}], "data": null}"#, None, Some("no field x"));
+        check(
+            r#"{"errors": [{"code": "7", "title": "Bad", "detail": "too old"}]}"#,
+            Some("7"),
+            Some("too old"),
+        );
+        check(r#"{"errors": ["no"]}"#, None, Some("no"));
         check(r#"{"code": 17, "message": ""}"#, Some("17"), None);
         check("{}", None, None);
         check("[]", None, Some("[]"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Auth;
+use super::{Auth, ResponsesPlan};
 use crate::config::Secret;
 use crate::page::JsonPath;
 use crate::paginate::PaginatorPlan;
@@ -63,6 +63,8 @@ pub struct EndpointPlan {
     pub data_selector: Option<JsonPath>,
     /// Rule for the next request.
     pub paginator: PaginatorPlan,
+    /// What is made of answers.
+    pub responses: ResponsesPlan,
 }
 
 impl fmt::Debug for EndpointPlan {
@@ -78,6 +80,7 @@ impl fmt::Debug for EndpointPlan {
             .field("idempotency_key", &self.idempotency_key)
             .field("data_selector", &self.data_selector)
             .field("paginator", &self.paginator)
+            .field("responses", &self.responses)
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ mod auth;
 mod client;
 mod endpoint;
 mod incremental;
+mod responses;
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -13,6 +14,7 @@ pub use auth::*;
 pub use client::*;
 pub use endpoint::*;
 pub use incremental::*;
+pub use responses::*;
 
 use super::postgres::PostgresPlan;
 use crate::process::Processor;
