@@ -197,6 +197,7 @@ mod tests {
     use super::super::Journal;
     use super::super::journal::Outcome;
     use super::*;
+    use crate::package::AnswerNote;
     use crate::paginate::PageCursor;
 
     /// Page `number` of `count` of a pagination.
