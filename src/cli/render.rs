@@ -117,7 +117,7 @@ fn resource_line(resource: &ResourceReport, width: usize, rate_limit: Option<&st
     };
     let mut fields = vec![
         format!("{:width$}", resource.resource),
-        format!("{:8}", resource.outcome),
+        format!("{:8}", if resource.outcome == "unchanged" { "unchanged (304)" } else { &resource.outcome }),
         rows,
         format!("{} ({} × 429)", counted(resource.requests, "request"), resource.too_many_requests),
         format!("{:.1} s", resource.seconds),
@@ -157,7 +157,10 @@ fn verdict(report: &RunReport) -> String {
         Status::Complete if report.loads.is_empty() => "nothing new: nothing was written\n".to_owned(),
         Status::Complete | Status::Skipped => String::new(),
         Status::Partial => {
-            format!("partial: {} of {total} resources complete (exit code {code})\n", count("complete"))
+            format!(
+                "partial: {} of {total} resources complete (exit code {code})\n",
+                count("complete") + count("unchanged")
+            )
         }
         Status::Failed if report.is_resumable => {
             let pages: u64 = report.resources.iter().map(|resource| resource.pages).sum();

@@ -152,7 +152,9 @@ impl<'a> Checker<'a, '_> {
         } else if later.contains(&text) {
             (format!("`{text}` is not in this version; {known}"), instead.map(str::to_owned))
         } else {
-            (format!("unknown value `{text}`; {known}"), did_you_mean(text, allowed.iter().copied()))
+            let hint = instead.map(str::to_owned);
+            let hint = hint.or_else(|| did_you_mean(text, allowed.iter().copied()));
+            (format!("unknown value `{text}`; {known}"), hint)
         };
         self.report.add_final(path, message, hint);
     }

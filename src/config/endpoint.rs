@@ -13,7 +13,7 @@ use super::raw::{
     RawPaginator, RawParam, RawParamTable, RawScalar,
 };
 use super::template::{IncrementalValue, Placeholder, Template, TemplateError, escape};
-use super::{DataPlan, EndpointPlan, Method, Secret, auth, client, paginator, quota};
+use super::{DataPlan, EndpointPlan, Method, Secret, auth, client, paginator, quota, responses};
 use crate::page::JsonPath;
 use crate::paginate::{PaginatorKind, PaginatorPlan, Target};
 
@@ -331,9 +331,13 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
     let paginator = paginator(layers, single_entity, method, report);
     let data_selector = match layers.pick("data_selector", |settings| settings.data_selector.as_ref()) {
         Some((text, place)) => paginator::json_path(text, &place, report).map(Some),
-        None if single_entity => "$".parse().ok().map(Some),
+        // The keys of an object are of that object.
+        None if single_entity || layers.pick("keyed_by", |settings| settings.keyed_by.as_ref()).is_some() => {
+            "$".parse().ok().map(Some)
+        }
         None => Some(None),
     };
+    let responses = responses::responses(layers, report);
     let headers = headers(layers, report);
     let mutates = mutates(layers, method, report);
     let idempotency_key = idempotency_key(layers, method, mutates, report);
@@ -362,6 +366,7 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
         idempotency_key,
         data_selector: data_selector?,
         paginator: paginator?,
+        responses,
         rate_limits,
         cost: cost.unwrap_or(NonZeroU32::MIN),
     })

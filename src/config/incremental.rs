@@ -66,7 +66,9 @@ pub(super) fn incremental(
             Some(Some(IncrementalPlan::PageCursor { full_scan_every }))
         }
         (None, false) => {
-            report.add(&place, "needs `cursor_path` or `page_cursor = true`", None);
+            let is_param = raw.start_param.is_some() && of_param.is_some();
+            let or_page = if is_param { "" } else { " or `page_cursor = true`" };
+            report.add(&place, format!("needs `cursor_path`{or_page}"), None);
             None
         }
     }

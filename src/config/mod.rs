@@ -26,6 +26,7 @@ mod quota;
 mod raw;
 mod raw_hints;
 mod resource;
+mod responses;
 mod schema;
 mod secret;
 mod template;

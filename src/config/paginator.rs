@@ -134,11 +134,15 @@ fn optional_path(text: Option<&str>, path: &str, key: &str, report: &mut Report)
 
 /// A path into a response.
 pub(super) fn json_path(text: &str, place: &str, report: &mut Report) -> Option<JsonPath> {
-    let parsed = text.parse().ok();
-    if parsed.is_none() {
-        let rule =
-            "is not a path this version reads; write field names joined by dots, like `data.records[0]`";
-        report.add_text(place, text, rule);
+    match text.parse::<JsonPath>() {
+        Ok(path) => Some(path),
+        Err(error) => {
+            let rule = format!(
+                "is not a JSONPath ({}); write one like `data.records` or `$.data[*]`",
+                error.reason()
+            );
+            report.add_text(place, text, rule);
+            None
+        }
     }
-    parsed
 }

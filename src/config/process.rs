@@ -236,7 +236,7 @@ fn asked_for(endpoint: &EndpointPlan, parent: &str) -> Vec<String> {
     texts.extend(endpoint.json.iter().map(ToString::to_string));
     match &endpoint.data {
         Some(DataPlan::Form(fields)) => {
-            texts.extend(fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]))
+            texts.extend(fields.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
         }
         Some(DataPlan::Text(text)) => texts.push(text.clone()),
         None => {}

@@ -8,7 +8,7 @@ use super::graph::Draft;
 use super::hints::{self, RawTable};
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawDefaults, RawPaginator, RawResource, RawResourceForm};
-use super::{ResourcePlan, Secret, columns, incremental, process};
+use super::{ResourcePlan, Secret, columns, incremental, process, responses};
 use crate::schema::TableHints;
 
 /// Requests of one resource that may be under way at once: enough to use up common quotas at common latencies, 25 a
@@ -57,6 +57,7 @@ pub(super) fn resources(
     });
     let drafts: Vec<_> = drafts.collect();
     deletes::check_others(&drafts, report);
+    responses::check_parents(&drafts, report);
     process::check_children(&drafts, report);
     drafts
 }
@@ -89,6 +90,17 @@ fn resource(
         let message =
             "`scd2` does not go with endpoint.incremental: every row that is not new would be retired";
         report.add(path, message, Some(hint.to_owned()));
+    }
+    if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| endpoint.responses.conditional) {
+        let owner = responses::Owner {
+            path,
+            hints: &hints,
+            is_incremental,
+            is_child: !parents.is_empty(),
+            method: endpoint.method,
+            paginator: &endpoint.paginator,
+        };
+        responses::check_conditional(&owner, report);
     }
     let owner = Owner {
         path,

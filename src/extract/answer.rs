@@ -6,20 +6,33 @@ use serde_json::{Map, Value};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::error::ExtractError;
-use super::rows::RowSelector;
+use super::rows::{RowSelector, Selected};
 use crate::config::ResourcePlan;
-use crate::http::Response;
-use crate::page::{self, Page};
+use crate::http::{Action, Response, StatusFailure};
+use crate::page::{self, Format, JsonPath, Page};
 use crate::paginate::{Next, PageCursor, PaginateError};
+
+/// A list without rows.
+const NO_ROWS: Bytes = Bytes::from_static(b"[]");
+
+/// What a paginator sees of an answer that is no document but lines.
+const NO_DOCUMENT: Bytes = Bytes::from_static(b"{}");
+
+/// Status of an answer that is the same as before.
+pub(super) const NOT_MODIFIED: u16 = 304;
 
 /// The request that was answered.
 pub(super) struct Asked<'a> {
     /// For messages: method and URL, without secrets.
     pub(super) request: &'a dyn Fn() -> String,
+    /// For messages: what the API says in place of rows, without secrets.
+    pub(super) complaint: &'a dyn Fn() -> Option<StatusFailure>,
     /// What the page was asked with.
     pub(super) cursor: &'a PageCursor,
     /// Number of the page in its pagination, from 1.
     pub(super) number: u64,
+    /// Bytes that the rows may take, made from lines.
+    pub(super) max_bytes: u64,
     /// What each row gets from the parent's.
     pub(super) from_parent: &'a Map<String, Value>,
 }
@@ -40,33 +53,79 @@ pub(super) struct Answer {
     pub(super) is_repaired: bool,
 }
 
-/// Reads an answer.
+impl Answer {
+    /// No rows, and nothing after it.
+    fn end() -> Self {
+        Self {
+            rows: NO_ROWS,
+            row_count: 0,
+            next: Next::Done,
+            token: None,
+            total_rows: None,
+            is_repaired: false,
+        }
+    }
+}
+
+/// Reads an answer, as its action says if it has one.
 ///
 /// # Errors
-/// It is no JSON, lacks what the data selector names, does not say what the paginator has to know, or has rows that
-/// cannot be processed.
+/// It is not in the format that was expected, lacks what the data selector names, does not say what the paginator has
+/// to know, or has rows that cannot be processed.
 pub(super) fn read(
     resource: &ResourcePlan,
     asked: &Asked<'_>,
     response: &Response,
     rows: &mut RowSelector<'_>,
 ) -> Result<Answer, ExtractError> {
+    let has_no_page = response.status == NOT_MODIFIED || response.status >= 400;
+    if has_no_page || response.action == Some(Action::Ignore) || response.body.trim_ascii().is_empty() {
+        return Ok(Answer::end());
+    }
+    match response.action {
+        // Whatever else the page lacks: the config knows what it means.
+        Some(Action::Stop) => {
+            let answer = page_with_rows(resource, asked, response, rows).unwrap_or_else(|_| Answer::end());
+            Ok(Answer { next: Next::Done, ..answer })
+        }
+        Some(Action::Empty) => Ok(page_without_rows(resource, asked, response)),
+        _ => page_with_rows(resource, asked, response, rows),
+    }
+}
+
+fn page_with_rows(
+    resource: &ResourcePlan,
+    asked: &Asked<'_>,
+    response: &Response,
+    rows: &mut RowSelector<'_>,
+) -> Result<Answer, ExtractError> {
+    let lines = asked.lines(resource, response)?;
+    let body = if lines.is_some() { NO_DOCUMENT } else { response.body.clone() };
     let repaired;
-    let (document, page, is_repaired) = match Page::parse(&response.body) {
-        Ok(page) => (&response.body, page, false),
+    let (document, page, is_repaired) = match Page::parse(&body) {
+        Ok(page) => (&body, page, false),
         Err(source) => {
-            let text = page::repair(&response.body).ok_or_else(|| asked.not_json(response, source))?;
+            let text = page::repair(&body).ok_or_else(|| asked.not_json(response, source))?;
             repaired = Bytes::from(text);
             let page = Page::parse(&repaired).map_err(|source| asked.not_json(response, source))?;
             (&repaired, page, true)
         }
     };
-    let selected = rows.select(&page).map_err(|selector| ExtractError::NoData {
-        request: (asked.request)(),
-        page: asked.number,
-        selector,
-        fields: page.keys().join(", "),
-    })?;
+    let made;
+    let selected = lines.map_or_else(|| rows.select(&page), Selected::Made);
+    let (document, selected): (&Bytes, &RawValue) = match selected {
+        Selected::Found(found) => (document, found),
+        Selected::Made(rows) => {
+            made = rows;
+            // It was put together from JSON.
+            (&made, serde_json::from_slice(&made).unwrap_or(RawValue::NULL))
+        }
+        Selected::Nothing if resource.endpoint.responses.optional && !complains(&page) => {
+            (document, RawValue::NULL)
+        }
+        Selected::Nothing => return Err(asked.no_data(&page, rows.path(&page))),
+        Selected::NotKeyed => return Err(asked.not_keyed(rows.path(&page))),
+    };
     let row_count = page::row_count(selected);
     let paginator = &resource.endpoint.paginator;
     let cannot_go_on = |source| asked.cannot_go_on(source);
@@ -80,7 +139,48 @@ pub(super) fn read(
     })
 }
 
+/// A page that has no rows because the config says so: what it says of the next one still holds, if it says anything.
+fn page_without_rows(resource: &ResourcePlan, asked: &Asked<'_>, response: &Response) -> Answer {
+    let Ok(page) = Page::parse(&response.body) else { return Answer::end() };
+    let next = resource.endpoint.paginator.advance(asked.cursor, &page, 0, asked.number);
+    Answer { next: next.unwrap_or(Next::Done), ..Answer::end() }
+}
+
+/// Whether a page without rows speaks of an error: then it is not one that merely has none.
+fn complains(page: &Page<'_>) -> bool {
+    let says = |name: &str| {
+        let found = name.parse::<JsonPath>().ok().and_then(|path| page.value(&path));
+        found.is_some_and(|value| match value {
+            Value::Null => false,
+            Value::Bool(flag) => flag,
+            Value::Number(number) => number.as_f64() != Some(0.0),
+            Value::String(text) => !text.is_empty(),
+            Value::Array(elements) => !elements.is_empty(),
+            Value::Object(fields) => !fields.is_empty(),
+        })
+    };
+    says("error") || says("errors")
+}
+
 impl Asked<'_> {
+    /// The rows of an answer that has one per line.
+    fn lines(&self, resource: &ResourcePlan, response: &Response) -> Result<Option<Bytes>, ExtractError> {
+        let configured = resource.endpoint.responses.format.clone();
+        let format = configured.unwrap_or_else(|| Format::of_content_type(response.content_type.as_deref()));
+        let rows = match &format {
+            Format::Json => return Ok(None),
+            Format::NdJson => page::from_ndjson(&response.body),
+            Format::Csv(csv) => page::from_csv(&response.body, csv, self.max_bytes),
+        };
+        let rows = rows.map_err(|source| ExtractError::NotLines {
+            request: (self.request)(),
+            page: self.number,
+            format: format.to_string(),
+            source,
+        })?;
+        Ok(Some(Bytes::from(rows)))
+    }
+
     /// The rows as they are kept. What takes time does so without holding up other resources.
     fn processed(
         &self,
@@ -88,6 +188,9 @@ impl Asked<'_> {
         document: &Bytes,
         selected: &RawValue,
     ) -> Result<Bytes, ExtractError> {
+        if page::row_count(selected) == 0 {
+            return Ok(NO_ROWS);
+        }
         let rows = || resource.processor.rows(document, selected, self.from_parent);
         let is_shared =
             Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
@@ -97,6 +200,21 @@ impl Asked<'_> {
             rows()
         };
         rows.map_err(|source| ExtractError::Process { request: (self.request)(), page: self.number, source })
+    }
+
+    fn no_data(&self, page: &Page<'_>, selector: &JsonPath) -> ExtractError {
+        ExtractError::NoData {
+            request: (self.request)(),
+            page: self.number,
+            selector: selector.to_string(),
+            fields: page.keys().join(", "),
+            said: complains(page).then(self.complaint).flatten().map(Box::new),
+        }
+    }
+
+    fn not_keyed(&self, selector: &JsonPath) -> ExtractError {
+        let (request, page) = ((self.request)(), self.number);
+        ExtractError::NotKeyed { request, page, selector: selector.to_string() }
     }
 
     fn not_json(&self, response: &Response, source: serde_json::Error) -> ExtractError {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::config::{RenderError, TemplateError};
-use crate::http::HttpError;
+use crate::http::{HttpError, StatusFailure, is_transient_status};
 use crate::package::PackageError;
+use crate::page::FormatError;
 use crate::paginate::PaginateError;
 use crate::process::ProcessError;
 use crate::state::IncrementalError;
@@ -29,6 +30,19 @@ pub enum ExtractError {
         #[source]
         source: serde_json::Error,
     },
+    /// The body is not the lines it should be.
+    #[error("{request} (page {page}) did not answer with {format}")]
+    NotLines {
+        /// Method and URL, without secrets.
+        request: String,
+        /// Number of the page in its pagination, from 1.
+        page: u64,
+        /// What it should be.
+        format: String,
+        /// Where it is not.
+        #[source]
+        source: FormatError,
+    },
     /// The data selector found nothing.
     #[error("{request} (page {page}) has nothing at data selector `{selector}`; its fields are {fields}")]
     NoData {
@@ -40,6 +54,31 @@ pub enum ExtractError {
         selector: String,
         /// The fields that the page has instead.
         fields: String,
+        /// What the API says instead.
+        #[source]
+        said: Option<Box<StatusFailure>>,
+    },
+    /// The rows are not below keys.
+    #[error(
+        "{request} (page {page}) has no object at data selector `{selector}`, though `keyed_by` speaks of its keys"
+    )]
+    NotKeyed {
+        /// Method and URL, without secrets.
+        request: String,
+        /// Number of the page in its pagination, from 1.
+        page: u64,
+        /// The selector.
+        selector: String,
+    },
+    /// Answers were ignored that say nothing of the rows.
+    #[error("{count} of its requests failed with status {status}, and `response_actions` ignore that")]
+    Ignored {
+        /// How many.
+        count: u64,
+        /// Their status.
+        status: u16,
+        /// Whether the resource replaces what is there: a part must not take the place of all.
+        replaces: bool,
     },
     /// The next request cannot be told from a page.
     #[error("cannot go on after page {page} of {request}")]
@@ -160,7 +199,10 @@ impl ExtractError {
         match self {
             Self::Http(error) => error.is_transient(),
             Self::Package(_) | Self::Parent { .. } => true,
+            Self::Ignored { status, .. } => is_transient_status(*status),
             Self::NotJson { .. }
+            | Self::NotLines { .. }
+            | Self::NotKeyed { .. }
             | Self::NoData { .. }
             | Self::Paginate { .. }
             | Self::Process { .. }
@@ -185,6 +227,20 @@ impl ExtractError {
             Self::Refused { hint, .. } => return hint.clone(),
             Self::Incremental(source) => source.hint(),
             Self::NotJson { .. } => "is `base_url` the API's address, and not that of its web pages?",
+            Self::NotLines { source: FormatError::TooLarge { .. }, .. } => {
+                "ask for smaller pages, or raise `client.max_body_size`"
+            }
+            Self::NotLines { .. } => "set `response_format` to what the API answers with",
+            Self::NotKeyed { .. } => "leave out `keyed_by` where the rows are a list",
+            Self::Ignored { replaces: false, .. } => {
+                "if that status says that there are no rows, the action is `stop`; what came is loaded"
+            }
+            Self::Ignored { replaces: true, .. } => {
+                "if that status says that there are no rows, the action is `stop`; the rows of the last complete run stay"
+            }
+            Self::NoData { said: Some(_), .. } => {
+                "if such an answer is none to fail for, say in `response_actions` what it means"
+            }
             Self::NoData { .. } => "set `data_selector` to the path of the rows; `$` means the whole page",
             Self::ParentField { .. } | Self::Template { .. } => {
                 "name a field that every row of the parent has, with a value"

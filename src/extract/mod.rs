@@ -5,6 +5,7 @@
 //! resource takes from its parent's.
 
 mod answer;
+mod conditional;
 mod error;
 mod parent;
 mod progress;

@@ -11,6 +11,7 @@ use super::window;
 use crate::config::{IncrementalPlan, Placeholder, Plan, ResourcePlan};
 use crate::package::{OrderedPages, Package, PackageError};
 use crate::page::{self, JsonPath};
+use crate::process;
 use crate::state::Incremental;
 
 /// One pagination of a resource: the only one, or that of one row of the parent.
@@ -47,6 +48,11 @@ fn incremental_of(plan: &Plan, package: &Package, parent: &str) -> Result<Option
         return Ok(None);
     };
     Ok(Some(Incremental::new(field, &parent.hints, &window::begin(&package.manifest, parent))?))
+}
+
+fn with_inherited(row: &RawValue, inherited: Option<&str>) -> Box<RawValue> {
+    let whole = process::with_parent(row.get(), inherited);
+    whole.and_then(|row| RawValue::from_string(row).ok()).unwrap_or_else(|| row.to_owned())
 }
 
 /// The paginations of a resource, in the order of the parent's rows; one page of these is in memory at a time.
@@ -107,7 +113,9 @@ impl<'a> AllSeries<'a> {
                 // A row that cannot be placed fails the parent; what becomes of this resource then is its matter.
                 found.retain(|row| incremental.admit(row, page.series).unwrap_or(true));
             }
-            rows.extend(found.into_iter().map(ToOwned::to_owned));
+            // As in dlt, what a row got from its own parent is a field of it.
+            let inherited = process::parent_fields(&page.from_parent);
+            rows.extend(found.into_iter().map(|row| with_inherited(row, inherited.as_deref())));
         }
         let row = rows.pop_front();
         let number = *next_number;

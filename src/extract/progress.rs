@@ -1,8 +1,10 @@
 //! What a package holds already: read from its journal when an extraction begins or goes on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::http::Action;
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
+use crate::page::JsonPath;
 use crate::paginate::{CursorsSeen, Next, PageCursor};
 
 /// What the journal of a package holds, per resource.
@@ -30,6 +32,10 @@ pub struct ResourceProgress {
     pub finished_at: i64,
     /// Pages that were there before this run.
     pub resumed_pages: u64,
+    /// Answers that an action made something of, by that and by status.
+    pub settled: BTreeMap<(Action, u16), u64>,
+    /// Answers that were the same as in the last load.
+    pub unchanged_count: u64,
     /// How it ended, if it did.
     pub(super) outcome: Option<Outcome>,
     /// Paginations that were begun and have not ended, by number.
@@ -57,6 +63,8 @@ pub(super) struct SeriesProgress {
     pub(super) next: Next,
     pub(super) page_count: u64,
     pub(super) seen: CursorsSeen,
+    /// Where its first page has rows, if that had to be found out.
+    pub(super) rows_at: Option<JsonPath>,
 }
 
 impl Progress {
@@ -94,12 +102,19 @@ impl ResourceProgress {
         self.page_count += 1;
         self.row_count += page.row_count;
         self.total_rows = page.total_rows.or(self.total_rows);
+        self.unchanged_count += u64::from(page.note.is_unchanged);
+        if let Some(settled) = page.note.settled {
+            *self.settled.entry(settled).or_default() += 1;
+        }
         match page.next {
             Next::Page(_) => {
                 let series = self.open.entry(page.series).or_insert_with(SeriesProgress::start);
                 series.page_count += 1;
                 series.next = page.next.clone();
                 series.seen.insert(&page.cursor);
+                if let Some(rows_at) = &page.note.rows_at {
+                    series.rows_at = rows_at.parse().ok();
+                }
                 return;
             }
             Next::Done => {}
@@ -108,6 +123,11 @@ impl ResourceProgress {
         }
         self.open.remove(&page.series);
         self.ended.insert(page.series);
+    }
+
+    /// Whether every answer was that of the last load.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.page_count > 0 && self.unchanged_count == self.page_count
     }
 
     /// Whether nothing more is asked for in a pagination.
@@ -144,7 +164,12 @@ impl Ended {
 
 impl SeriesProgress {
     pub(super) fn start() -> Self {
-        Self { next: Next::Page(PageCursor::Start), page_count: 0, seen: CursorsSeen::default() }
+        Self {
+            next: Next::Page(PageCursor::Start),
+            page_count: 0,
+            seen: CursorsSeen::default(),
+            rows_at: None,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The request of one page, before the client adds credentials.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use sha3::{Digest, Sha3_256};
 use url::Url;
@@ -10,6 +12,7 @@ use super::parent::Series;
 use super::window::Bounds;
 use crate::config::{DataPlan, JsonTemplate, Method, ResourcePlan, Secret, Template};
 use crate::http::{Body, Claim, Request};
+use crate::page::Format;
 use crate::paginate::PageCursor;
 use crate::state::Range;
 
@@ -66,12 +69,19 @@ fn fill_in(
     for (name, value) in &endpoint.headers {
         headers.push((text(name)?, Secret::new(text(value.expose())?)));
     }
+    let accepted = endpoint.responses.format.as_ref().and_then(Format::accepted);
+    if let Some(accepted) =
+        accepted.filter(|_| !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")))
+    {
+        headers.push(("Accept".to_owned(), Secret::new(accepted)));
+    }
     let path = Template::parse(&endpoint.path)?.render_path(lookup)?;
     Ok(Request {
         params: pairs(&endpoint.params)?,
         body,
         headers,
         auth: endpoint.auth.clone(),
+        actions: Arc::clone(&endpoint.responses.actions),
         claim: Claim {
             resource: Some(resource.name.clone()),
             cost: endpoint.cost.get(),
@@ -96,8 +106,9 @@ pub(super) fn add_idempotency_key(
     request: &mut Request,
 ) {
     let Some(header) = &resource.endpoint.idempotency_key else { return };
-    let load_id = extraction.package.load_id();
-    let subject = json!([extraction.plan.pipeline, load_id.as_str(), resource.name, series.number, cursor]);
+    // Not the load id: a package that is taken up again may get a later one.
+    let made_at = extraction.package.manifest.created_at;
+    let subject = json!([extraction.plan.pipeline, made_at, resource.name, series.number, cursor]);
     request.headers.push((header.clone(), Secret::new(uuid_of(&subject.to_string()))));
 }
 

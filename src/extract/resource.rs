@@ -7,7 +7,8 @@ use futures_util::stream::FuturesUnordered;
 
 use serde_json::Map;
 
-use super::answer::{self, Answer, Asked};
+use super::answer::{self, Answer, Asked, NOT_MODIFIED};
+use super::conditional::Condition;
 use super::error::ExtractError;
 use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
@@ -16,8 +17,8 @@ use super::rows::RowSelector;
 use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{IncrementalPlan, ResourcePlan};
-use crate::http::{HttpError, Request, Response};
-use crate::package::{Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
+use crate::http::{Action, HttpError, Request, Response, is_transient_status};
+use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError};
 use crate::report::{Event, now_micros};
 use crate::state::{Range, Reading, RowOrderWatch};
@@ -69,6 +70,7 @@ pub(super) async fn extract(
     progress.finished_at = now_micros();
     let (outcome, error) = match ended {
         Ok(Ended::Complete) => (Some(Outcome::Complete), None),
+        Ok(Ended::Unchanged) => (Some(Outcome::Unchanged), None),
         Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(error.to_string())), Some(error)),
         Ok(Ended::Partial(error)) => (Some(Outcome::Partial(error.to_string())), Some(error)),
         Ok(Ended::Stopped) => (None, None),
@@ -82,6 +84,8 @@ pub(super) async fn extract(
 /// How a resource ended that did not fail.
 enum Ended {
     Complete,
+    /// All answers were those of the last load.
+    Unchanged,
     /// Its rows are loaded; nothing says that they are all.
     Unproven(ExtractError),
     /// Its rows are loaded, but there are more.
@@ -125,6 +129,7 @@ impl ResourceRun<'_> {
         let progress = self.progress();
         let proven = !progress.is_unproven || progress.total_rows.is_some();
         let (outcome, ended) = match self.missing(&progress, replaces) {
+            None if progress.is_unchanged() => (Outcome::Unchanged, Ended::Unchanged),
             None if proven => (Outcome::Complete, Ended::Complete),
             None => {
                 let unproven = ExtractError::Unproven;
@@ -177,11 +182,26 @@ impl ResourceRun<'_> {
     fn missing(&self, progress: &ResourceProgress, replaces: bool) -> Option<ExtractError> {
         let pages = self.resource.endpoint.paginator.max_pages;
         let rows = progress.row_count;
+        if let Some((status, count)) = self.ignored_in_doubt(progress) {
+            return Some(ExtractError::Ignored { count, status, replaces });
+        }
         match progress.total_rows {
             _ if progress.is_capped => Some(ExtractError::Capped { pages, replaces }),
             Some(total) if rows < total => Some(ExtractError::Short { total, rows, replaces }),
             _ => None,
         }
+    }
+
+    /// Ignored errors that leave it open which rows there are: those that another try may not meet, and any if rows that
+    /// do not come are taken for gone. `ignore` puts up with an error; that it means "no rows" is said by `stop`.
+    fn ignored_in_doubt(&self, progress: &ResourceProgress) -> Option<(u16, u64)> {
+        let takes_for_gone = self.replaces() || self.resource.deletes.is_some();
+        let is_all = self.resource.parent.is_none();
+        let mut settled = progress.settled.iter();
+        let in_doubt = |status| is_transient_status(status) || (status >= 400 && is_all && takes_for_gone);
+        let ((_, status), count) =
+            settled.find(|((action, status), _)| *action == Action::Ignore && in_doubt(*status))?;
+        Some((*status, *count))
     }
 
     /// Whether this reads every row there is: only then the API's total says anything about it.
@@ -212,18 +232,24 @@ impl ResourceRun<'_> {
         let range = self.reading.as_ref().map(|reading| reading.range(series.number));
         let first = first_request(self.extraction, self.resource, &series, range)?;
         let mut order = self.row_order(range);
-        let mut rows = RowSelector::new(self.resource.endpoint.data_selector.as_ref());
+        let rows_at = self.progress().open.get(&series.number).and_then(|open| open.rows_at.clone());
+        let mut rows = RowSelector::new(&self.resource.endpoint, rows_at);
         while let Some(cursor) = self.next(&series) {
             let mut request = first.clone();
             self.resource.endpoint.paginator.apply(&cursor, &mut request);
             add_idempotency_key(self.extraction, self.resource, &series, &cursor, &mut request);
+            let is_first = !self.progress().open.contains_key(&series.number);
+            let condition = Condition::of(self.extraction, self.resource, &series, &request);
+            let condition = condition.filter(|_| is_first);
+            request.validators = condition.as_ref().and_then(|condition| condition.known.clone());
             let response = tokio::select! {
                 biased;
                 end = self.interrupted() => return end,
                 response = self.extraction.client.send(&request) => response,
             };
             self.count(&response);
-            let kept = self.page(&series, cursor, &request, &response?, &mut rows, order.as_mut())?;
+            let kept =
+                self.page(&series, cursor, &request, &response?, condition, &mut rows, order.as_mut())?;
             if let Some(follower) = &self.extraction.follower {
                 tokio::select! {
                     biased;
@@ -307,12 +333,14 @@ impl ResourceRun<'_> {
     }
 
     /// Reads one answer and keeps it.
+    #[expect(clippy::too_many_arguments, reason = "all that one page stands on")]
     fn page(
         &self,
         series: &Series,
         cursor: PageCursor,
         request: &Request,
         response: &Response,
+        condition: Option<Condition>,
         rows: &mut RowSelector<'_>,
         order: Option<&mut RowOrderWatch<'_>>,
     ) -> Result<KeptPage, ExtractError> {
@@ -321,7 +349,17 @@ impl ResourceRun<'_> {
         let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
         let from_parent = &series.from_parent;
-        let asked = Asked { request: &describe, cursor: &cursor, number, from_parent };
+        let complaint = || self.extraction.client.complaint(request, response);
+        let max_bytes = self.extraction.plan.client.max_body_bytes;
+        let asked = Asked {
+            request: &describe,
+            complaint: &complaint,
+            cursor: &cursor,
+            number,
+            max_bytes,
+            from_parent,
+        };
+        let was_detected = rows.detected().is_some();
         let mut answer = answer::read(self.resource, &asked, response, rows)?;
         if order.is_some_and(|order| order.is_past(&answer.rows)) {
             answer.next = Next::Done;
@@ -332,6 +370,12 @@ impl ResourceRun<'_> {
             return Err(asked.cannot_go_on(PaginateError::circle(next)));
         }
         let Answer { rows: body, row_count, next, token, total_rows, is_repaired } = answer;
+        let note = AnswerNote {
+            rows_at: rows.detected().filter(|_| !was_detected).map(ToString::to_string),
+            settled: response.action.map(|action| (action, response.status)),
+            is_unchanged: response.status == NOT_MODIFIED,
+            validators: condition.and_then(|condition| condition.met(response, &next)),
+        };
         let record = PageRecord {
             resource: self.resource.name.clone(),
             series: series.number,
@@ -342,6 +386,7 @@ impl ResourceRun<'_> {
             total_rows: total_rows.filter(|_| self.is_full_read()),
             // Processed rows have them already.
             from_parent: if self.resource.processor.is_active() { Map::new() } else { from_parent.clone() },
+            note,
         };
         progress.add(&record);
         let place = self.append(&Record::Page(record.clone(), body.clone()))?;

@@ -11,13 +11,14 @@ use reqwest::redirect::Policy;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use super::actions::{self, Action, ResponseAction};
 use super::advice::Advice;
 use super::auth::{Dressed, check_headers};
-use super::error::{Failure, HttpError};
+use super::error::{Failure, HttpError, StatusFailure};
 use super::event::{HttpCounts, HttpEvent};
 use super::quota::{Ask, Events, Quota, QuotaSharing, Subject, Turn};
 use super::redact::Redactor;
-use super::request::{Body, Request, Response};
+use super::request::{Body, Request, Response, Validators};
 use super::retry::{Retries, Verdict};
 use super::{server_message, transport};
 use crate::config::{ClientPlan, Method};
@@ -58,21 +59,27 @@ struct Prepared {
     redactor: Redactor,
     /// Method and URL without secrets.
     shown: String,
+    actions: Arc<[ResponseAction]>,
+    /// Whether it is known what a 304 stands for.
+    is_conditional: bool,
 }
 
-/// A complete answer of any status but a redirect.
+/// An answer of any status but a redirect.
 struct Answer {
     status: u16,
     url: Url,
     headers: HeaderMap,
     body: Bytes,
     content_type: Option<String>,
+    action: Option<Action>,
 }
 
 /// A failed attempt.
 struct Failed {
     failure: Failure,
     advice: Advice,
+    /// What stands in for success once the retries are used up: an answer that an action accepts.
+    accepted: Option<Answer>,
 }
 
 /// Why an attempt brought no answer.
@@ -84,7 +91,7 @@ enum Stopped {
 
 impl From<Failure> for Stopped {
     fn from(failure: Failure) -> Self {
-        Self::Failed(Failed { failure, advice: Advice::default() })
+        Self::Failed(Failed { failure, advice: Advice::default(), accepted: None })
     }
 }
 
@@ -122,7 +129,8 @@ impl HttpClient {
     }
 
     /// Sends a request until it succeeds, as often and as fast as plan and quota allow. Dropping the future gives up
-    /// the request; what was sent stays counted.
+    /// the request; what was sent stays counted. An answer that one of the request's actions accepts is a success, be
+    /// it after the retries that its status is worth, as in dlt.
     ///
     /// # Errors
     /// The request failed, after its retries if it was worth any.
@@ -133,7 +141,7 @@ impl HttpClient {
         let mut throttled = 0;
         loop {
             let attempt = retries.attempt();
-            let Failed { failure, advice } = match self.0.attempt(&prepared).await {
+            let Failed { failure, advice, accepted } = match self.0.attempt(&prepared).await {
                 Ok(answer) => return Ok(answer.into_response(attempt, throttled, started)),
                 Err(Stopped::Failed(failed)) => failed,
                 Err(Stopped::NoQuota(error)) => return Err(error),
@@ -142,6 +150,9 @@ impl HttpClient {
             let reason = failure.to_string();
             match retries.decide(failure, &advice) {
                 Verdict::GiveUp(failure) => {
+                    if let Some(answer) = accepted {
+                        return Ok(answer.into_response(attempt, throttled, started));
+                    }
                     return Err(HttpError::Request {
                         request: prepared.shown,
                         attempts: attempt,
@@ -179,6 +190,13 @@ impl HttpClient {
         }
     }
 
+    /// What the API says in an answer that should have been another, without secrets; `None` if it says nothing.
+    pub fn complaint(&self, request: &Request, response: &Response) -> Option<StatusFailure> {
+        let redactor = self.0.redactor.with(request);
+        let said = server_message::read(response.status, message_part(&response.body), &redactor);
+        (said.message.is_some() || said.code.is_some()).then_some(said)
+    }
+
     /// Method and URL of a request for messages, without secrets.
     pub fn describe(&self, request: &Request) -> String {
         describe(request, &self.0.redactor.with(request))
@@ -212,9 +230,13 @@ fn method(method: Method) -> reqwest::Method {
 impl Inner {
     fn prepare(&self, request: &Request) -> Result<Prepared, HttpError> {
         let redactor = self.redactor.with(request);
+        let mut dressed = Dressed::new(&self.plan, request)?;
+        dressed.headers.extend(request.validators.iter().flat_map(Validators::conditions));
         Ok(Prepared {
             method: method(request.method),
-            dressed: Dressed::new(&self.plan, request)?,
+            dressed,
+            actions: Arc::clone(&request.actions),
+            is_conditional: request.validators.is_some(),
             body: request.body.as_ref().map(Body::to_bytes),
             timeout: request.timeout.unwrap_or(self.plan.timeout),
             ask: self.quota.ask(&self.subject(request), request.claim.priority),
@@ -253,8 +275,9 @@ impl Inner {
                 return self.finish(response, &turn, &dressed, prepared).await;
             }
             dressed.redirect(redirect_target(&response)?);
-            // As browsers and every HTTP library do it.
-            if matches!(status.as_u16(), 301..=303) {
+            // As browsers do it: what was posted is looked at elsewhere, but a change of another kind stays what it is.
+            let is_moved_post = matches!(status.as_u16(), 301 | 302) && method == reqwest::Method::POST;
+            if is_moved_post || status.as_u16() == 303 {
                 method = reqwest::Method::GET;
                 body = None;
                 dressed.headers.remove(CONTENT_TYPE);
@@ -288,16 +311,25 @@ impl Inner {
     ) -> Result<Answer, Stopped> {
         let status = response.status();
         let advice = Advice::read(response.headers(), &self.plan.quota.headers, SystemTime::now());
-        if status.is_success() {
+        if status.is_success() || (status.as_u16() == 304 && prepared.is_conditional) {
             self.heed(turn, &advice);
-            return self.read_answer(response, dressed, prepared).await;
+            let answer = self.read_answer(response, dressed, prepared).await?;
+            return match unwanted(&answer, prepared) {
+                Some(failure) => Err(Stopped::Failed(Failed { failure, advice, accepted: None })),
+                None => Ok(answer),
+            };
         }
         if status.as_u16() == 429 {
             self.throttled.fetch_add(1, Ordering::Relaxed);
         }
-        let body = read_some(response, MAX_ERROR_BYTES).await;
-        let failure = Failure::Status(server_message::read(status.as_u16(), &body, &prepared.redactor));
-        Err(Stopped::Failed(Failed { failure, advice }))
+        let (url, headers) = (response.url().clone(), response.headers().clone());
+        let body = read_some(response, MAX_ERROR_BYTES).await.freeze();
+        let answer = Answer::judged(status.as_u16(), url, headers, body, &prepared.actions);
+        let failure = unwanted(&answer, prepared).unwrap_or_else(|| {
+            Failure::Status(server_message::read(answer.status, &answer.body, &prepared.redactor))
+        });
+        let is_accepted = matches!(answer.action, Some(Action::Ignore | Action::Stop | Action::Empty));
+        Err(Stopped::Failed(Failed { failure, advice, accepted: is_accepted.then_some(answer) }))
     }
 
     /// Heeds what is left of the quota. A pause longer than the config allows is left to the 429 that will come: its
@@ -316,8 +348,6 @@ impl Inner {
     ) -> Result<Answer, Stopped> {
         let status = response.status().as_u16();
         let (url, headers) = (response.url().clone(), response.headers().clone());
-        let content_type = headers.get(CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let limit = self.plan.max_body_bytes;
         // A server's word on the length is a hint, not a reason to reserve whatever it says.
         let expected = response.content_length().unwrap_or(0).min(limit).min(MAX_RESERVED);
@@ -330,12 +360,28 @@ impl Inner {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, url, headers, body: body.freeze(), content_type })
+        Ok(Answer::judged(status, url, headers, body.freeze(), &prepared.actions))
     }
 
     fn failure(&self, error: &reqwest::Error, dressed: &Dressed, prepared: &Prepared) -> Failure {
         transport::failure(error, &dressed.url, prepared.timeout, &prepared.redactor)
     }
+}
+
+/// What an action makes of an answer that it does not accept.
+fn unwanted(answer: &Answer, prepared: &Prepared) -> Option<Failure> {
+    let retried = match answer.action? {
+        Action::Retry => true,
+        Action::Fail => false,
+        Action::Ignore | Action::Stop | Action::Empty => return None,
+    };
+    let said = server_message::read(answer.status, message_part(&answer.body), &prepared.redactor);
+    Some(Failure::Unwanted { answer: Box::new(said), retried })
+}
+
+/// What of a body may hold a message: of one that is long the start is no JSON, and would show rows.
+fn message_part(body: &[u8]) -> &[u8] {
+    if body.len() as u64 > MAX_ERROR_BYTES { &[] } else { body }
 }
 
 /// The start of a body, as far as it comes: a message is worth having, but not worth failing for.
@@ -363,9 +409,16 @@ fn redirect_target(response: &reqwest::Response) -> Result<Url, Failure> {
 }
 
 impl Answer {
+    fn judged(status: u16, url: Url, headers: HeaderMap, body: Bytes, rules: &[ResponseAction]) -> Self {
+        let action = actions::judge(rules, status, &headers, &body);
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Self { status, url, headers, body, content_type, action }
+    }
+
     fn into_response(self, attempts: u32, throttled: u32, started: Instant) -> Response {
-        let Self { status, url, headers, body, content_type } = self;
-        Response { status, url, headers, body, content_type, attempts, throttled, elapsed: started.elapsed() }
+        let Self { status, url, headers, body, content_type, action } = self;
+        let elapsed = started.elapsed();
+        Response { status, url, headers, action, body, content_type, attempts, throttled, elapsed }
     }
 }
 

@@ -60,6 +60,14 @@ pub enum Failure {
     /// An answer with a status that is no success.
     #[error("{0}")]
     Status(StatusFailure),
+    /// An answer that `response_actions` take for a failure.
+    #[error("{answer}, which `response_actions` {}", if *retried { "say to try again" } else { "say is a failure" })]
+    Unwanted {
+        /// The answer.
+        answer: Box<StatusFailure>,
+        /// Whether the same request may work later.
+        retried: bool,
+    },
     /// The server wants a longer pause than the config allows.
     #[error("{status}; the server asks for a pause of {}, the longest allowed is {}", Elapsed(*delay), Elapsed(*limit))]
     ServerDelay {
@@ -133,7 +141,7 @@ pub enum Failure {
 }
 
 /// An error answer: status, and what the API says in its body.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, thiserror::Error)]
 pub struct StatusFailure {
     /// HTTP status.
     pub status: u16,
@@ -190,10 +198,24 @@ impl StatusFailure {
     }
 }
 
+/// Whether the same request may get another status later.
+pub fn is_transient_status(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
+}
+
 impl Failure {
     /// Whether the server refused the request for its rate.
     pub(super) fn is_throttling(&self) -> bool {
-        matches!(self, Self::Status(failure) if failure.status == 429)
+        self.answer().is_some_and(|answer| answer.status == 429)
+    }
+
+    /// The answer that was none.
+    fn answer(&self) -> Option<&StatusFailure> {
+        match self {
+            Self::Status(answer) => Some(answer),
+            Self::Unwanted { answer, .. } | Self::ServerDelay { status: answer, .. } => Some(answer),
+            _ => None,
+        }
     }
 
     /// Whether the API has surely not done what was asked for: it never got the request, or turned it away for its
@@ -205,7 +227,8 @@ impl Failure {
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Status(failure) => matches!(failure.status, 408 | 429 | 500..=599),
+            Self::Status(failure) => is_transient_status(failure.status),
+            Self::Unwanted { retried, .. } => *retried,
             Self::ServerDelay { .. }
             | Self::Timeout { .. }
             | Self::Dns { .. }
@@ -232,7 +255,12 @@ impl Failure {
             Self::Status(StatusFailure { status: 500..=599, .. }) | Self::Interrupted { .. } => {
                 "the API, or a gateway before it, is in trouble: run again later"
             }
-            Self::Status(_) => "check the request against the API's documentation",
+            Self::Status(_) | Self::Unwanted { retried: false, .. } => {
+                "check the request against the API's documentation"
+            }
+            Self::Unwanted { retried: true, .. } => {
+                "run again later, or allow more attempts with `retry.max_attempts`"
+            }
             Self::Redirect { .. } => {
                 "check `base_url` and `path`: `https` in place of `http`, a slash at the end"
             }
@@ -288,11 +316,7 @@ impl HttpError {
     /// Status of the last answer, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Request { source, .. } => match source.as_ref() {
-                Failure::Status(status) => Some(status.status),
-                Failure::ServerDelay { status, .. } => Some(status.status),
-                _ => None,
-            },
+            Self::Request { source, .. } => source.answer().map(|answer| answer.status),
             Self::Header { .. } | Self::Ledger { .. } | Self::QuotaStore { .. } | Self::Client { .. } => None,
         }
     }

@@ -1,5 +1,6 @@
 //! Requests under quota: client, credentials, retry. The one place that talks to the network.
 
+mod actions;
 mod advice;
 mod auth;
 mod client;
@@ -12,8 +13,9 @@ mod retry;
 mod server_message;
 mod transport;
 
+pub use actions::{Action, HeaderCondition, JsonCondition, ResponseAction, StatusCondition};
 pub use client::HttpClient;
-pub use error::{Failure, HttpError, StatusFailure};
+pub use error::{Failure, HttpError, StatusFailure, is_transient_status};
 pub use event::{HttpCounts, HttpEvent, WaitReason};
 pub use quota::{QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
-pub use request::{Body, Claim, Request, Response};
+pub use request::{Body, Claim, Request, Response, Validators};

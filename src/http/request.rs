@@ -1,12 +1,16 @@
 //! What is asked and what came back, free of the HTTP library's types where callers need none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::HeaderMap;
+use reqwest::header::{
+    ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
+use super::actions::{Action, ResponseAction};
 use crate::config::{Auth, Method, Secret};
 
 /// One request, complete but for credentials, which the client adds when it sends it.
@@ -28,6 +32,10 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// Whether it may be sent again when nothing tells whether the API has done what it asks for.
     pub is_repeatable: bool,
+    /// What answers mean, where their status alone does not say.
+    pub actions: Arc<[ResponseAction]>,
+    /// What is known of the answer: it comes only if it is another one now, else a 304 does.
+    pub validators: Option<Validators>,
     /// What it is to the quota.
     pub claim: Claim,
 }
@@ -49,6 +57,38 @@ impl Default for Claim {
     }
 }
 
+/// By what a server tells whether an answer is still the same (RFC 9110, section 8.8): as it gave them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Validators {
+    /// `ETag`; sent back as `If-None-Match`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// `Last-Modified`; sent back as `If-Modified-Since`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+/// Longest validator that is kept, in bytes: they are kept in the state, many of them.
+const MAX_VALIDATOR: usize = 256;
+
+impl Validators {
+    /// Those of an answer; `None` if it has none.
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = |name| {
+            let value = headers.get(name)?.to_str().ok()?;
+            (!value.is_empty() && value.len() <= MAX_VALIDATOR).then(|| value.to_owned())
+        };
+        let found = Self { etag: text(ETAG), last_modified: text(LAST_MODIFIED) };
+        (found.etag.is_some() || found.last_modified.is_some()).then_some(found)
+    }
+
+    /// The conditions they become, by header.
+    pub(super) fn conditions(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let conditions = [(IF_NONE_MATCH, &self.etag), (IF_MODIFIED_SINCE, &self.last_modified)];
+        conditions.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?.parse().ok()?)))
+    }
+}
+
 impl Request {
     /// A request for `url` that has nothing else yet.
     pub fn new(method: Method, url: Url) -> Self {
@@ -59,6 +99,8 @@ impl Request {
             body: None,
             headers: Vec::new(),
             auth: None,
+            actions: Arc::new([]),
+            validators: None,
             timeout: None,
             is_repeatable: true,
             claim: Claim::default(),
@@ -101,7 +143,8 @@ impl Body {
     }
 }
 
-/// A response with a 2xx status, its body complete and decompressed.
+/// A response whose request did what was asked of it: with a 2xx status, with a 304 to a request with validators, or
+/// with any status that an action says something of. The body is decompressed, and complete for a 2xx status.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// HTTP status.
@@ -112,6 +155,8 @@ pub struct Response {
     pub url: Url,
     /// Its headers.
     pub headers: HeaderMap,
+    /// What is to be made of it: never [`Action::Retry`] or [`Action::Fail`], which the client sees to.
+    pub action: Option<Action>,
     /// `Content-Type`, if sent.
     pub content_type: Option<String>,
     /// Attempts it took, the last one included.

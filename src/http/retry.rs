@@ -60,14 +60,22 @@ impl Retries {
             return Verdict::GiveUp(failure);
         }
         let asked = server_delay(&failure, advice);
-        if let (Some(delay), Failure::Status(status)) = (asked, &failure)
-            && delay > self.plan.max_server_delay
-        {
-            let limit = self.plan.max_server_delay;
-            return Verdict::GiveUp(Failure::ServerDelay { status: Box::new(status.clone()), delay, limit });
+        let limit = self.plan.max_server_delay;
+        match (asked, &failure) {
+            (Some(delay), Failure::Status(status)) if delay > limit => {
+                let status = Box::new(status.clone());
+                return Verdict::GiveUp(Failure::ServerDelay { status, delay, limit });
+            }
+            (Some(delay), Failure::Unwanted { answer, .. }) if delay > limit => {
+                return Verdict::GiveUp(Failure::ServerDelay { status: answer.clone(), delay, limit });
+            }
+            _ => {}
         }
         self.attempt += 1;
-        let holds_all = failure.is_throttling() || asked.is_some();
+        // What an action says to try again is about this request, unless the status is that of a client turned away.
+        let is_own =
+            matches!(&failure, Failure::Unwanted { answer, .. } if !matches!(answer.status, 429 | 503));
+        let holds_all = failure.is_throttling() || (asked.is_some() && !is_own);
         Verdict::Retry { delay: asked.unwrap_or_else(|| self.own_delay()), holds_all }
     }
 
@@ -82,6 +90,8 @@ pub(super) fn server_delay(failure: &Failure, advice: &Advice) -> Option<Duratio
     match failure {
         Failure::Status(status) if status.status == 429 => advice.retry_after.or(advice.reset),
         Failure::Status(status) if status.status == 503 => advice.retry_after,
+        Failure::Unwanted { answer, .. } if answer.status == 429 => advice.retry_after.or(advice.reset),
+        Failure::Unwanted { .. } => advice.retry_after,
         _ => None,
     }
 }
@@ -187,6 +197,23 @@ mod tests {
         check(503, Some(7), Some(1), Some(7));
         check(503, None, Some(1), None);
         check(500, Some(7), Some(1), None);
+    }
+
+    #[test]
+    fn what_an_action_repeats_waits_as_the_server_says_and_alone() {
+        let verdict = |status: u16, retry_after: Option<u64>| {
+            let answer = Box::new(StatusFailure { status, ..StatusFailure::default() });
+            let retry_after = retry_after.map(Duration::from_secs);
+            let advice = Advice { retry_after, ..Advice::default() };
+            retries(5).decide(Failure::Unwanted { answer, retried: true }, &advice)
+        };
+        assert_eq!(verdict(200, Some(7)), Verdict::Retry { delay: Duration::from_secs(7), holds_all: false });
+        assert_eq!(verdict(429, Some(7)), Verdict::Retry { delay: Duration::from_secs(7), holds_all: true });
+        assert!(matches!(verdict(404, None), Verdict::Retry { holds_all: false, .. }));
+        assert!(matches!(verdict(200, Some(61)), Verdict::GiveUp(Failure::ServerDelay { .. })));
+        let answer = Box::new(StatusFailure { status: 503, ..StatusFailure::default() });
+        let refused = Failure::Unwanted { answer, retried: false };
+        assert!(matches!(retries(5).decide(refused, &Advice::default()), Verdict::GiveUp(_)));
     }
 
     #[test]

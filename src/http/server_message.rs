@@ -11,8 +11,8 @@ const LONGEST: usize = 300;
 /// Names of the field that holds the message, best first.
 const MESSAGE_FIELDS: [&str; 5] = ["message", "error_description", "detail", "error", "title"];
 
-/// Reads the body of an answer with an error status: `{message, code}`, the same below `error`, `{error: text}`,
-/// plain text, or the title of an HTML page. Secrets that the server repeats are taken out.
+/// Reads the body of an answer with an error status: `{message, code}`, the same below `error` or first in the list
+/// `errors` (GraphQL, JSON:API), `{error: text}`, plain text, or the title of an HTML page. Secrets that the server repeats are taken out.
 pub(super) fn read(status: u16, body: &[u8], redactor: &Redactor) -> StatusFailure {
     let clean = |text: &str| {
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -26,7 +26,11 @@ pub(super) fn read(status: u16, body: &[u8], redactor: &Redactor) -> StatusFailu
         let message = plain(&body).and_then(clean);
         return StatusFailure { status, message, ..StatusFailure::default() };
     };
-    let envelope = root.get("error").and_then(Value::as_object).unwrap_or(&root);
+    let first = root.get("errors").and_then(|errors| errors.as_array()?.first());
+    if let Some(text) = first.and_then(Value::as_str) {
+        return StatusFailure { status, message: clean(text), ..StatusFailure::default() };
+    }
+    let envelope = root.get("error").or(first).and_then(Value::as_object).unwrap_or(&root);
     let field = |names: &[&str]| first_text(envelope, names).and_then(|text| clean(&text));
     StatusFailure {
         status,
@@ -72,6 +76,13 @@ mod tests {
         check(r#"{"code": "x/y", "message": "no"}"#, Some("x/y"), Some("no"));
         check(r#"{"error": {"code": "E", "message": "no"}}"#, Some("E"), Some("no"));
         check(r#"{"error": "no such thing"}"#, None, Some("no such thing"));
+        check(r#"{"errors": [{"message": "no field x"}, {}], "data": null}"#, None, Some("no field x"));
+        check(
+            r#"{"errors": [{"code": "7", "title": "Bad", "detail": "too old"}]}"#,
+            Some("7"),
+            Some("too old"),
+        );
+        check(r#"{"errors": ["no"]}"#, None, Some("no"));
         check(r#"{"error": "invalid_client", "error_description": "who?"}"#, None, Some("who?"));
         check(r#"{"code": 17, "message": ""}"#, Some("17"), None);
         check("{}", None, None);

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::http::{Action, Validators};
 use crate::paginate::{Next, PageCursor};
 
 const FRAME: usize = 8;
@@ -64,6 +65,32 @@ pub struct PageRecord {
     /// Fields of the parent's row that each row gets.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub from_parent: Map<String, Value>,
+    /// What else is to be known of the answer.
+    #[serde(default, skip_serializing_if = "AnswerNote::is_plain")]
+    pub note: AnswerNote,
+}
+
+/// What is to be known of an answer beyond its rows and what follows them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AnswerNote {
+    /// Where the rows were found, on the page that was searched for them: those after it have them there, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_at: Option<String>,
+    /// What an action made of it, and its status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<(Action, u16)>,
+    /// Whether it is the same as in the last load (status 304): its rows are there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unchanged: bool,
+    /// What the next run may ask with, and for which request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validators: Option<(String, Validators)>,
+}
+
+impl AnswerNote {
+    fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How a resource ended.
@@ -72,6 +99,8 @@ pub struct PageRecord {
 pub enum Outcome {
     /// The API said that there is no more.
     Complete,
+    /// The API said that nothing is new: the rows of the last load stand.
+    Unchanged,
     /// Rows are right; the API gives no way to tell whether there are more.
     Unproven(String),
     /// Rows are right, but there are more.
@@ -85,14 +114,14 @@ impl Outcome {
     pub fn is_loaded(&self) -> bool {
         match self {
             Self::Complete | Self::Unproven(_) | Self::Partial(_) => true,
-            Self::Failed(_) => false,
+            Self::Failed(_) | Self::Unchanged => false,
         }
     }
 
     /// Whether the rows are all there are, as far as can be told: then the state may move.
     pub fn is_whole(&self) -> bool {
         match self {
-            Self::Complete | Self::Unproven(_) => true,
+            Self::Complete | Self::Unproven(_) | Self::Unchanged => true,
             Self::Partial(_) | Self::Failed(_) => false,
         }
     }
@@ -354,7 +383,7 @@ impl Records {
         }
         self.last = Place { offset: self.whole_bytes, length };
         self.whole_bytes = self.last.end();
-        record(Bytes::from(content)).map(Some)
+        record(&Bytes::from(content)).map(Some)
     }
 
     /// The start of a record up to its rows, which are passed over.
@@ -429,12 +458,12 @@ impl RecordsAt {
                 "a record has changed since it was written",
             ));
         }
-        record(Bytes::from(content))
+        record(&Bytes::from(content))
     }
 }
 
 /// Reads what follows a frame.
-fn record(content: Bytes) -> io::Result<Record> {
+fn record(content: &Bytes) -> io::Result<Record> {
     let header_length = u32::from_le_bytes([content[0], content[1], content[2], content[3]]) as usize;
     let header = content.get(4..4 + header_length).unwrap_or_default();
     Ok(match serde_json::from_slice(header)? {
@@ -463,6 +492,7 @@ mod tests {
             row_count: 1,
             total_rows: None,
             from_parent: Map::new(),
+            note: AnswerNote::default(),
         };
         Record::Page(record, Bytes::from(format!("[{{\"id\":{number}}}]")))
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::http::Validators;
 use crate::paginate::PageCursor;
 use crate::state::{Backfill, LoadId};
 
@@ -23,12 +24,16 @@ pub struct Manifest {
     pub resources: Vec<String>,
     /// Where each incremental resource starts; the others start at their first page.
     pub starts: BTreeMap<String, Start>,
+    /// What is known of the answers of conditional resources, by request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub validators: BTreeMap<String, BTreeMap<String, Validators>>,
     /// Whether all is read again, whatever the state says.
     pub full_refresh: bool,
     /// The range that was asked for on the command line, whatever the state says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<Backfill>,
-    /// When it was made, Unix microseconds.
+    /// When it was made, Unix microseconds. Stays the same, whatever becomes of the package: idempotency keys are made
+    /// of it.
     pub created_at: i64,
 }
 

@@ -10,7 +10,9 @@ mod manifest;
 mod order;
 mod store;
 
-pub use journal::{Journal, JournalError, Outcome, PageRecord, Place, Record, Records, RecordsAt};
+pub use journal::{
+    AnswerNote, Journal, JournalError, Outcome, PageRecord, Place, Record, Records, RecordsAt,
+};
 pub use manifest::{Manifest, Start};
 pub use order::{OrderedPages, OrderedRecords, Turns};
 pub use store::{Package, PackageError, Pending, Store};

@@ -321,6 +321,7 @@ mod tests {
             selected: vec!["members".to_owned()],
             resources: vec!["members".to_owned()],
             starts: BTreeMap::new(),
+            validators: BTreeMap::new(),
             full_refresh: false,
             backfill: None,
             created_at: 0,

@@ -5,6 +5,8 @@
 
 mod count;
 mod detect;
+mod formats;
+mod keyed;
 mod object;
 mod path;
 mod repair;
@@ -13,6 +15,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub use detect::detect_rows;
+pub use formats::{CsvFormat, Format, FormatError, from_csv, from_ndjson};
+pub use keyed::from_keyed;
 pub use object::{Fields, fields};
 pub use path::{JsonPath, JsonPathError};
 pub use repair::repair;
@@ -39,18 +43,20 @@ impl<'a> Page<'a> {
         Ok(Self { root, fields })
     }
 
-    /// The value at `path`, if there is one. A JSON `null` is a value.
+    /// The first value at `path`, if there is one. A JSON `null` is a value.
     pub fn get(&self, path: &JsonPath) -> Option<&'a RawValue> {
-        let mut steps = path.steps().iter();
-        let mut value = self.root;
-        if let (Some(root_fields), Some(first)) = (&self.fields, path.steps().first()) {
-            value = root_fields.get(first.as_key()?)?;
-            steps.next();
+        match (path.singular_steps(), &self.fields) {
+            (Some([first, rest @ ..]), Some(fields)) => path::descend(fields.get(first.as_key()?)?, rest),
+            _ => path.find(self.root),
         }
-        for step in steps {
-            value = step.descend(value)?;
+    }
+
+    /// All values at `path`, in document order.
+    pub fn get_all(&self, path: &JsonPath) -> Vec<&'a RawValue> {
+        match path.singular_steps() {
+            Some(_) => self.get(path).into_iter().collect(),
+            None => path.find_all(self.root),
         }
-        Some(value)
     }
 
     /// The value at `path`, decoded. Meant for cursors, flags and totals; numbers beyond 64 bits become doubles.
@@ -85,7 +91,7 @@ pub fn rows(selected: &RawValue) -> Result<Vec<&RawValue>, serde_json::Error> {
 /// How many rows [`rows`] would give.
 pub fn row_count(selected: &RawValue) -> usize {
     match selected.get().as_bytes().first() {
-        Some(b'[') => count::count_elements(selected.get()),
+        Some(b'[') => count::count_elements(selected.get().as_bytes()),
         Some(b'n') => 0,
         _ => 1,
     }

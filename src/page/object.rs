@@ -1,6 +1,7 @@
 //! Fields of a JSON object as raw slices, in document order.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -14,6 +15,21 @@ impl<'a> Fields<'a> {
     /// Value of the last field of that name: what Python, and so dlt, makes of a repeated one.
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+
+    /// The values, one for each name: the last of a repeated one, in the place of the first.
+    pub fn distinct(&self) -> Vec<&'a RawValue> {
+        let mut places: HashMap<&str, usize> = HashMap::with_capacity(self.0.len());
+        let mut values: Vec<&RawValue> = Vec::with_capacity(self.0.len());
+        for (name, value) in &self.0 {
+            let place = *places.entry(name).or_insert(values.len());
+            if place == values.len() {
+                values.push(value);
+            } else {
+                values[place] = value;
+            }
+        }
+        values
     }
 
     /// All fields in document order.

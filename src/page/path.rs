@@ -1,4 +1,11 @@
-//! Plain dotted paths, the part of JSONPath that list endpoints need.
+//! JSONPath (RFC 9535) over raw JSON text.
+//!
+//! Names, indexes and wildcards are followed in the text itself, which parses only what is on the way. All else
+//! (filters, slices, recursive descent) is matched by `serde_json_path` on decoded values, by location; the matches
+//! are then cut from the text, so that numbers keep every digit.
+
+mod locate;
+mod parse;
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,50 +14,101 @@ use serde_json::value::RawValue;
 
 use super::object::fields;
 
-/// Path into a JSON document: `$`, `data`, `data.records`, `$.meta.next`, `items[0].id`.
+/// Path into a JSON document: `$`, `data`, `$.data.records`, `items[0].id`, `data[*].rows`, `['a b']`,
+/// `$.data[?(@.kind == 'x')]`, `$..rows`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonPath {
     text: String,
-    steps: Vec<Step>,
+    kind: Kind,
+}
+
+/// How a path is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// In the text.
+    Steps(Vec<Step>),
+    /// On decoded values.
+    Query(Box<serde_json_path::JsonPath>),
 }
 
 /// One step of a [`JsonPath`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
     Key(String),
     Index(usize),
+    /// All elements of a list, all values of an object.
+    All,
 }
 
 /// Why a text is no path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{text}` is not a path this version reads: write field names joined by dots, like `data.records[0]`"
-)]
+#[error("`{text}` is not a JSONPath: {reason}")]
 pub struct JsonPathError {
     text: String,
+    reason: String,
+}
+
+impl JsonPathError {
+    /// What is wrong with it.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 impl JsonPath {
     /// `$`: the whole document.
     pub fn root() -> Self {
-        Self { text: "$".to_owned(), steps: Vec::new() }
+        Self { text: "$".to_owned(), kind: Kind::Steps(Vec::new()) }
     }
 
     /// The path of a field below objects.
-    pub(super) fn from_keys(keys: &[String]) -> Self {
-        Self { text: keys.join("."), steps: keys.iter().cloned().map(Step::Key).collect() }
+    pub(crate) fn from_keys(keys: &[String]) -> Self {
+        let steps: Vec<Step> = keys.iter().cloned().map(Step::Key).collect();
+        let text = match keys {
+            [] => "$".to_owned(),
+            keys if keys.iter().all(|key| parse::is_plain_name(key)) => keys.join("."),
+            _ => format!("${}", parse::canonical(&steps)),
+        };
+        Self { text, kind: Kind::Steps(steps) }
     }
 
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.steps
+    /// Whether there can be no more than one match: only names and indexes lead there.
+    pub fn is_singular(&self) -> bool {
+        match &self.kind {
+            Kind::Steps(steps) => !steps.contains(&Step::All),
+            Kind::Query(_) => false,
+        }
     }
 
-    /// The value at this path below `value`.
+    /// The first match below `value`, in document order.
     pub fn find<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
-        self.steps.iter().try_fold(value, |value, step| step.descend(value))
+        match &self.kind {
+            Kind::Steps(steps) if self.is_singular() => descend(value, steps),
+            _ => self.find_all(value).into_iter().next(),
+        }
     }
 
-    /// The field name, if the path is just that: dlt keeps state under the path's text.
+    /// All matches below `value`, in document order, each as it stands in the text.
+    pub fn find_all<'a>(&self, value: &'a RawValue) -> Vec<&'a RawValue> {
+        match &self.kind {
+            Kind::Steps(steps) => {
+                let mut found = Vec::new();
+                collect(value, steps, &mut found);
+                found
+            }
+            Kind::Query(query) => locate::find_all(query, value),
+        }
+    }
+
+    /// The steps, if the path has names and indexes only.
+    pub(super) fn singular_steps(&self) -> Option<&[Step]> {
+        match &self.kind {
+            Kind::Steps(steps) if self.is_singular() => Some(steps),
+            _ => None,
+        }
+    }
+
+    /// The text as it was written: dlt keeps state under it.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -60,48 +118,52 @@ impl Step {
     pub(super) fn as_key(&self) -> Option<&str> {
         match self {
             Self::Key(key) => Some(key),
-            Self::Index(_) => None,
+            Self::Index(_) | Self::All => None,
         }
     }
+}
 
-    pub(super) fn descend<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
-        match self {
-            Self::Key(key) => fields(value).ok()?.get(key),
-            Self::Index(index) => {
-                let elements: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
-                elements.get(*index).copied()
-            }
-        }
+/// Follows names and indexes; a wildcard leads nowhere.
+pub(super) fn descend<'a>(value: &'a RawValue, steps: &[Step]) -> Option<&'a RawValue> {
+    steps.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => fields(value).ok()?.get(key),
+        Step::Index(index) => elements(value)?.get(*index).copied(),
+        Step::All => None,
+    })
+}
+
+fn collect<'a>(value: &'a RawValue, steps: &[Step], found: &mut Vec<&'a RawValue>) {
+    let Some(wildcard) = steps.iter().position(|step| *step == Step::All) else {
+        found.extend(descend(value, steps));
+        return;
+    };
+    let Some(parent) = descend(value, &steps[..wildcard]) else { return };
+    let rest = &steps[wildcard + 1..];
+    if let Some(elements) = elements(parent) {
+        elements.into_iter().for_each(|element| collect(element, rest, found));
+    } else if let Ok(fields) = fields(parent) {
+        fields.distinct().into_iter().for_each(|value| collect(value, rest, found));
     }
+}
+
+/// The elements of a list; `None` if it is none.
+fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(value.get()).ok()
 }
 
 impl FromStr for JsonPath {
     type Err = JsonPathError;
 
     fn from_str(text: &str) -> Result<Self, JsonPathError> {
-        let error = || JsonPathError { text: text.to_owned() };
-        let mut rest = text.strip_prefix('$').unwrap_or(text);
-        let mut steps = Vec::new();
-        while !rest.is_empty() {
-            if let Some(bracket) = rest.strip_prefix('[') {
-                let (index, after) = bracket.split_once(']').ok_or_else(error)?;
-                steps.push(Step::Index(index.parse().map_err(|_| error())?));
-                rest = after;
-                continue;
+        let error = |reason: String| JsonPathError { text: text.to_owned(), reason };
+        let kind = match parse::parse(text).map_err(|reason| error(reason.to_owned()))? {
+            parse::Parsed::Steps(steps) => Kind::Steps(steps),
+            parse::Parsed::Query(query) => {
+                let parsed = serde_json_path::JsonPath::parse(&query);
+                Kind::Query(Box::new(parsed.map_err(|fault| error(fault.message().to_owned()))?))
             }
-            rest = rest.strip_prefix('.').unwrap_or(rest);
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            let (key, after) = rest.split_at(end);
-            if key.is_empty() || key.contains(['*', '?', '@', '(', ']', '\'', '"']) {
-                return Err(error());
-            }
-            steps.push(Step::Key(key.to_owned()));
-            rest = after;
-        }
-        if steps.is_empty() && text != "$" {
-            return Err(error());
-        }
-        Ok(Self { text: text.to_owned(), steps })
+        };
+        Ok(Self { text: text.to_owned(), kind })
     }
 }
 
@@ -112,13 +174,96 @@ impl fmt::Display for JsonPath {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
+    const DOCUMENT: &str = r#"{
+        "data": [{"id": 123456789012345678901234567890, "kind": "x", "n": 1}, {"id": 1.50, "kind": "y", "n": 2},
+                 {"id": 3, "kind": "x", "n": 3}],
+        "by_id": {"b": {"id": 1}, "a": {"id": 2}, "b": {"id": 9}},
+        "@odata.nextLink": "/next", "a b": {"c.d": 7}, "user-id": 5, "it's": 6, "nested": {"data": [4]}, "list": [[1, 2], [3]]
+    }"#;
+
+    fn found(path: &str) -> Vec<String> {
+        let document: &RawValue = serde_json::from_str(DOCUMENT).unwrap();
+        let path: JsonPath = path.parse().unwrap();
+        let all: Vec<String> =
+            path.find_all(document).into_iter().map(|value| value.get().to_owned()).collect();
+        assert_eq!(path.find(document).map(|value| value.get().to_owned()), all.first().cloned());
+        assert!(all.len() < 2 || !path.is_singular());
+        all
+    }
+
     #[test]
-    fn what_is_not_plain_is_refused() {
-        for text in ["", "a..b", "a.", "a[*]", "$..x", "a[?(@.b)]", "a['b']", "a[1", "[x]"] {
+    fn matches_are_the_text_as_it_came() {
+        let check = |path: &str, expected: &[&str]| assert_eq!(found(path), expected, "{path}");
+        let big = "123456789012345678901234567890";
+        check("data[0].id", &[big]);
+        check("$.data[*].id", &[big, "1.50", "3"]);
+        check("data.*.id", &[big, "1.50", "3"]);
+        check("data.[1].n", &["2"]);
+        check("data[?(@.n>1)].id", &["1.50", "3"]);
+        check("data[?@.kind == 'x' && @.n < 2].id", &[big]);
+        check("data[-1].n", &["3"]);
+        check("data[0:2].n", &["1", "2"]);
+        check("data[0,2].n", &["1", "3"]);
+        check("$..kind", &["\"x\"", "\"y\"", "\"x\""]);
+        check("$..data[0]", &[&format!(r#"{{"id": {big}, "kind": "x", "n": 1}}"#), "4"]);
+        check("by_id.*.id", &["9", "2"]);
+        check("by_id[?@.id > 1].id", &["9", "2"]);
+        check("['@odata.nextLink']", &["\"/next\""]);
+        check("$[\"a b\"]['c.d']", &["7"]);
+        check("user-id", &["5"]);
+        check("$.user-id", &["5"]);
+        check("['it\\'s']", &["6"]);
+        check("\"it's\"", &["6"]);
+        check("list[*][*]", &["1", "2", "3"]);
+        check("$.list[1:]", &["[3]"]);
+        check("data[?(@.n > 7)]", &[]);
+        check("missing[*]", &[]);
+    }
+
+    #[test]
+    fn spellings_of_dlt_are_read() {
+        let check = |path: &str, expected: &[&str]| assert_eq!(found(path), expected, "{path}");
+        check("data[?(@.kind=='x' & @.n>1)].n", &["3"]);
+        check("data[?(n > 1)].n", &["2", "3"]);
+        check("data[?n > 1].n", &["2", "3"]);
+        check("data[?kind='y'].n", &["2"]);
+        check("data[?(@.kind = 'y')].n", &["2"]);
+        check("'@odata.nextLink'", &["\"/next\""]);
+        check("$.'a b'", &["{\"c.d\": 7}"]);
+        check("$..user-id", &["5"]);
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        for text in [
+            "",
+            "a..",
+            "a.",
+            "a b.",
+            "a[?(@.b",
+            "a['b'",
+            "a[1",
+            "[x]",
+            "a[]",
+            "$.",
+            "a]",
+            "a..[?",
+            "a[?(@.a =~ 'x')]",
+        ] {
             assert!(text.parse::<JsonPath>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_make_a_path_that_is_read_again() {
+        for keys in [vec!["data"], vec!["data", "rows"], vec!["a.b", "it's", "c"], vec![]] {
+            let keys: Vec<String> = keys.into_iter().map(str::to_owned).collect();
+            let path = JsonPath::from_keys(&keys);
+            assert_eq!(path.to_string().parse::<JsonPath>().unwrap(), path);
         }
     }
 }

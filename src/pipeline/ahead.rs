@@ -17,7 +17,7 @@ use crate::destination::Committed;
 use crate::error::{Error, RowError};
 use crate::extract::{Follower, KeptPage, Refusal};
 use crate::normalize::{NormalizeError, Retype};
-use crate::package::{Package, PackageError, PageRecord, Record, RecordsAt, Turns};
+use crate::package::{Outcome, Package, PackageError, PageRecord, Record, RecordsAt, Turns};
 use crate::schema::{Capabilities, Schema};
 
 /// Pages that may wait for the normalizer: enough to even out bursts, few enough to bound memory.
@@ -162,7 +162,9 @@ impl Work {
         let ends = rows::ends(package)?;
         let is_loaded = |name: &&String| ends.get(*name).is_some_and(|end| end.outcome.is_loaded());
         let loaded: BTreeSet<_> = package.manifest.selected.iter().filter(is_loaded).collect();
-        if loaded != self.resources.iter().collect() {
+        // A resource that is unchanged has no rows, and is left alone.
+        let is_changed = |name: &&String| ends.get(*name).is_none_or(|end| end.outcome != Outcome::Unchanged);
+        if loaded != self.resources.iter().filter(is_changed).collect() {
             return Ok(None);
         }
         for resource in loaded {

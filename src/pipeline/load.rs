@@ -297,6 +297,7 @@ fn deleted_count(deleted: &DeletedRows) -> (String, u64) {
 fn run_record(end: &ResourceRecord) -> RunRecord {
     let outcome = match end.outcome {
         Outcome::Complete => "complete",
+        Outcome::Unchanged => "unchanged",
         Outcome::Unproven(_) => "unproven",
         Outcome::Partial(_) => "partial",
         Outcome::Failed(_) => "failed",

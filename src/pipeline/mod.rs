@@ -2,6 +2,7 @@
 
 mod ahead;
 mod backfill;
+mod conditional;
 mod deletes;
 mod hold;
 mod load;
@@ -21,7 +22,7 @@ use crate::config::Plan;
 use crate::destination::{Committed, Destination, DestinationError};
 use crate::error::{Error, chain};
 use crate::extract::{self, ExtractError, Extracted, Extraction, ResourceEnd, Standing};
-use crate::http::HttpClient;
+use crate::http::{Action, HttpClient};
 use crate::package::{Outcome, Package, Pending, Store};
 use crate::report::{Event, LoadReport, PendingWork, Reporter, ResourceReport, RunReport, Status};
 use crate::schema::WriteDisposition;
@@ -143,6 +144,7 @@ async fn work(
         report.pending.push(PendingWork::Resumed { load_id: package.load_id().clone(), pages });
     }
     report.resources = extracted.resources.iter().map(resource_report).collect();
+    report.warnings.extend(extracted.resources.iter().flat_map(settled));
     report.too_many_requests = client.counts().throttled;
     match extracted.standing {
         Standing::Extracted => {
@@ -227,6 +229,25 @@ fn empty_report(plan: &Plan) -> RunReport {
     }
 }
 
+/// What `response_actions` made of answers. It is told each time, so that what is wanted and what goes wrong can be
+/// told apart by their number.
+fn settled(end: &ResourceEnd) -> impl Iterator<Item = String> {
+    end.progress.settled.iter().map(|((action, status), count)| {
+        let answers = if *count == 1 { "1 answer" } else { &format!("{count} answers") };
+        let done = match action {
+            Action::Ignore => "ignored",
+            Action::Stop => "taken for the end",
+            Action::Empty => "taken to have no rows",
+            Action::Retry | Action::Fail => "refused",
+        };
+        let verb = if *count == 1 { "was" } else { "were" };
+        format!(
+            "{answers} of resource `{}` with status {status} {verb} {done}, by `response_actions`",
+            end.resource
+        )
+    })
+}
+
 fn resource_report(end: &ResourceEnd) -> ResourceReport {
     let short = format!("resource `{}` is short", end.resource);
     let unproven = format!("resource `{}` may be short", end.resource);
@@ -235,6 +256,7 @@ fn resource_report(end: &ResourceEnd) -> ResourceReport {
     let (outcome, causes) = match (&end.outcome, &end.error) {
         (None, _) => ("stopped", Vec::new()),
         (Some(Outcome::Complete), _) => ("complete", Vec::new()),
+        (Some(Outcome::Unchanged), _) => ("unchanged", Vec::new()),
         (Some(Outcome::Unproven(reason)), _) => ("unproven", vec![unproven, reason.clone()]),
         (Some(Outcome::Partial(reason)), _) => ("partial", vec![short, reason.clone()]),
         (Some(Outcome::Failed(_)), Some(error)) => ("failed", [vec![failed], chain(error)].concat()),
@@ -263,7 +285,8 @@ fn status(extracted: &Extracted, report: &RunReport) -> Status {
         return Status::Stopped;
     }
     let count = |outcome: &str| report.resources.iter().filter(|end| end.outcome == outcome).count();
-    match (count("complete") + count("unproven"), count("failed")) {
+    let whole = count("complete") + count("unchanged") + count("unproven");
+    match (whole, count("failed")) {
         (whole, _) if whole == report.resources.len() => Status::Complete,
         (_, failed) if failed == report.resources.len() => Status::Failed,
         _ => Status::Partial,

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::conditional;
 use crate::config::{IncrementalPlan, Plan, ResourcePlan};
 use crate::error::{Error, RowError};
 use crate::extract;
+use crate::http::Validators;
 use crate::normalize::{
     Discarded, NormalizeError, NormalizeJob, Normalized, Normalizer, Retype, RootTable, WarningKind,
 };
@@ -46,6 +48,8 @@ struct Lane<'a> {
     root: usize,
     incremental: Option<Incremental>,
     page_cursor: Option<Value>,
+    /// What the next run may ask with, by request.
+    validators: BTreeMap<String, Validators>,
     page_count: u64,
     row_count: u64,
 }
@@ -110,7 +114,8 @@ impl<'a> Rows<'a> {
         let (ends_of, states) = (Vec::new(), BTreeMap::new());
         let mut tables = Tables { normalized, ends: ends_of, states, warnings, discarded };
         for lane in self.lanes {
-            let Some(end) = ends.get(&lane.plan.name) else { continue };
+            let end = ends.get(&lane.plan.name).filter(|end| end.outcome.is_loaded());
+            let Some(end) = end else { continue };
             let resource = lane.plan.name.clone();
             let (record, state) = lane.finish(self.package, end);
             tables.ends.push(record);
@@ -228,7 +233,15 @@ impl<'a> Lane<'a> {
             Some(PageCursor::Token(token)) => Some(token.clone()),
             _ => None,
         };
-        Ok(Self { plan, root, incremental, page_cursor, page_count: 0, row_count: 0 })
+        Ok(Self {
+            plan,
+            root,
+            incremental,
+            page_cursor,
+            validators: BTreeMap::new(),
+            page_count: 0,
+            row_count: 0,
+        })
     }
 
     /// What people should know of the resource's increment.
@@ -240,6 +253,7 @@ impl<'a> Lane<'a> {
 
     fn page(&mut self, page: &PageRecord, rows: &[u8], normalizer: &mut Normalizer) -> Result<(), RowError> {
         self.page_count += 1;
+        self.validators.extend(page.note.validators.clone());
         // The text was checked when it came and has a checksum since.
         let selected: &RawValue = serde_json::from_slice(rows).unwrap_or(RawValue::NULL);
         let rows = page::rows(selected).unwrap_or_default();
@@ -294,6 +308,9 @@ impl<'a> Lane<'a> {
         let begin = extract::begin(&package.manifest, self.plan);
         if whole && begin.is_full_scan {
             own.insert(FULL_SCAN_AT.to_owned(), utc_text(begin.now).into());
+        }
+        if whole && self.plan.endpoint.responses.conditional {
+            own.extend(conditional::state(self.plan, &self.validators));
         }
         if !own.is_empty() {
             state.insert(OWN_STATE.to_owned(), Value::Object(own));

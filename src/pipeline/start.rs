@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sha3::{Digest, Sha3_256};
 
-use super::Run;
+use super::{Run, conditional};
 use crate::config::{DataPlan, IncrementalPlan, Plan, ResourcePlan, did_you_mean};
 use crate::destination::Committed;
 use crate::error::Error;
@@ -158,10 +158,16 @@ pub(super) fn manifest(run: &Run<'_>, selected: &[String], committed: &Committed
     let resources = extracted(run.plan, selected);
     let now = now_micros();
     let mut starts = BTreeMap::new();
+    let mut validators = BTreeMap::new();
     let goes_on = !run.options.full_refresh && run.options.backfill.is_none();
     for resource in run.plan.resources.iter().filter(|resource| resources.contains(&resource.name)) {
         if let (Some(incremental), true) = (&resource.incremental, goes_on) {
             starts.insert(resource.name.clone(), start(run.plan, resource, incremental, committed, now));
+        }
+        if resource.endpoint.responses.conditional && !run.options.full_refresh {
+            let state = committed.state.as_ref();
+            let state = state.and_then(|state| state.resource(&run.plan.source, &resource.name));
+            validators.insert(resource.name.clone(), conditional::known(resource, state));
         }
     }
     Manifest {
@@ -171,6 +177,7 @@ pub(super) fn manifest(run: &Run<'_>, selected: &[String], committed: &Committed
         selected: selected.to_vec(),
         resources,
         starts,
+        validators,
         full_refresh: run.options.full_refresh,
         backfill: run.options.backfill.clone(),
         created_at: now,
@@ -216,7 +223,7 @@ fn plan_hash(plan: &Plan, selected: &[String]) -> String {
     URL_SAFE_NO_PAD.encode(Sha3_256::digest(fetched.to_string()))
 }
 
-fn fetched(resource: &ResourcePlan) -> Value {
+pub(super) fn fetched(resource: &ResourcePlan) -> Value {
     let endpoint = &resource.endpoint;
     json!({
         "name": resource.name,
@@ -238,5 +245,6 @@ fn fetched(resource: &ResourcePlan) -> Value {
         },
         "data_selector": endpoint.data_selector.as_ref().map(ToString::to_string),
         "paginator": format!("{:?}", endpoint.paginator.kind),
+        "responses": format!("{:?}", endpoint.responses),
     })
 }

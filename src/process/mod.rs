@@ -130,14 +130,14 @@ impl Processor {
 }
 
 /// `"_members_id":1,"_members_name":"x"`.
-fn parent_fields(from_parent: &Map<String, Value>) -> Option<String> {
+pub(crate) fn parent_fields(from_parent: &Map<String, Value>) -> Option<String> {
     let text = serde_json::to_string(from_parent).ok()?;
     let fields = text.strip_prefix('{')?.strip_suffix('}')?;
     (!fields.is_empty()).then(|| fields.to_owned())
 }
 
 /// The row with the parent's fields at its end; nothing if there are none, or the row is no object.
-fn with_parent(row: &str, from_parent: Option<&str>) -> Option<String> {
+pub(crate) fn with_parent(row: &str, from_parent: Option<&str>) -> Option<String> {
     let (fields, from_parent) = (row.strip_prefix('{')?.strip_suffix('}')?, from_parent?);
     let comma = if fields.trim().is_empty() { "" } else { "," };
     Some(format!("{{{fields}{comma}{from_parent}}}"))

@@ -84,7 +84,7 @@ pub enum PendingWork {
 pub struct ResourceReport {
     /// Its name.
     pub resource: String,
-    /// `complete`, `unproven`, `partial`, `failed` or `stopped`.
+    /// `complete`, `unchanged` (the rows of the last load stand), `unproven`, `partial`, `failed` or `stopped`.
     pub outcome: String,
     /// Why it is not complete: each level of the error once, what was being done first.
     pub causes: Vec<String>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Auth, RateLimit};
+use super::{Auth, RateLimit, ResponsesPlan};
 use crate::config::Secret;
 use crate::page::JsonPath;
 use crate::paginate::PaginatorPlan;
@@ -64,6 +64,8 @@ pub struct EndpointPlan {
     pub data_selector: Option<JsonPath>,
     /// Rule for the next request.
     pub paginator: PaginatorPlan,
+    /// What is made of answers.
+    pub responses: ResponsesPlan,
     /// Limits of its requests, besides those of the client.
     pub rate_limits: Vec<RateLimit>,
     /// Units that a request costs.
@@ -83,6 +85,7 @@ impl fmt::Debug for EndpointPlan {
             .field("idempotency_key", &self.idempotency_key)
             .field("data_selector", &self.data_selector)
             .field("paginator", &self.paginator)
+            .field("responses", &self.responses)
             .finish_non_exhaustive()
     }
 }

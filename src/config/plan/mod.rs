@@ -5,6 +5,7 @@ mod client;
 mod endpoint;
 mod incremental;
 mod quota;
+mod responses;
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -15,6 +16,7 @@ pub use client::*;
 pub use endpoint::*;
 pub use incremental::*;
 pub use quota::*;
+pub use responses::*;
 
 use super::postgres::PostgresPlan;
 use crate::process::Processor;

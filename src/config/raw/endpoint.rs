@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{RawAuth, RawIncremental, RawIncrementalParam, RawPaginator, RawScalar};
+use super::{
+    RawAuth, RawIncremental, RawIncrementalParam, RawPaginator, RawResponseAction, RawResponseFormat,
+    RawScalar,
+};
 
 /// The request.
 #[derive(Deserialize, JsonSchema)]
@@ -22,7 +25,6 @@ pub(in crate::config) enum RawEndpoint {
 /// The request, with settings.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["response_actions"]))]
 pub(in crate::config) struct RawEndpointSettings {
     /// Path below `base_url`, or an absolute URL. `{resources.<parent>.<field>}` makes it one request per row of the
     /// parent; a bare `{name}` takes the value of `params.name`. Default: the resource's name.
@@ -55,6 +57,17 @@ pub(in crate::config) struct RawEndpointSettings {
     pub paginator: Option<RawPaginator>,
     /// What the next run starts from. Default: it reads everything.
     pub incremental: Option<RawIncremental>,
+    /// What single answers mean. Default: a status of 400 or more is an error, all else is a page.
+    pub response_actions: Option<Vec<RawResponseAction>>,
+    /// Whether a page without anything at the data selector has no rows. Default: false, it is an error.
+    pub optional: Option<bool>,
+    /// What answers are written in. Default: what their `Content-Type` says, and JSON unless it says otherwise.
+    pub response_format: Option<RawResponseFormat>,
+    /// The rows are the fields of an object, like `{"a": {…}, "b": {…}}`; this is the field that gets their names.
+    pub keyed_by: Option<String>,
+    /// Whether an answer that is the same as in the last run is not sent again (`ETag`, `Last-Modified`). Default:
+    /// false.
+    pub conditional: Option<bool>,
     /// Limits of this endpoint, besides the client's.
     pub rate_limits: Option<Vec<String>>,
     /// What one request costs of limits that count cost. Default: 1.

@@ -22,6 +22,7 @@ mod endpoint;
 mod incremental;
 mod paginator;
 mod process;
+mod responses;
 
 pub(in crate::config) use auth::*;
 pub(in crate::config) use client::*;
@@ -29,6 +30,7 @@ pub(in crate::config) use endpoint::*;
 pub(in crate::config) use incremental::*;
 pub(in crate::config) use paginator::*;
 pub(in crate::config) use process::*;
+pub(in crate::config) use responses::*;
 
 use super::raw_hints::{
     RawColumns, RawContract, RawDeletes, RawKeys, RawNestedHints, RawSchema, RawWriteDisposition,

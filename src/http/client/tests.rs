@@ -374,3 +374,68 @@ async fn bodies_are_limited_after_decompression() {
     let (result, _, _) = run([gzipped(10_001)]).await;
     assert!(result.unwrap_err().hint().unwrap().contains("client.max_body_size"));
 }
+
+#[tokio::test]
+async fn what_is_known_is_asked_about_and_a_304_is_an_answer_then() {
+    let validators = Validators {
+        etag: Some("W/\"7\"".to_owned()),
+        last_modified: Some("Wed, 21 Oct 2015 07:28:00 GMT".to_owned()),
+    };
+    let server = Server::start([answer("304 Not Modified", ""), answer("304 Not Modified", "")]).await;
+    let client = client(&plan(&server.url));
+    let known = Request { validators: Some(validators), ..get(&server.url) };
+    assert_eq!(client.send(&known).await.unwrap().status, 304);
+    let sent = &server.requests()[0];
+    for part in ["if-none-match: W/\"7\"\r\n", "if-modified-since: Wed, 21 Oct 2015 07:28:00 GMT\r\n"] {
+        assert!(sent.contains(part), "{part} in {sent}");
+    }
+    // Nobody asked for it.
+    assert_eq!(client.send(&get(&server.url)).await.unwrap_err().status(), Some(304));
+    assert!(!server.requests()[1].contains("if-"));
+}
+
+fn rule(content: &str, action: Action) -> ResponseAction {
+    ResponseAction { status: None, content: Some(content.to_owned()), json: None, header: None, action }
+}
+
+#[tokio::test]
+async fn accepted_answers_keep_what_they_said() {
+    let head = "404 Not Found\r\nx-mark: 1\r\ncontent-type: text/plain";
+    let server = Server::start([answer(head, "none here")]).await;
+    let actions: Arc<[_]> = Arc::new([rule("none", Action::Ignore)]);
+    let request = Request { actions, ..get(&server.url) };
+    let response = client(&plan(&server.url)).send(&request).await.unwrap();
+    assert_eq!((response.status, response.action, response.attempts), (404, Some(Action::Ignore), 1));
+    assert_eq!((&response.body[..], response.headers["x-mark"].as_bytes()), (&b"none here"[..], &b"1"[..]));
+    assert_eq!(response.content_type.as_deref(), Some("text/plain"));
+}
+
+#[tokio::test]
+async fn of_a_long_error_answer_the_start_is_looked_at() {
+    let long = |at: usize| format!("{}none", " ".repeat(at));
+    for (at, accepted) in [(60_000, true), (300_000, false)] {
+        let server = Server::start([answer("404 Not Found", long(at))]).await;
+        let actions: Arc<[_]> = Arc::new([rule("none", Action::Stop)]);
+        let result = client(&plan(&server.url)).send(&Request { actions, ..get(&server.url) }).await;
+        assert_eq!(result.is_ok(), accepted, "{at}");
+    }
+}
+
+#[tokio::test]
+async fn what_actions_refuse_shows_no_secret_and_no_rows() {
+    let server = Server::start([
+        answer("200 OK", format!(r#"{{"error": "key {KEY} expired"}}"#)),
+        answer("200 OK", format!(r#"[{{"name": "error", "note": "{}"}}]"#, "x".repeat(80_000))),
+    ])
+    .await;
+    let plan = ClientPlan { max_body_bytes: 100_000, ..plan(&server.url) };
+    let client = client(&plan);
+    let actions: Arc<[_]> = Arc::new([rule("error", Action::Fail)]);
+    let request = Request { actions, ..get(&server.url) };
+    let error = client.send(&request).await.unwrap_err();
+    let said = error.source().unwrap().to_string();
+    assert_eq!(said, "HTTP 200 OK: key *** expired, which `response_actions` say is a failure");
+    assert!(!error.is_transient());
+    let error = client.send(&request).await.unwrap_err();
+    assert_eq!(error.source().unwrap().to_string(), "HTTP 200 OK, which `response_actions` say is a failure");
+}

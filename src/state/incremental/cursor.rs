@@ -275,6 +275,8 @@ fn merges_by_key(hints: &TableHints) -> bool {
 #[allow(clippy::unwrap_used)]
 #[expect(clippy::needless_pass_by_value, reason = "literals read best where they stand")]
 mod tests {
+    use proptest::strategy::Strategy;
+
     use super::*;
     use crate::config::{LastValue, RowOrder};
     use crate::schema::History;
@@ -648,5 +650,27 @@ mod tests {
         // A row that came after the run began is kept: the next run starts from it.
         assert!(cursor.admit(&raw(r#"{"u": "2024-03-04T00:00:00Z"}"#), 1).unwrap());
         assert_eq!(cursor.finish().unwrap().1["last_value"], "2024-03-04T00:00:00Z");
+    }
+
+    proptest::proptest! {
+        /// However a range is cut, each row of it is let in once, and no other is.
+        #[test]
+        fn windows_of_any_size_take_each_row_once(
+            start in 0_i64..100_000,
+            length in 1_i64..100_000,
+            rows in proptest::collection::vec(-10_000_i64..250_000, 0..20),
+            step in proptest::prop_oneof![(10_u32..5000).prop_map(Step::Minutes), (1_u32..4).prop_map(Step::Months)],
+        ) {
+            let text = |minute: i64| crate::schema::TimeForm::UTC.write(minute * 60_000_000);
+            let (from, to) = (start, start + length);
+            let asked = backfill(&text(from), Some(&text(to)), Some(step));
+            let begin = Begin { backfill: Some(&asked), ..Begin::default() };
+            let mut cursor = Incremental::new(&field(), &keyed(&["id"]), &begin).unwrap();
+            for minute in rows {
+                let row = raw(&json!({ "u": text(minute) }).to_string());
+                let count = (0..cursor.reading.window_count()).filter(|series| cursor.admit(&row, *series).unwrap()).count();
+                proptest::prop_assert_eq!(count, usize::from(minute >= from && minute < to), "{}", minute);
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use forebay::package::{Pending, Record, Store};
+use forebay::package::{Record, Store};
 use forebay::paginate::PageCursor;
 use serde_json::{Value, json};
 
@@ -114,6 +114,8 @@ fn a_package_that_waited_has_its_rows_in_order() {
     let reader = scene.db().open();
     scene.run(&["--lock-timeout", "0"]).expect_said("could not load package");
     drop(reader);
+    let came: Vec<_> = pages(&scene).iter().map(|(user, _)| *user).collect();
+    assert!(!came.is_sorted(), "{came:?}");
     let asked = api.calls().len();
     let report = scene.workspace.run_well(&["--resource", "users"]);
     assert_eq!(report["pending"][0]["work"], "loaded");
@@ -121,23 +123,29 @@ fn a_package_that_waited_has_its_rows_in_order() {
     assert_eq!(scene.column("posts", "id"), numbers(&all_posts(10)));
 }
 
-/// The pages of posts that the journal has, as user and page.
-fn kept(scene: &Scene) -> BTreeSet<(usize, usize)> {
+/// The pages of posts that the journal has, as user and page, as they came.
+fn pages(scene: &Scene) -> Vec<(usize, usize)> {
     let store = Store::open(&scene.workspace.work_dir(), "rest").unwrap();
-    let mut pending = store.pending().unwrap();
-    let Some(Pending::Extracting(package)) = pending.pop() else { panic!("no package") };
-    let mut kept = BTreeSet::new();
-    for record in package.headers().unwrap() {
+    let pending = store.pending().unwrap();
+    let mut pages = Vec::new();
+    for record in pending[0].package().headers().unwrap() {
         let Record::Page(page, _) = record.unwrap() else { continue };
         if page.resource == "posts" {
             let number = match page.cursor {
                 PageCursor::Number(number) => usize::try_from(number).unwrap(),
                 _ => 1,
             };
-            let user = usize::try_from(page.series).unwrap() + 1;
-            assert!(kept.insert((user, number)), "a page is in the journal twice");
+            pages.push((usize::try_from(page.series).unwrap() + 1, number));
         }
     }
+    pages
+}
+
+/// The same as a set: none is there twice.
+fn kept(scene: &Scene) -> BTreeSet<(usize, usize)> {
+    let pages = pages(scene);
+    let kept: BTreeSet<_> = pages.iter().copied().collect();
+    assert_eq!(kept.len(), pages.len(), "a page is in the journal twice");
     kept
 }
 

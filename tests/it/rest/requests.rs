@@ -188,6 +188,29 @@ fn every_method_is_sent() {
     }
 }
 
+/// Else a deletion would turn into a look, and nobody would know.
+#[test]
+fn a_change_that_is_redirected_stays_a_change() {
+    let check = |method: &str, status: u16, expected: &str| {
+        let api = Api::start(move |call| match call.path.as_str() {
+            "/old" => Reply::empty(status).with("location", "/new"),
+            _ => Reply::json(&json!(rows(1))),
+        });
+        let config = format!(
+            "[client]\npaginator = \"single_page\"\n[[resources]]\nname = \"m\"\nendpoint = {{ path = \"old\", method = \"{method}\", mutates = true, json = {{ a = 1 }} }}\n"
+        );
+        Scene::new(&api, &config).workspace.run_well(&["--resource", "m"]);
+        let call = api.calls().pop().unwrap();
+        assert_eq!(format!("{} {} {}", call.method, call.path, call.body), expected, "{method} {status}");
+    };
+    check("DELETE", 301, "DELETE /new {\"a\":1}");
+    check("PUT", 302, "PUT /new {\"a\":1}");
+    check("PATCH", 308, "PATCH /new {\"a\":1}");
+    check("PUT", 303, "GET /new ");
+    check("POST", 302, "GET /new ");
+    check("POST", 307, "POST /new {\"a\":1}");
+}
+
 fn keys(calls: &[Call]) -> Vec<String> {
     let changes = calls.iter().filter(|call| call.method == "POST");
     changes.map(|call| call.header("idempotency-key").unwrap().to_owned()).collect()
@@ -235,9 +258,12 @@ fn a_request_that_is_taken_up_again_has_the_same_key() {
     unnamed.expect_said("`add_plan` was changing data when it was cut");
     assert_eq!(api.calls().len(), 3, "a run that does not name the change leaves it alone");
 
+    // What others load meanwhile gives the package a later id.
+    let elsewhere = scene.workspace.path("elsewhere");
+    scene.workspace.run_well(&["--work-dir", elsewhere.to_str().unwrap()]);
     scene.workspace.run_well(&["--resource", "add_plan"]);
-    let calls = api.calls();
-    let paths: Vec<_> = calls[1..].iter().map(|call| call.path.as_str()).collect();
+    let calls: Vec<_> = api.calls().into_iter().filter(|call| call.method == "POST").collect();
+    let paths: Vec<_> = calls.iter().map(|call| call.path.as_str()).collect();
     assert_eq!(
         paths,
         ["/members/1/add-plan", "/members/2/add-plan", "/members/2/add-plan", "/members/3/add-plan"]
