@@ -211,6 +211,7 @@ mod tests {
             row_count: 1,
             total_rows: None,
             from_parent: Map::new(),
+            note: crate::package::AnswerNote::default(),
         };
         Record::Page(record, Bytes::from(format!("[\"{series}.{number}\"]")))
     }
