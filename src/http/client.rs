@@ -84,14 +84,14 @@ struct Failed {
 
 /// Why an attempt brought no answer.
 enum Stopped {
-    Failed(Failed),
+    Failed(Box<Failed>),
     /// It was not made: nobody knows what others use of the quota.
     NoQuota(HttpError),
 }
 
 impl From<Failure> for Stopped {
     fn from(failure: Failure) -> Self {
-        Self::Failed(Failed { failure, advice: Advice::default(), accepted: None })
+        Self::Failed(Box::new(Failed { failure, advice: Advice::default(), accepted: None }))
     }
 }
 
@@ -143,7 +143,7 @@ impl HttpClient {
             let attempt = retries.attempt();
             let Failed { failure, advice, accepted } = match self.0.attempt(&prepared).await {
                 Ok(answer) => return Ok(answer.into_response(attempt, throttled, started)),
-                Err(Stopped::Failed(failed)) => failed,
+                Err(Stopped::Failed(failed)) => *failed,
                 Err(Stopped::NoQuota(error)) => return Err(error),
             };
             throttled += u32::from(failure.is_throttling());
@@ -315,7 +315,7 @@ impl Inner {
             self.heed(turn, &advice);
             let answer = self.read_answer(response, dressed, prepared).await?;
             return match unwanted(&answer, prepared) {
-                Some(failure) => Err(Stopped::Failed(Failed { failure, advice, accepted: None })),
+                Some(failure) => Err(Stopped::Failed(Box::new(Failed { failure, advice, accepted: None }))),
                 None => Ok(answer),
             };
         }
@@ -329,7 +329,7 @@ impl Inner {
             Failure::Status(server_message::read(answer.status, &answer.body, &prepared.redactor))
         });
         let is_accepted = matches!(answer.action, Some(Action::Ignore | Action::Stop | Action::Empty));
-        Err(Stopped::Failed(Failed { failure, advice, accepted: is_accepted.then_some(answer) }))
+        Err(Stopped::Failed(Box::new(Failed { failure, advice, accepted: is_accepted.then_some(answer) })))
     }
 
     /// Heeds what is left of the quota. A pause longer than the config allows is left to the 429 that will come: its
