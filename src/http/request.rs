@@ -40,23 +40,6 @@ pub struct Request {
     pub claim: Claim,
 }
 
-/// What a request is to the quota.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// The resource it is for, whose endpoint may have limits of its own.
-    pub resource: Option<String>,
-    /// Units it costs.
-    pub cost: u32,
-    /// Higher goes first when requests wait.
-    pub priority: i32,
-}
-
-impl Default for Claim {
-    fn default() -> Self {
-        Self { resource: None, cost: 1, priority: 0 }
-    }
-}
-
 /// By what a server tells whether an answer is still the same (RFC 9110, section 8.8): as it gave them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Validators {
@@ -86,6 +69,23 @@ impl Validators {
     pub(super) fn conditions(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let conditions = [(IF_NONE_MATCH, &self.etag), (IF_MODIFIED_SINCE, &self.last_modified)];
         conditions.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?.parse().ok()?)))
+    }
+}
+
+/// What a request is to the quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The resource it is for, whose endpoint may have limits of its own.
+    pub resource: Option<String>,
+    /// Units it costs.
+    pub cost: u32,
+    /// Higher goes first when requests wait.
+    pub priority: i32,
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self { resource: None, cost: 1, priority: 0 }
     }
 }
 

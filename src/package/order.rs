@@ -195,7 +195,7 @@ mod tests {
     use serde_json::Map;
 
     use super::super::Journal;
-    use super::super::journal::Outcome;
+    use super::super::journal::{AnswerNote, Outcome};
     use super::*;
     use crate::paginate::PageCursor;
 
@@ -207,11 +207,12 @@ mod tests {
             series,
             cursor: PageCursor::Number(number),
             next,
+            detected: None,
             token: None,
             row_count: 1,
             total_rows: None,
+            note: AnswerNote::default(),
             from_parent: Map::new(),
-            note: crate::package::AnswerNote::default(),
         };
         Record::Page(record, Bytes::from(format!("[\"{series}.{number}\"]")))
     }

@@ -507,3 +507,32 @@ fn a_full_scan_that_fails_is_due_still() {
     scene.run_well();
     assert_eq!(feed.api.targets()[3..], ["/events", "/events?since=a"]);
 }
+
+#[test]
+fn a_page_cursor_reads_everything_now_and_then() {
+    let feed = Feed::answering(json!([[1, 1], [2, 2], [3, 3]]), |call, events| {
+        let from = call.number_param("after").unwrap_or(0);
+        let next = (from + 2).min(events.len());
+        let more = next < events.len();
+        let page: Vec<_> = events.into_iter().skip(from).take(2).collect();
+        Reply::json(&json!({ "data": page, "next": next, "more": more }))
+    });
+    let paginator = "paginator = { type = \"cursor\", cursor_path = \"next\", cursor_param = \"after\", has_more_path = \"more\" }";
+    let config = events("incremental = { page_cursor = true, full_scan_every = \"9000d\" }")
+        .replace("paginator = \"single_page\"", paginator)
+        .replace(
+            "primary_key",
+            "write_disposition = \"merge\"\ndeletes = { mode = \"hard\", max_share = 0.5 }\nprimary_key",
+        );
+    let scene = feed.scene(&config);
+    scene.run_well();
+    scene.run_well();
+    assert_eq!(feed.api.targets(), ["/events", "/events?after=2", "/events?after=3"]);
+    feed.set(json!([[1, 1], [3, 3], [4, 4]]));
+    scene.run(&["--set", "resources.events.endpoint.incremental.full_scan_every=1ms"]).expect_code(0);
+    assert_eq!(feed.api.targets()[3..], ["/events", "/events?after=2"]);
+    assert_eq!(sorted_ids(&scene), [1, 3, 4]);
+    let own = &state(&scene, "events")["forebay"];
+    assert_eq!(own["page_cursor"], 3);
+    assert!(own["full_scan_at"].is_string(), "{own}");
+}
