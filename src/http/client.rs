@@ -91,14 +91,20 @@ struct Failed {
 
 /// Why an attempt brought no answer.
 enum Stopped {
-    Failed(Failed),
+    Failed(Box<Failed>),
     /// It was not made: nobody knows what others use of the quota.
     NoQuota(HttpError),
 }
 
+impl From<Failed> for Stopped {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(Box::new(failed))
+    }
+}
+
 impl From<Failure> for Stopped {
     fn from(failure: Failure) -> Self {
-        Self::Failed(Failed { failure, advice: Advice::default(), accepted: None })
+        Failed { failure, advice: Advice::default(), accepted: None }.into()
     }
 }
 
@@ -216,7 +222,7 @@ impl Inner {
                     held.iter().for_each(Held::accepted);
                     return Ok(answer.into_response(attempt + renewals, throttled, started));
                 }
-                Err(Stopped::Failed(failed)) => failed,
+                Err(Stopped::Failed(failed)) => *failed,
                 Err(Stopped::NoQuota(error)) => return Err(error),
             };
             match failure.answer().map(|answer| answer.status) {
@@ -387,7 +393,7 @@ impl Inner {
             self.heed(turn, &advice);
             let answer = self.read_answer(response, dressed, prepared).await?;
             return match unwanted(&answer, prepared) {
-                Some(failure) => Err(Stopped::Failed(Failed { failure, advice, accepted: None })),
+                Some(failure) => Err(Failed { failure, advice, accepted: None }.into()),
                 None => Ok(answer),
             };
         }
@@ -401,7 +407,7 @@ impl Inner {
             Failure::Status(server_message::read(answer.status, &answer.body, &prepared.redactor))
         });
         let is_accepted = matches!(answer.action, Some(Action::Ignore | Action::Stop | Action::Empty));
-        Err(Stopped::Failed(Failed { failure, advice, accepted: is_accepted.then_some(answer) }))
+        Err(Failed { failure, advice, accepted: is_accepted.then_some(answer) }.into())
     }
 
     /// Heeds what is left of the quota. A pause longer than the config allows is left to the 429 that will come: its
