@@ -120,6 +120,9 @@ impl Reporter for Progress {
                 self.start(resource);
             }
             Event::Page { resource, progress } => self.page(resource, progress),
+            Event::Detected { resource, chosen } => {
+                self.line(&format!("{resource}: pages as found out from the answer; to fix it: {chosen}"));
+            }
             Event::Repaired { resource, page } => self.line(&format!(
                 "warning: page {page} of {resource} is no JSON: `NaN` was read as null, `Infinity` as text"
             )),

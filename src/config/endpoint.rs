@@ -410,12 +410,15 @@ pub(super) fn paginator(
     match layers.client_paginator {
         _ if single_entity => Some(paginator::single_page()),
         Some(raw) => paginator::paginator(raw, "client.paginator", method, report),
-        None => {
-            let hint = "set it here, in resource_defaults.endpoint or in client; \"single_page\" if all comes at once \
-                        (finding it out from the response is not in this version)";
-            report.add(&layers.own.path, "has no paginator", Some(hint.to_owned()));
-            None
+        // What changes data is done once, whatever the answer looks like.
+        None if layers
+            .pick("mutates", |settings| settings.mutates.as_ref())
+            .is_some_and(|(given, _)| *given) =>
+        {
+            Some(paginator::single_page())
         }
+        // As in dlt.
+        None => Some(paginator::auto()),
     }
 }
 
@@ -456,11 +459,16 @@ fn check_body(layers: &Layers<'_>, paginator: &PaginatorPlan, report: &mut Repor
         report.add(&place, "goes without `json`: a request has one body", None);
         return false;
     }
-    let target = match &paginator.kind {
-        PaginatorKind::Cursor { target, .. } | PaginatorKind::PageNumber { target, .. } => Some(target),
-        PaginatorKind::SinglePage => None,
+    let in_body = |target: &Target| matches!(target, Target::Body(_));
+    let writes_body = match &paginator.kind {
+        PaginatorKind::Cursor { target, .. } | PaginatorKind::PageNumber { target, .. } => in_body(target),
+        PaginatorKind::Offset { target, limit_target, .. } => in_body(target) || in_body(limit_target),
+        PaginatorKind::Auto
+        | PaginatorKind::JsonLink { .. }
+        | PaginatorKind::HeaderLink { .. }
+        | PaginatorKind::SinglePage => false,
     };
-    if matches!(target, Some(Target::Body(_))) {
+    if writes_body {
         report.add(
             &place,
             "cannot take what the paginator writes into the body",

@@ -365,6 +365,6 @@ fn check_page_cursor(
     let mut unheard = Report::default();
     let paginator = endpoint::paginator(layers, false, layers.method(), &mut unheard);
     if paginator.is_some_and(|paginator| !matches!(paginator.kind, PaginatorKind::Cursor { .. })) {
-        report.add(&place, "needs a paginator of type `cursor`", None);
+        report.add(&place, "needs a paginator of type `cursor`, `header_cursor` or `last_row`", None);
     }
 }

@@ -12,7 +12,7 @@ use super::raw::{
 use super::{Method, ResponsesPlan, hints, paginator};
 use crate::http::{Action, HeaderCondition, JsonCondition, ResponseAction, StatusCondition};
 use crate::page::{CsvFormat, Format};
-use crate::paginate::{PaginatorKind, PaginatorPlan};
+use crate::paginate::{CursorSource, PaginatorKind, PaginatorPlan};
 use crate::schema::TableHints;
 
 const STATUS_RULE: &str = "is no status; write a number from 100 to 599, or a hundred of them, like \"4xx\"";
@@ -174,7 +174,12 @@ pub(super) fn check_conditional(owner: &Owner<'_>, report: &mut Report) {
 
 fn says_in_the_body_what_follows(kind: &PaginatorKind) -> bool {
     match kind {
-        PaginatorKind::SinglePage | PaginatorKind::Cursor { .. } | PaginatorKind::PageNumber { .. } => true,
+        PaginatorKind::Cursor { source, .. } => !matches!(source, CursorSource::Header(_)),
+        PaginatorKind::SinglePage
+        | PaginatorKind::Offset { .. }
+        | PaginatorKind::PageNumber { .. }
+        | PaginatorKind::JsonLink { .. } => true,
+        PaginatorKind::Auto | PaginatorKind::HeaderLink { .. } => false,
     }
 }
 

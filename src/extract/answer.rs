@@ -10,7 +10,7 @@ use super::rows::{RowSelector, Selected};
 use crate::config::ResourcePlan;
 use crate::http::{Action, Response, StatusFailure};
 use crate::page::{self, Format, JsonPath, Page};
-use crate::paginate::{Next, PageCursor, PaginateError};
+use crate::paginate::{Detected, Next, PageCursor, PaginateError, PaginatorPlan, Received, Tally};
 
 /// A list without rows.
 const NO_ROWS: Bytes = Bytes::from_static(b"[]");
@@ -31,6 +31,14 @@ pub(super) struct Asked<'a> {
     pub(super) cursor: &'a PageCursor,
     /// Number of the page in its pagination, from 1.
     pub(super) number: u64,
+    /// The rule for what follows, found out or configured.
+    pub(super) paginator: &'a PaginatorPlan,
+    /// What was found out on the first page.
+    pub(super) detected: Option<&'a Detected>,
+    /// Rows of the pages before.
+    pub(super) before: Tally,
+    /// Query parameters that carry credentials.
+    pub(super) secret_params: &'a [&'a str],
     /// Bytes that the rows may take, made from lines.
     pub(super) max_bytes: u64,
     /// What each row gets from the parent's.
@@ -45,6 +53,8 @@ pub(super) struct Answer {
     pub(super) row_count: u64,
     /// What follows.
     pub(super) next: Next,
+    /// The paginator that the first page asks for, if that was to be found out.
+    pub(super) detected: Option<Detected>,
     /// The page's own cursor.
     pub(super) token: Option<PageCursor>,
     /// Rows that the API says there are.
@@ -60,6 +70,7 @@ impl Answer {
             rows: NO_ROWS,
             row_count: 0,
             next: Next::Done,
+            detected: None,
             token: None,
             total_rows: None,
             is_repaired: false,
@@ -88,7 +99,7 @@ pub(super) fn read(
             let answer = page_with_rows(resource, asked, response, rows).unwrap_or_else(|_| Answer::end());
             Ok(Answer { next: Next::Done, ..answer })
         }
-        Some(Action::Empty) => Ok(page_without_rows(resource, asked, response)),
+        Some(Action::Empty) => Ok(page_without_rows(asked, response)),
         _ => page_with_rows(resource, asked, response, rows),
     }
 }
@@ -126,23 +137,25 @@ fn page_with_rows(
         Selected::Nothing => return Err(asked.no_data(&page, rows.path(&page))),
         Selected::NotKeyed => return Err(asked.not_keyed(rows.path(&page))),
     };
-    let row_count = page::row_count(selected);
-    let paginator = &resource.endpoint.paginator;
+    let received = asked.received(response, &page, selected);
     let cannot_go_on = |source| asked.cannot_go_on(source);
+    let advance = asked.paginator.advance(asked.cursor, &received).map_err(cannot_go_on)?;
     Ok(Answer {
-        next: paginator.advance(asked.cursor, &page, row_count, asked.number).map_err(cannot_go_on)?,
-        token: paginator.token(&page).map_err(cannot_go_on)?,
-        total_rows: paginator.total_rows(&page),
-        row_count: row_count as u64,
+        next: advance.next,
+        detected: advance.detected,
+        token: asked.paginator.token(&received).map_err(cannot_go_on)?,
+        total_rows: asked.paginator.total_rows(&page),
+        row_count: received.row_count,
         rows: asked.processed(resource, document, selected)?,
         is_repaired,
     })
 }
 
 /// A page that has no rows because the config says so: what it says of the next one still holds, if it says anything.
-fn page_without_rows(resource: &ResourcePlan, asked: &Asked<'_>, response: &Response) -> Answer {
+fn page_without_rows(asked: &Asked<'_>, response: &Response) -> Answer {
     let Ok(page) = Page::parse(&response.body) else { return Answer::end() };
-    let next = resource.endpoint.paginator.advance(asked.cursor, &page, 0, asked.number);
+    let received = asked.received(response, &page, RawValue::NULL);
+    let next = asked.paginator.advance(asked.cursor, &received).map(|advance| advance.next);
     Answer { next: next.unwrap_or(Next::Done), ..Answer::end() }
 }
 
@@ -163,6 +176,26 @@ fn complains(page: &Page<'_>) -> bool {
 }
 
 impl Asked<'_> {
+    /// What a paginator sees of the answer.
+    fn received<'a>(
+        &'a self,
+        response: &'a Response,
+        page: &'a Page<'a>,
+        rows: &'a RawValue,
+    ) -> Received<'a> {
+        Received {
+            page,
+            headers: &response.headers,
+            url: &response.url,
+            rows,
+            row_count: page::row_count(rows) as u64,
+            page_count: self.number,
+            before: self.before,
+            detected: self.detected,
+            secret_params: self.secret_params,
+        }
+    }
+
     /// The rows of an answer that has one per line.
     fn lines(&self, resource: &ResourcePlan, response: &Response) -> Result<Option<Bytes>, ExtractError> {
         let configured = resource.endpoint.responses.format.clone();

@@ -6,7 +6,7 @@ use crate::config::{RenderError, TemplateError};
 use crate::http::{HttpError, StatusFailure, is_transient_status};
 use crate::package::PackageError;
 use crate::page::FormatError;
-use crate::paginate::PaginateError;
+use crate::paginate::{Doubt, PaginateError};
 use crate::process::ProcessError;
 use crate::state::IncrementalError;
 
@@ -134,13 +134,24 @@ pub enum ExtractError {
         parent: String,
     },
     /// Nothing tells whether a first page is the last one, too.
-    #[error("the first page has nothing at `cursor_path`, and nothing else says that it is the last")]
-    Unproven,
+    #[error("the first page has nothing at `{place}`, and nothing else says that it is the last")]
+    Unproven {
+        /// Where the way to the next page should have been.
+        place: String,
+    },
+    /// The reading ended, but something hints at more.
+    #[error("{doubt}")]
+    Doubtful {
+        /// What hints at it.
+        doubt: Doubt,
+        /// Whether the resource replaces what is there: a part must not take the place of all.
+        replaces: bool,
+    },
     /// The cap was reached before the end.
-    #[error("stopped at the cap of {pages} pages (`max_pages`); the API has more")]
+    #[error("stopped at `{cap}`; the API has more")]
     Capped {
-        /// The cap.
-        pages: u64,
+        /// The cap, as the config has it.
+        cap: String,
         /// Whether the resource replaces what is there: a part must not take the place of all.
         replaces: bool,
     },
@@ -151,6 +162,8 @@ pub enum ExtractError {
         total: u64,
         /// What came.
         rows: u64,
+        /// Whether pages were shorter than the step of the offset.
+        skips: bool,
         /// Whether the resource replaces what is there: a part must not take the place of all.
         replaces: bool,
     },
@@ -208,7 +221,8 @@ impl ExtractError {
             | Self::Process { .. }
             | Self::ParentField { .. }
             | Self::Template { .. }
-            | Self::Unproven
+            | Self::Unproven { .. }
+            | Self::Doubtful { .. }
             | Self::ShortParent { .. }
             | Self::Capped { .. }
             | Self::Short { .. }
@@ -249,12 +263,22 @@ impl ExtractError {
             Self::ShortParent { .. } => {
                 "the rows of the last complete run stay, since a part must not replace all"
             }
-            Self::Unproven => {
-                "check `cursor_path`; if it is right, `has_more_path` or `total_rows_path` can tell the end"
+            Self::Unproven { .. } => {
+                "check that path; if it is right, `has_more_path` or `total_rows_path` can tell the end"
             }
-            Self::Capped { replaces: false, .. } => "raise `max_pages`; what came is loaded",
+            Self::Doubtful { doubt, replaces: true } if doubt.is_short() => {
+                return Some(format!(
+                    "{}; the rows of the last complete run stay, since a part must not replace all",
+                    doubt.hint()
+                ));
+            }
+            Self::Doubtful { doubt, .. } => doubt.hint(),
+            Self::Capped { replaces: false, .. } => "raise it; what came is loaded",
             Self::Capped { replaces: true, .. } => {
-                "raise `max_pages`; the rows of the last complete run stay, since a part must not replace all"
+                "raise it; the rows of the last complete run stay, since a part must not replace all"
+            }
+            Self::Short { skips: true, .. } => {
+                "pages had fewer rows than `limit`: if the API caps them, set `limit` to what it gives, or `step = \"rows\"`"
             }
             Self::Short { replaces: false, .. } => {
                 "run again: rows may have been deleted while they were read; what came is loaded"

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::http::Action;
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
 use crate::page::JsonPath;
-use crate::paginate::{CursorsSeen, Next, PageCursor};
+use crate::paginate::{CursorsSeen, Detected, Doubt, Next, PageCursor, Tally};
 
 /// What the journal of a package holds, per resource.
 #[derive(Debug, Default)]
@@ -46,6 +46,8 @@ pub struct ResourceProgress {
     pub(super) is_capped: bool,
     /// Whether nothing tells that one of them is whole.
     pub(super) is_unproven: bool,
+    /// Why one of them may not be whole; of several reasons, the one that says most.
+    pub(super) doubt: Option<Doubt>,
 }
 
 /// A set of numbers that has most of those below some number: there may be one for each row of a parent.
@@ -62,7 +64,10 @@ struct Ended {
 pub(super) struct SeriesProgress {
     pub(super) next: Next,
     pub(super) page_count: u64,
+    pub(super) tally: Tally,
     pub(super) seen: CursorsSeen,
+    /// The paginator that the first page asked for.
+    pub(super) detected: Option<Detected>,
     /// Where its first page has rows, if that had to be found out.
     pub(super) rows_at: Option<JsonPath>,
 }
@@ -106,10 +111,12 @@ impl ResourceProgress {
         if let Some(settled) = page.note.settled {
             *self.settled.entry(settled).or_default() += 1;
         }
-        match page.next {
+        match &page.next {
             Next::Page(_) => {
                 let series = self.open.entry(page.series).or_insert_with(SeriesProgress::start);
                 series.page_count += 1;
+                series.tally.add(page.row_count);
+                series.detected = page.detected.clone().or(series.detected.take());
                 series.next = page.next.clone();
                 series.seen.insert(&page.cursor);
                 if let Some(rows_at) = &page.note.rows_at {
@@ -119,6 +126,11 @@ impl ResourceProgress {
             }
             Next::Done => {}
             Next::Unproven => self.is_unproven = true,
+            Next::Doubtful(doubt) => {
+                if self.doubt.as_ref().is_none_or(|known| doubt.is_short() && !known.is_short()) {
+                    self.doubt = Some(doubt.clone());
+                }
+            }
             Next::Capped => self.is_capped = true,
         }
         self.open.remove(&page.series);
@@ -167,7 +179,9 @@ impl SeriesProgress {
         Self {
             next: Next::Page(PageCursor::Start),
             page_count: 0,
+            tally: Tally::default(),
             seen: CursorsSeen::default(),
+            detected: None,
             rows_at: None,
         }
     }

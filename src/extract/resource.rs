@@ -16,10 +16,10 @@ use super::request::{add_idempotency_key, first_request};
 use super::rows::RowSelector;
 use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
-use crate::config::{IncrementalPlan, ResourcePlan};
+use crate::config::{Auth, IncrementalPlan, KeyLocation, ResourcePlan};
 use crate::http::{Action, HttpError, Request, Response, is_transient_status};
 use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
-use crate::paginate::{Next, PageCursor, PaginateError};
+use crate::paginate::{Doubt, Next, PageCursor, PaginateError, PaginatorKind};
 use crate::report::{Event, now_micros};
 use crate::state::{Range, Reading, RowOrderWatch};
 
@@ -56,8 +56,9 @@ pub(super) async fn extract(
         resumed_pages: progress.resumed_pages,
         resumed_rows: progress.row_count,
     });
+    let progress = Mutex::new(progress);
     let mut run =
-        ResourceRun { extraction, resource, journal, progress: Mutex::new(progress), reading: None };
+        ResourceRun { extraction, resource, journal, progress, reading: None, told: Mutex::default() };
     let ended = match window::reading(&extraction.package.manifest, resource) {
         Ok(reading) => {
             run.reading = reading;
@@ -102,6 +103,8 @@ struct ResourceRun<'a> {
     progress: Mutex<ResourceProgress>,
     /// The ranges that are read of a resource with a cursor field.
     reading: Option<Reading>,
+    /// Paginators that were found out and told of.
+    told: Mutex<Vec<PaginatorKind>>,
 }
 
 impl ResourceRun<'_> {
@@ -127,12 +130,16 @@ impl ResourceRun<'_> {
         }
         let replaces = self.replaces();
         let progress = self.progress();
-        let proven = !progress.is_unproven || progress.total_rows.is_some();
+        let is_doubtful = progress.is_unproven || progress.doubt.is_some();
+        let proven = !is_doubtful || progress.total_rows.is_some();
         let (outcome, ended) = match self.missing(&progress, replaces) {
             None if progress.is_unchanged() => (Outcome::Unchanged, Ended::Unchanged),
             None if proven => (Outcome::Complete, Ended::Complete),
             None => {
-                let unproven = ExtractError::Unproven;
+                let unproven = match progress.doubt.clone() {
+                    Some(doubt) => ExtractError::Doubtful { doubt, replaces },
+                    None => ExtractError::Unproven { place: self.resource.endpoint.paginator.next_place() },
+                };
                 (Outcome::Unproven(unproven.to_string()), Ended::Unproven(unproven))
             }
             // Part of the rows must not take the place of all of them.
@@ -180,14 +187,21 @@ impl ResourceRun<'_> {
 
     /// Tells a complete read from a short one.
     fn missing(&self, progress: &ResourceProgress, replaces: bool) -> Option<ExtractError> {
-        let pages = self.resource.endpoint.paginator.max_pages;
         let rows = progress.row_count;
         if let Some((status, count)) = self.ignored_in_doubt(progress) {
             return Some(ExtractError::Ignored { count, status, replaces });
         }
-        match progress.total_rows {
-            _ if progress.is_capped => Some(ExtractError::Capped { pages, replaces }),
-            Some(total) if rows < total => Some(ExtractError::Short { total, rows, replaces }),
+        match (progress.total_rows, &progress.doubt) {
+            _ if progress.is_capped => {
+                Some(ExtractError::Capped { cap: self.resource.endpoint.paginator.cap(), replaces })
+            }
+            (Some(total), doubt) if rows < total => {
+                let skips = matches!(doubt, Some(Doubt::ShortPages { .. }));
+                Some(ExtractError::Short { total, rows, skips, replaces })
+            }
+            (None, Some(doubt)) if doubt.is_short() => {
+                Some(ExtractError::Doubtful { doubt: doubt.clone(), replaces })
+            }
             _ => None,
         }
     }
@@ -236,7 +250,7 @@ impl ResourceRun<'_> {
         let mut rows = RowSelector::new(&self.resource.endpoint, rows_at);
         while let Some(cursor) = self.next(&series) {
             let mut request = first.clone();
-            self.resource.endpoint.paginator.apply(&cursor, &mut request);
+            self.apply(&series, &cursor, &mut request);
             add_idempotency_key(self.extraction, self.resource, &series, &cursor, &mut request);
             let is_first = !self.progress().open.contains_key(&series.number);
             let condition = Condition::of(self.extraction, self.resource, &series, &request);
@@ -260,6 +274,13 @@ impl ResourceRun<'_> {
             }
         }
         Ok(SeriesEnd::Done)
+    }
+
+    /// Makes the first request of a pagination that of another page.
+    fn apply(&self, series: &Series, cursor: &PageCursor, request: &mut Request) {
+        let progress = self.progress();
+        let detected = progress.open.get(&series.number).and_then(|open| open.detected.as_ref());
+        self.resource.endpoint.paginator.with_detected(detected).apply(cursor, request);
     }
 
     fn count(&self, response: &Result<Response, HttpError>) {
@@ -351,6 +372,8 @@ impl ResourceRun<'_> {
         let from_parent = &series.from_parent;
         let complaint = || self.extraction.client.complaint(request, response);
         let max_bytes = self.extraction.plan.client.max_body_bytes;
+        let detected = done.and_then(|done| done.detected.as_ref());
+        let secret_params = self.secret_params();
         let asked = Asked {
             request: &describe,
             complaint: &complaint,
@@ -358,6 +381,10 @@ impl ResourceRun<'_> {
             number,
             max_bytes,
             from_parent,
+            paginator: &self.resource.endpoint.paginator.with_detected(detected),
+            detected,
+            before: done.map_or_else(Default::default, |done| done.tally),
+            secret_params: &secret_params,
         };
         let was_detected = rows.detected().is_some();
         let mut answer = answer::read(self.resource, &asked, response, rows)?;
@@ -369,7 +396,10 @@ impl ResourceRun<'_> {
         {
             return Err(asked.cannot_go_on(PaginateError::circle(next)));
         }
-        let Answer { rows: body, row_count, next, token, total_rows, is_repaired } = answer;
+        let Answer { rows: body, row_count, next, detected, token, total_rows, is_repaired } = answer;
+        if let Some(detected) = &detected {
+            self.tell_detected(&detected.kind);
+        }
         let note = AnswerNote {
             rows_at: rows.detected().filter(|_| !was_detected).map(ToString::to_string),
             settled: response.action.map(|action| (action, response.status)),
@@ -381,6 +411,7 @@ impl ResourceRun<'_> {
             series: series.number,
             cursor,
             next,
+            detected,
             token,
             row_count,
             total_rows: total_rows.filter(|_| self.is_full_read()),
@@ -397,6 +428,28 @@ impl ResourceRun<'_> {
             self.extraction.reporter.report(event);
         }
         Ok(KeptPage { place, page: record, rows: body })
+    }
+
+    /// Says once what was found out.
+    fn tell_detected(&self, kind: &PaginatorKind) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.contains(kind) {
+            return;
+        }
+        let chosen = kind.to_string();
+        tracing::info!(resource = %self.resource.name, %chosen, "found out how the API pages");
+        self.extraction.reporter.report(Event::Detected { resource: &self.resource.name, chosen: &chosen });
+        told.push(kind.clone());
+    }
+
+    /// Query parameters that carry credentials: an API may well repeat them in its links.
+    fn secret_params(&self) -> Vec<&str> {
+        let auth = self.resource.endpoint.auth.iter().chain(&self.extraction.plan.client.auth);
+        auth.filter_map(|auth| match auth {
+            Auth::ApiKey { name, location: KeyLocation::Query, .. } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect()
     }
 
     fn append(&self, record: &Record) -> Result<Place, ExtractError> {

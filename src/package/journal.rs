@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::http::{Action, Validators};
-use crate::paginate::{Next, PageCursor};
+use crate::paginate::{Detected, Next, PageCursor};
 
 const FRAME: usize = 8;
 
@@ -57,6 +57,9 @@ pub struct PageRecord {
     /// The page's own cursor, for resources that go on from it in the next run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<PageCursor>,
+    /// The paginator that a first page asked for, if that was to be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected: Option<Detected>,
     /// Rows in it.
     pub row_count: u64,
     /// Rows that the API says there are in all, if that is what is read.
@@ -488,6 +491,7 @@ mod tests {
             series: 0,
             cursor: PageCursor::Number(number),
             next: Next::Page(PageCursor::Number(number + 1)),
+            detected: None,
             token: None,
             row_count: 1,
             total_rows: None,

@@ -197,7 +197,6 @@ mod tests {
     use super::super::Journal;
     use super::super::journal::{AnswerNote, Outcome};
     use super::*;
-    use crate::package::AnswerNote;
     use crate::paginate::PageCursor;
 
     /// Page `number` of `count` of a pagination.
@@ -208,9 +207,11 @@ mod tests {
             series,
             cursor: PageCursor::Number(number),
             next,
+            detected: None,
             token: None,
             row_count: 1,
             total_rows: None,
+            note: crate::package::AnswerNote::default(),
             from_parent: Map::new(),
             note: AnswerNote::default(),
         };

@@ -16,7 +16,8 @@ use super::object::fields;
 
 /// Path into a JSON document: `$`, `data`, `$.data.records`, `items[0].id`, `data[*].rows`, `['a b']`,
 /// `$.data[?(@.kind == 'x')]`, `$..rows`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct JsonPath {
     text: String,
     kind: Kind,
@@ -100,6 +101,13 @@ impl JsonPath {
         }
     }
 
+    /// The path without its last name, and that name, if it ends in one.
+    pub(crate) fn parent(&self) -> Option<(Self, &str)> {
+        let (Step::Key(name), above) = self.singular_steps()?.split_last()? else { return None };
+        let text = format!("${}", parse::canonical(above));
+        Some((Self { text, kind: Kind::Steps(above.to_vec()) }, name))
+    }
+
     /// The steps, if the path has names and indexes only.
     pub(super) fn singular_steps(&self) -> Option<&[Step]> {
         match &self.kind {
@@ -164,6 +172,20 @@ impl FromStr for JsonPath {
             }
         };
         Ok(Self { text: text.to_owned(), kind })
+    }
+}
+
+impl TryFrom<String> for JsonPath {
+    type Error = JsonPathError;
+
+    fn try_from(text: String) -> Result<Self, JsonPathError> {
+        text.parse()
+    }
+}
+
+impl From<JsonPath> for String {
+    fn from(path: JsonPath) -> Self {
+        path.text
     }
 }
 

@@ -1,14 +1,15 @@
 //! A token in each page leads to the next.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::error::shorten;
-use super::{Next, PageCursor, PaginateError, Target, signal};
-use crate::page::{JsonPath, Page};
+use super::{CursorSource, Next, PageCursor, PaginateError, Received, Target, link, signal};
+use crate::page::JsonPath;
 
 /// The parts of a cursor paginator that decide what follows a page.
 pub(super) struct CursorRule<'a> {
-    pub(super) cursor_path: &'a JsonPath,
+    pub(super) source: &'a CursorSource,
     pub(super) target: &'a Target,
     pub(super) has_more_path: Option<&'a JsonPath>,
     pub(super) stop_after_empty_page: bool,
@@ -17,61 +18,95 @@ pub(super) struct CursorRule<'a> {
 impl CursorRule<'_> {
     /// Order as in dlt: empty page, flag, token. In dlt the flag can only stop; here it must also be kept when it
     /// promises more, or a broken token would end a load short of rows without a word.
-    pub(super) fn next(
-        &self,
-        asked: &PageCursor,
-        page: &Page<'_>,
-        row_count: usize,
-    ) -> Result<Next, PaginateError> {
-        if self.stop_after_empty_page && row_count == 0 {
+    pub(super) fn next(&self, asked: &PageCursor, received: &Received<'_>) -> Result<Next, PaginateError> {
+        if self.stop_after_empty_page && received.row_count == 0 {
             return Ok(Next::Done);
         }
         if let Some(path) = self.has_more_path
-            && !signal::has_more(page, path)?
+            && !signal::has_more(received.page, path)?
         {
             return Ok(Next::Done);
         }
-        match (token(page, self.cursor_path, self.target)?, self.has_more_path) {
+        match (token(received, self.source, self.target)?, self.has_more_path) {
             (Some(next), _) if next == *asked => Err(PaginateError::Repeated {
-                path: self.cursor_path.to_string(),
-                found: found(page, self.cursor_path),
+                path: self.source.to_string(),
+                found: found(received, self.source),
             }),
             (Some(next), _) => Ok(Next::Page(next)),
-            // Many APIs leave the token out at the end. On the first page that also looks like a wrong path, which
-            // would make every run stop there without a word.
-            (None, None)
-                if *asked == PageCursor::Start && row_count > 0 && page.get(self.cursor_path).is_none() =>
-            {
-                Ok(Next::Unproven)
+            (None, None) => Ok(self.without_token(asked, received)),
+            (None, Some(path)) if self.is_last_row() && received.row_count == 0 => {
+                Err(PaginateError::EmptyWithMore { has_more_path: path.to_string() })
             }
-            (None, None) => Ok(Next::Done),
             (None, Some(has_more_path)) => Err(PaginateError::MoreWithoutCursor {
                 has_more_path: has_more_path.to_string(),
-                cursor_path: self.cursor_path.to_string(),
-                found: found(page, self.cursor_path),
+                cursor_path: self.source.to_string(),
+                found: found(received, self.source),
             }),
+        }
+    }
+
+    fn is_last_row(&self) -> bool {
+        matches!(self.source, CursorSource::LastRow(_))
+    }
+
+    /// Many APIs leave the token out at the end. On the first page that also looks like a wrong path, which would make
+    /// every run stop there without a word.
+    fn without_token(&self, asked: &PageCursor, received: &Received<'_>) -> Next {
+        match self.source {
+            CursorSource::Header(name) => link::without_header(asked, received, name),
+            source => {
+                let is_suspicious = *asked == PageCursor::Start || self.is_last_row();
+                match is_suspicious && received.row_count > 0 && raw(received, source).is_none() {
+                    true => Next::Unproven,
+                    false => Next::Done,
+                }
+            }
         }
     }
 }
 
-fn found(page: &Page<'_>, path: &JsonPath) -> String {
-    page.get(path).map_or_else(|| "missing".to_owned(), |value| shorten(value.get()))
+/// The value in the answer.
+fn raw<'a>(received: &Received<'a>, source: &CursorSource) -> Option<&'a RawValue> {
+    match source {
+        CursorSource::Path(path) => received.page.get(path),
+        CursorSource::LastRow(path) => path.find(received.last_row()?),
+        CursorSource::Header(_) => None,
+    }
 }
 
-/// The token at `path`. What Python takes for false is none: null, `""`, 0, `false`, empty lists and objects.
+fn found(received: &Received<'_>, source: &CursorSource) -> String {
+    let text = match source {
+        CursorSource::Header(name) => received.headers.get(name).and_then(|value| value.to_str().ok()),
+        source => raw(received, source).map(RawValue::get),
+    };
+    text.map_or_else(|| "missing".to_owned(), shorten)
+}
+
+/// The token in an answer. What Python takes for false is none: null, `""`, 0, `false`, empty lists and objects.
 pub(super) fn token(
-    page: &Page<'_>,
-    path: &JsonPath,
+    received: &Received<'_>,
+    source: &CursorSource,
     target: &Target,
 ) -> Result<Option<PageCursor>, PaginateError> {
-    let not_a_cursor = || PaginateError::NotACursor { path: path.to_string(), found: found(page, path) };
-    let Some(raw) = page.get(path) else { return Ok(None) };
-    let value = match page.value(path).ok_or_else(not_a_cursor)? {
+    if let CursorSource::Header(name) = source {
+        let text = received.headers.get(name).and_then(|value| value.to_str().ok());
+        let text = text.map(str::trim).filter(|text| !text.is_empty());
+        return Ok(text.map(|text| PageCursor::Token(Value::from(text))));
+    }
+    let not_a_cursor =
+        || PaginateError::NotACursor { path: source.to_string(), found: found(received, source) };
+    let Some(raw) = raw(received, source) else { return Ok(None) };
+    let value = match serde_json::from_str(raw.get()).map_err(|_| not_a_cursor())? {
         Value::Null | Value::Bool(false) => return Ok(None),
         Value::String(text) if text.is_empty() => return Ok(None),
         Value::Array(elements) if elements.is_empty() => return Ok(None),
         Value::Object(fields) if fields.is_empty() => return Ok(None),
-        Value::Number(number) if number.as_f64() == Some(0.0) => return Ok(None),
+        // A row may well have the number 0; a token has not.
+        Value::Number(number)
+            if number.as_f64() == Some(0.0) && !matches!(source, CursorSource::LastRow(_)) =>
+        {
+            return Ok(None);
+        }
         Value::String(text) => Value::String(text),
         Value::Number(number) if number.to_string() == raw.get() => Value::Number(number),
         // Beyond 64 bits, or written like `1e5`: a parameter can carry the digits as they came, a body cannot.
@@ -89,13 +124,14 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::super::received::tests::Answer;
     use super::super::target::tests::request;
     use super::super::{PaginatorKind, PaginatorPlan};
     use super::*;
 
     fn plan(target: Target, has_more: bool, stop_after_empty_page: bool) -> PaginatorPlan {
         let kind = PaginatorKind::Cursor {
-            cursor_path: "end".parse().unwrap(),
+            source: CursorSource::Path("end".parse().unwrap()),
             target,
             has_more_path: has_more.then(|| "more".parse().unwrap()),
             stop_after_empty_page,
@@ -108,9 +144,9 @@ mod tests {
     }
 
     fn check(has_more: bool, body: &str, expected: &str) {
-        let page = Page::parse(body.as_bytes()).unwrap();
         let asked = PageCursor::Token(json!("asked"));
-        let shown = match plan(after(), has_more, false).advance(&asked, &page, 1, 1) {
+        let plan = plan(after(), has_more, false);
+        let shown = match Answer::new(body).rows(1).next(&plan, &asked) {
             Ok(Next::Page(PageCursor::Token(token))) => format!("next {token}"),
             Ok(next) => format!("{next:?}"),
             Err(error) => error.to_string(),
@@ -157,9 +193,9 @@ mod tests {
 
     #[test]
     fn a_first_page_without_a_token_proves_nothing() {
-        let next = |body: &str, row_count: usize, has_more: bool| {
-            let page = Page::parse(body.as_bytes()).unwrap();
-            plan(after(), has_more, false).advance(&PageCursor::Start, &page, row_count, 1).unwrap()
+        let next = |body: &str, row_count: u64, has_more: bool| {
+            let plan = plan(after(), has_more, false);
+            Answer::new(body).rows(row_count).next(&plan, &PageCursor::Start).unwrap()
         };
         assert_eq!(next("{}", 1, false), Next::Unproven);
         assert_eq!(next("{}", 0, false), Next::Done);
@@ -169,9 +205,9 @@ mod tests {
 
     #[test]
     fn an_empty_page_ends_only_if_asked_to() {
-        let page = Page::parse(br#"{"end": "b"}"#).unwrap();
-        let next = |stop: bool, row_count: usize| {
-            plan(after(), false, stop).advance(&PageCursor::Start, &page, row_count, 1).unwrap()
+        let next = |stop: bool, row_count: u64| {
+            let answer = Answer::new(r#"{"end": "b"}"#).rows(row_count);
+            answer.next(&plan(after(), false, stop), &PageCursor::Start).unwrap()
         };
         assert_eq!(next(true, 0), Next::Done);
         assert_eq!(next(true, 1), Next::Page(PageCursor::Token(json!("b"))));
@@ -181,17 +217,67 @@ mod tests {
     #[test]
     fn a_body_cannot_carry_a_number_that_json_would_change() {
         let body = Target::Body(vec!["after".to_owned()]);
-        let page = Page::parse(br#"{"end": 123456789012345678901234567890}"#).unwrap();
+        let answer = Answer::new(r#"{"end": 123456789012345678901234567890}"#).rows(1);
         assert!(matches!(
-            plan(body, false, false).advance(&PageCursor::Start, &page, 1, 1),
+            answer.next(&plan(body, false, false), &PageCursor::Start),
             Err(PaginateError::NotACursor { .. })
         ));
     }
 
     #[test]
     fn the_last_page_still_gives_its_token() {
-        let page = Page::parse(br#"{"end": 7, "more": false}"#).unwrap();
-        assert_eq!(plan(after(), true, false).token(&page).unwrap(), Some(PageCursor::Token(json!(7))));
+        let answer = Answer::new(r#"{"end": 7, "more": false}"#);
+        assert_eq!(
+            answer.with(|received| plan(after(), true, false).token(received)).unwrap(),
+            Some(PageCursor::Token(json!(7)))
+        );
+    }
+
+    #[test]
+    fn the_last_row_and_headers_have_cursors_too() {
+        let by = |source: CursorSource, flag: &str| PaginatorPlan {
+            kind: PaginatorKind::Cursor {
+                source,
+                target: after(),
+                has_more_path: (!flag.is_empty()).then(|| flag.parse().unwrap()),
+                stop_after_empty_page: flag.is_empty(),
+            },
+            max_pages: u64::MAX,
+            total_rows_path: None,
+        };
+        let check = |plan: &PaginatorPlan, answer: &Answer, expected: &str| {
+            let shown = match answer.next(plan, &PageCursor::Start) {
+                Ok(Next::Page(PageCursor::Token(token))) => token.to_string(),
+                Ok(next) => format!("{next:?}"),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(shown, expected, "{answer:?}");
+        };
+        let last = by(CursorSource::LastRow("id".parse().unwrap()), "has_more");
+        let rows = r#"[{"id": "a"}, {"id": "b"}]"#;
+        check(&last, &Answer::new(r#"{"has_more": true}"#).with_rows(rows), "\"b\"");
+        check(&last, &Answer::new(r#"{"has_more": true}"#).with_rows(r#"[{"id": 0}]"#), "0");
+        check(&last, &Answer::new(r#"{"has_more": false}"#).with_rows(rows), "Done");
+        check(&last, &Answer::new(r#"{"has_more": false}"#), "Done");
+        let nothing = "the API says there is more (`has_more`) but gave no rows to go on from";
+        check(&last, &Answer::new(r#"{"has_more": true}"#), nothing);
+        let no_field =
+            "the API says there is more (`has_more`) but gave no cursor (`id of the last row` is missing)";
+        check(&last, &Answer::new(r#"{"has_more": true}"#).with_rows("[{}]"), no_field);
+        check(
+            &last,
+            &Answer::new("{}").with_rows(rows),
+            "`has_more` is missing from the page, which has no fields",
+        );
+        let no_flag = by(CursorSource::LastRow("id".parse().unwrap()), "");
+        check(&no_flag, &Answer::new("{}").with_rows(rows), "\"b\"");
+        check(&no_flag, &Answer::new("{}"), "Done");
+        check(&no_flag, &Answer::new("{}").with_rows("[{}]"), "Unproven");
+        let header = by(CursorSource::Header("X-Next".to_owned()), "");
+        check(&header, &Answer::new("[]").rows(1).header("x-next", "t"), "\"t\"");
+        check(&header, &Answer::new("[]").rows(1).header("x-next", ""), "Done");
+        check(&header, &Answer::new("[]").rows(1), "Done");
+        check(&header, &Answer::new("[]").rows(50), "Doubtful(FullPage { rows: 50 })");
     }
 
     /// Rows above a number, as an API with a keyset cursor gives them.
@@ -218,8 +304,7 @@ mod tests {
                 let (rows, body) = answer(total, page_size, usize::try_from(sent).unwrap());
                 pages += 1;
                 read.extend(&rows);
-                let page = Page::parse(body.as_bytes()).unwrap();
-                match plan.advance(&cursor, &page, rows.len(), pages).unwrap() {
+                match Answer::new(&body).rows(rows.len() as u64).page(pages).next(&plan, &cursor).unwrap() {
                     Next::Page(next) => cursor = next,
                     next => {
                         prop_assert_eq!(next, Next::Done);

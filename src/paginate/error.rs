@@ -23,7 +23,7 @@ pub enum PaginateError {
         found: String,
     },
     /// The value at `total_path` is no number.
-    #[error("`{path}` is {found}, which is not a number of pages")]
+    #[error("`{path}` is {found}, which is not a number")]
     NotATotal {
         /// Path from the config.
         path: String,
@@ -64,8 +64,54 @@ pub enum PaginateError {
         /// The cursor, shortened.
         found: String,
     },
+    /// The flag says that there is more, and the page has no row to go on from.
+    #[error("the API says there is more (`{has_more_path}`) but gave no rows to go on from")]
+    EmptyWithMore {
+        /// Path of the flag.
+        has_more_path: String,
+    },
+    /// Page after page without rows, and no end.
+    #[error("{count} pages in a row had no rows, and the API says there is more")]
+    OnlyEmptyPages {
+        /// How many.
+        count: u64,
+    },
+    /// The API gives fewer rows than asked for, so that the next offset would skip some.
+    #[error("the API caps a page at {cap} rows (`{path}`), so that steps of {limit} rows would skip some")]
+    LimitCapped {
+        /// Where the answer says so.
+        path: String,
+        /// Rows it gives.
+        cap: u64,
+        /// Rows it was asked for.
+        limit: u64,
+    },
+    /// What should be the address of the next page is none.
+    #[error("`{place}` is {found}, which is not the address of a page")]
+    NotALink {
+        /// Path in the body, or the header.
+        place: String,
+        /// The value, shortened.
+        found: String,
+    },
+    /// The next page is said to be at another server.
+    #[error("`{place}` leads to another origin, {origin}")]
+    ForeignOrigin {
+        /// Path in the body, or the header.
+        place: String,
+        /// Scheme, host and port.
+        origin: String,
+    },
+    /// What was found out from the first page does not lead to a second one.
+    #[error(
+        "page 2 has the rows of page 1: what the first page hints at ({chosen}) is not how this API pages"
+    )]
+    Misdetected {
+        /// The line of config that does the same.
+        chosen: String,
+    },
     /// A pagination stands at a cursor that its paginator cannot have given.
-    #[error("the pagination stands at {found}, which is not a page number")]
+    #[error("the pagination stands at {found}, which is not a number")]
     ForeignCursor {
         /// The cursor, shortened.
         found: String,
@@ -79,6 +125,8 @@ impl PaginateError {
             PageCursor::Token(token) => shorten(&token.to_string()),
             PageCursor::Start => "the first page".to_owned(),
             PageCursor::Number(number) => format!("page {number}"),
+            // Its query may be long, or hold what is nobody's business.
+            PageCursor::Url(url) => shorten(url.split('?').next().unwrap_or_default()),
         };
         Self::Circle { found }
     }
@@ -93,7 +141,21 @@ impl PaginateError {
             Self::Repeated { .. } | Self::Circle { .. } => Some(
                 "check that `cursor_param` is the parameter the API reads; if it repeats the cursor on its last, empty page, set `stop_after_empty_page = true`",
             ),
-            Self::MoreWithoutCursor { .. } => Some("check `cursor_path` and `has_more_path`"),
+            Self::MoreWithoutCursor { .. } => {
+                Some("check the paths of the cursor or link, and `has_more_path`")
+            }
+            Self::EmptyWithMore { .. } => Some("check `data_selector` and `has_more_path`"),
+            Self::OnlyEmptyPages { .. } => {
+                Some("check `data_selector` and `has_more_path`, or set `stop_after_empty_page = true`")
+            }
+            Self::LimitCapped { .. } => Some("set `limit` to that number, or `step = \"rows\"`"),
+            Self::NotALink { .. } => Some("the address has to be a text, or an object with `href` or `url`"),
+            Self::ForeignOrigin { .. } => Some(
+                "nothing is asked of it, since credentials and rows belong to the API's own origin; is `base_url` right?",
+            ),
+            Self::Misdetected { .. } => Some(
+                "configure the paginator, with the parameters that the API reads (for pages from 1: `base_page = 1`), or write `paginator = \"single_page\"`",
+            ),
             Self::ForeignCursor { .. } => {
                 Some("the paginator was changed since; start anew with `--restart`")
             }

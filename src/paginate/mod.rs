@@ -1,19 +1,33 @@
-//! Rules for the next request. Pure: a paginator sees a request and a page, and holds no client.
+//! Rules for the next request. Pure: a paginator sees a request and an answer, and holds no client.
 
+mod auto;
 mod cursor;
+mod doubt;
 mod error;
-mod page_number;
+mod header;
+mod kind;
+mod link;
 mod plan;
+#[cfg(test)]
+mod properties;
+mod range;
+mod received;
 mod seen;
 mod signal;
+mod tally;
 mod target;
 
 use serde_json::Value;
 
-use crate::page::JsonPath;
-
+pub use auto::Detected;
+pub use doubt::Doubt;
 pub use error::PaginateError;
+pub use kind::{AfterEmptyPage, CursorSource, PaginatorKind, RangeEnd, Step, TotalPath};
+pub use received::Received;
 pub use seen::CursorsSeen;
+pub use tally::Tally;
+
+use crate::page::JsonPath;
 
 /// Where in a pagination a request stands: what makes its page, and what a cut run goes on from.
 /// Kept in packages and in state, so its JSON form is stable.
@@ -24,8 +38,10 @@ pub enum PageCursor {
     Start,
     /// The page after a token that the API gave, in the JSON type it gave it.
     Token(Value),
-    /// The page of that number.
+    /// The page of that number, or the one that begins at that row.
     Number(u64),
+    /// The page at an address that the API gave: absolute, without credentials.
+    Url(String),
 }
 
 /// What follows a page.
@@ -38,12 +54,24 @@ pub enum Next {
     Done,
     /// None, as far as can be seen: the page lacks what would lead to the next one, and what says that there is none.
     Unproven,
+    /// None, although something hints at more.
+    Doubtful(Doubt),
     /// The configured number of pages was read and the API has more.
     Capped,
 }
 
+/// What an answer says of the pages after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advance {
+    /// What follows.
+    pub next: Next,
+    /// The paginator that the first answer asks for, if that was to be found out.
+    pub detected: Option<Detected>,
+}
+
 /// Where a cursor or page number is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Target {
     /// A query parameter.
     Param(String),
@@ -60,37 +88,4 @@ pub struct PaginatorPlan {
     pub max_pages: u64,
     /// Where the API reports how many rows there are in all.
     pub total_rows_path: Option<JsonPath>,
-}
-
-/// The rules there are.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PaginatorKind {
-    /// A token in each page leads to the next.
-    Cursor {
-        /// Where the token is in a page.
-        cursor_path: JsonPath,
-        /// Where it goes in the next request.
-        target: Target,
-        /// A flag that tells whether more pages follow; it overrules the token.
-        has_more_path: Option<JsonPath>,
-        /// Whether a page without rows is the last.
-        stop_after_empty_page: bool,
-    },
-    /// Pages are numbered.
-    PageNumber {
-        /// Number of the first page.
-        base_page: u64,
-        /// Where the number goes.
-        target: Target,
-        /// Where a page reports the number of pages.
-        total_path: Option<JsonPath>,
-        /// First page number that is not read any more (dlt's reading of it).
-        maximum_page: Option<u64>,
-        /// Whether a page without rows is the last.
-        stop_after_empty_page: bool,
-        /// A flag that tells whether more pages follow.
-        has_more_path: Option<JsonPath>,
-    },
-    /// One page is all.
-    SinglePage,
 }

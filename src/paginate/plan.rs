@@ -1,104 +1,172 @@
-//! The two questions of a pagination, answered by kind: what is asked for a cursor, and what follows a page.
+//! The two questions of a pagination, answered by kind: what is asked for a cursor, and what follows an answer.
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Next, PageCursor, PaginateError, PaginatorKind, PaginatorPlan, cursor, page_number};
+use super::range::{OffsetRule, RangeRule};
+use super::{
+    Advance, Detected, Next, PageCursor, PaginateError, PaginatorKind, PaginatorPlan, Received, auto, cursor,
+    link,
+};
 use crate::http::Request;
 use crate::page::Page;
 
+/// Pages without rows in a row after which a pagination is given up: an API that filters may well have some, one that
+/// leads nowhere has no end.
+const MAX_EMPTY_PAGES: u64 = 1000;
+
 impl PaginatorPlan {
-    /// Writes `cursor` into `request`, in place of what was there under that name.
-    pub fn apply(&self, cursor: &PageCursor, request: &mut Request) {
-        let (target, value) = match (&self.kind, cursor) {
-            (PaginatorKind::SinglePage, _) | (PaginatorKind::Cursor { .. }, PageCursor::Start) => return,
-            (PaginatorKind::PageNumber { target, base_page, .. }, PageCursor::Start) => {
-                (target, Value::from(*base_page))
+    /// The plan with what was found out in place of [`PaginatorKind::Auto`].
+    pub fn with_detected<'a>(&'a self, detected: Option<&Detected>) -> Cow<'a, Self> {
+        match (&self.kind, detected) {
+            (PaginatorKind::Auto, Some(detected)) => {
+                Cow::Owned(Self { kind: detected.kind.clone(), ..self.clone() })
             }
-            (
-                PaginatorKind::Cursor { target, .. } | PaginatorKind::PageNumber { target, .. },
-                PageCursor::Token(value),
-            ) => (target, value.clone()),
-            (
-                PaginatorKind::Cursor { target, .. } | PaginatorKind::PageNumber { target, .. },
-                PageCursor::Number(number),
-            ) => (target, Value::from(*number)),
-        };
-        target.write(value, request);
+            _ => Cow::Borrowed(self),
+        }
     }
 
-    /// What follows `page`, which was asked for with `cursor` and had `row_count` rows. `page_count` is the number
-    /// of pages read in this pagination, this one included.
+    /// Writes `cursor` into `request`, in place of what was there under that name.
+    pub fn apply(&self, cursor: &PageCursor, request: &mut Request) {
+        match &self.kind {
+            PaginatorKind::Auto | PaginatorKind::SinglePage => {}
+            PaginatorKind::Cursor { target, .. } => {
+                if let PageCursor::Token(value) = cursor {
+                    target.write(value.clone(), request);
+                }
+            }
+            PaginatorKind::Offset { offset, limit, target, limit_target, .. } => {
+                target.write(number(cursor, *offset), request);
+                limit_target.write(Value::from(*limit), request);
+            }
+            PaginatorKind::PageNumber { page, target, page_size, .. } => {
+                target.write(number(cursor, *page), request);
+                if let Some((target, size)) = page_size {
+                    target.write(Value::from(*size), request);
+                }
+            }
+            PaginatorKind::JsonLink { keep_params, .. } | PaginatorKind::HeaderLink { keep_params, .. } => {
+                if let PageCursor::Url(address) = cursor {
+                    link::apply(address, *keep_params, request);
+                }
+            }
+        }
+    }
+
+    /// What follows an answer that was asked for with `cursor`.
     ///
     /// # Errors
-    /// The page does not say what the plan says it does, or contradicts itself: going on would repeat or skip rows.
-    pub fn advance(
-        &self,
-        cursor: &PageCursor,
-        page: &Page<'_>,
-        row_count: usize,
-        page_count: u64,
-    ) -> Result<Next, PaginateError> {
+    /// The answer does not say what the plan says it does, or contradicts itself: going on would repeat or skip rows.
+    pub fn advance(&self, cursor: &PageCursor, received: &Received<'_>) -> Result<Advance, PaginateError> {
+        if let Some(detected) = received.detected {
+            detected.verify(received)?;
+        }
+        if self.kind == PaginatorKind::Auto {
+            let (kind, doubt) = auto::detect(received);
+            let plan = Self { kind, ..self.clone() };
+            let next = match doubt {
+                Some(doubt) => Next::Doubtful(doubt),
+                None => plan.next(cursor, received)?,
+            };
+            let rows = received.fingerprint();
+            return Ok(Advance { next, detected: Some(Detected { kind: plan.kind, rows }) });
+        }
+        Ok(Advance { next: self.next(cursor, received)?, detected: None })
+    }
+
+    fn next(&self, asked: &PageCursor, received: &Received<'_>) -> Result<Next, PaginateError> {
         let next = match &self.kind {
-            PaginatorKind::SinglePage => Next::Done,
-            PaginatorKind::Cursor { cursor_path, target, has_more_path, stop_after_empty_page } => {
-                let rule = cursor::CursorRule {
-                    cursor_path,
-                    target,
-                    has_more_path: has_more_path.as_ref(),
-                    stop_after_empty_page: *stop_after_empty_page,
-                };
-                rule.next(cursor, page, row_count)?
+            PaginatorKind::Auto | PaginatorKind::SinglePage => Next::Done,
+            PaginatorKind::Cursor { source, target, has_more_path, stop_after_empty_page } => {
+                let has_more_path = has_more_path.as_ref();
+                let stop_after_empty_page = *stop_after_empty_page;
+                let rule = cursor::CursorRule { source, target, has_more_path, stop_after_empty_page };
+                rule.next(asked, received)?
             }
-            PaginatorKind::PageNumber {
-                base_page,
-                total_path,
-                maximum_page,
-                stop_after_empty_page,
-                has_more_path,
-                ..
-            } => {
-                let rule = page_number::PageNumberRule {
-                    base_page: *base_page,
-                    total_path: total_path.as_ref(),
-                    maximum_page: *maximum_page,
-                    stop_after_empty_page: *stop_after_empty_page,
-                    has_more_path: has_more_path.as_ref(),
-                };
-                rule.next(cursor, page, row_count)?
+            PaginatorKind::Offset { offset, limit, step, limit_target, end, .. } => {
+                let rule = OffsetRule { limit: *limit, step: *step, limit_target };
+                RangeRule { base: 0, first: *offset, offset: Some(rule), end }.next(asked, received)?
+            }
+            PaginatorKind::PageNumber { base_page, page, end, .. } => {
+                RangeRule { base: *base_page, first: *page, offset: None, end }.next(asked, received)?
+            }
+            PaginatorKind::JsonLink { next_url_path, has_more_path, .. } => {
+                link::after_body(asked, received, next_url_path, has_more_path.as_ref())?
+            }
+            PaginatorKind::HeaderLink { links_next_key, .. } => {
+                link::after_header(asked, received, links_next_key)?
             }
         };
         match next {
-            Next::Page(_) if page_count >= self.max_pages => Ok(Next::Capped),
+            Next::Page(_) if received.page_count >= self.max_pages => Ok(Next::Capped),
+            Next::Page(_) if received.row_count == 0 && received.before.empty_run + 1 >= MAX_EMPTY_PAGES => {
+                Err(PaginateError::OnlyEmptyPages { count: MAX_EMPTY_PAGES })
+            }
             next => Ok(next),
         }
     }
 
-    /// The token that `page` gives for the page after it, whether or not there is one: what the next run of an
-    /// API that is read by its own cursor starts from. `None` if the page gives none, or if pages have no tokens.
+    /// The token that an answer gives for the page after it, whether or not there is one: what the next run of an
+    /// API that is read by its own cursor starts from. `None` if it gives none, or if pages have no tokens.
     ///
     /// # Errors
     /// There is a value that cannot be a token.
-    pub fn token(&self, page: &Page<'_>) -> Result<Option<PageCursor>, PaginateError> {
+    pub fn token(&self, received: &Received<'_>) -> Result<Option<PageCursor>, PaginateError> {
         match &self.kind {
-            PaginatorKind::Cursor { cursor_path, target, .. } => cursor::token(page, cursor_path, target),
-            PaginatorKind::PageNumber { .. } | PaginatorKind::SinglePage => Ok(None),
+            PaginatorKind::Cursor { source, target, .. } => cursor::token(received, source, target),
+            _ => Ok(None),
         }
     }
 
-    /// How many rows there are in all, if the API reports it.
+    /// How many rows there are in all, if the API reports it: where the config says, else at the total of an offset.
     pub fn total_rows(&self, page: &Page<'_>) -> Option<u64> {
-        match page.value(self.total_rows_path.as_ref()?)? {
+        let of_offset = match &self.kind {
+            PaginatorKind::Offset { end, .. } => end.total_path.as_ref().map(|total| &total.path),
+            _ => None,
+        };
+        match page.value(self.total_rows_path.as_ref().or(of_offset)?)? {
             Value::Number(number) => number.as_u64(),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         }
+    }
+
+    /// Where an answer has what leads to the next page, for messages.
+    pub fn next_place(&self) -> String {
+        match &self.kind {
+            PaginatorKind::Cursor { source, .. } => source.to_string(),
+            PaginatorKind::JsonLink { next_url_path, .. } => next_url_path.to_string(),
+            PaginatorKind::HeaderLink { .. } => "Link".to_owned(),
+            _ => "next".to_owned(),
+        }
+    }
+
+    /// What stops a pagination before its end, as it stands in the config: `max_pages = 100`.
+    pub fn cap(&self) -> String {
+        let maximum = match &self.kind {
+            PaginatorKind::Offset { end, .. } => end.maximum.map(|maximum| ("maximum_offset", maximum)),
+            PaginatorKind::PageNumber { end, .. } => end.maximum.map(|maximum| ("maximum_page", maximum)),
+            _ => None,
+        };
+        let (key, value) = maximum.unwrap_or(("max_pages", self.max_pages));
+        format!("{key} = {value}")
+    }
+}
+
+fn number(cursor: &PageCursor, first: u64) -> Value {
+    match cursor {
+        PageCursor::Token(value) => value.clone(),
+        PageCursor::Number(number) => Value::from(*number),
+        PageCursor::Start | PageCursor::Url(_) => Value::from(first),
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use super::super::Target;
+    use super::super::received::tests::Answer;
+    use super::super::{CursorSource, Target};
     use super::*;
 
     fn single_page(total_rows_path: &str) -> PaginatorPlan {
@@ -124,27 +192,38 @@ mod tests {
 
     #[test]
     fn a_single_page_is_all_whatever_it_says() {
-        let page = Page::parse(br#"{"has_more": true, "next": "x"}"#).unwrap();
-        let next = single_page("total").advance(&PageCursor::Start, &page, 9, 1).unwrap();
-        assert_eq!(next, Next::Done);
+        let answer = Answer::new(r#"{"has_more": true, "next": "x"}"#).rows(9);
+        assert_eq!(answer.next(&single_page("total"), &PageCursor::Start).unwrap(), Next::Done);
     }
 
-    #[test]
-    fn the_page_cap_counts_only_if_there_is_more() {
-        let mut plan = single_page("total");
-        plan.max_pages = 2;
-        plan.kind = PaginatorKind::Cursor {
-            cursor_path: "next".parse().unwrap(),
+    fn by_token() -> PaginatorPlan {
+        let kind = PaginatorKind::Cursor {
+            source: CursorSource::Path("next".parse().unwrap()),
             target: Target::Param("cursor".to_owned()),
             has_more_path: None,
             stop_after_empty_page: false,
         };
+        PaginatorPlan { kind, max_pages: 2, total_rows_path: None }
+    }
+
+    #[test]
+    fn the_page_cap_counts_only_if_there_is_more() {
         let advance = |body: &str, page_count: u64| {
-            let page = Page::parse(body.as_bytes()).unwrap();
-            plan.advance(&PageCursor::Start, &page, 1, page_count).unwrap()
+            Answer::new(body).rows(1).page(page_count).next(&by_token(), &PageCursor::Start).unwrap()
         };
         assert_eq!(advance(r#"{"next": "b"}"#, 1), Next::Page(PageCursor::Token("b".into())));
         assert_eq!(advance(r#"{"next": "b"}"#, 2), Next::Capped);
         assert_eq!(advance(r#"{"next": null}"#, 2), Next::Done);
+    }
+
+    #[test]
+    fn empty_pages_are_followed_but_not_for_ever() {
+        let after = |empty_before: u64| {
+            let mut answer = Answer::new(r#"{"next": "b"}"#);
+            answer.before.empty_run = empty_before;
+            answer.next(&by_token(), &PageCursor::Start)
+        };
+        assert!(matches!(after(MAX_EMPTY_PAGES - 2), Ok(Next::Page(_))));
+        assert!(matches!(after(MAX_EMPTY_PAGES - 1), Err(PaginateError::OnlyEmptyPages { .. })));
     }
 }

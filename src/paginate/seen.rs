@@ -7,14 +7,15 @@ use foldhash::quality::FixedState;
 
 use super::PageCursor;
 
-/// Hashes of the tokens of one pagination, 8 bytes each: enough to notice that an API leads in a circle.
+/// Hashes of the tokens and addresses of one pagination, 8 bytes each: enough to notice that an API leads in a circle.
 ///
 /// A run that goes on with a cut pagination feeds it the tokens of the pages it has.
 #[derive(Debug, Default, Clone)]
 pub struct CursorsSeen(HashSet<u64, FixedState>);
 
 impl CursorsSeen {
-    /// Notes a cursor. Returns false if it was noted before. Only tokens can repeat: page numbers only grow.
+    /// Notes a cursor. Returns false if it was noted before. Only tokens and
+    /// addresses can repeat: numbers only grow.
     pub fn insert(&mut self, cursor: &PageCursor) -> bool {
         hash(cursor).is_none_or(|hash| self.0.insert(hash))
     }
@@ -28,6 +29,7 @@ impl CursorsSeen {
 fn hash(cursor: &PageCursor) -> Option<u64> {
     match cursor {
         PageCursor::Token(token) => Some(FixedState::default().hash_one(token.to_string())),
+        PageCursor::Url(url) => Some(FixedState::default().hash_one(url)),
         PageCursor::Start | PageCursor::Number(_) => None,
     }
 }
@@ -47,5 +49,7 @@ mod tests {
         assert!(seen.insert(&PageCursor::Token(json!(1))));
         assert!(!seen.insert(&PageCursor::Token(json!("a"))));
         assert!(!seen.insert(&PageCursor::Token(json!(1))));
+        let url = PageCursor::Url("https://a.test/?page=2".to_owned());
+        assert!(seen.insert(&url) && !seen.insert(&url));
     }
 }

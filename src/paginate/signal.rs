@@ -9,6 +9,10 @@ use crate::page::{JsonPath, Page};
 const YES: [&str; 5] = ["yes", "true", "t", "y", "1"];
 const NO: [&str; 5] = ["no", "false", "f", "n", "0"];
 
+/// Page sizes that APIs have by default or at most.
+const USUAL_SIZES: [u64; 18] =
+    [10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 120, 150, 200, 250, 300, 400, 500, 750];
+
 /// The flag at `path`: a boolean, or one of the texts dlt takes for one, in any case.
 pub(super) fn has_more(page: &Page<'_>, path: &JsonPath) -> Result<bool, PaginateError> {
     match page.value(path) {
@@ -22,7 +26,20 @@ pub(super) fn has_more(page: &Page<'_>, path: &JsonPath) -> Result<bool, Paginat
     }
 }
 
-/// The number of pages at `path`, if there is one: a number (cut to a whole one, as Python's `int` does) or its text.
+/// The flag at `path`, if it is there.
+pub(super) fn has_more_if_told(page: &Page<'_>, path: &JsonPath) -> Result<Option<bool>, PaginateError> {
+    match page.value(path) {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => has_more(page, path).map(Some),
+    }
+}
+
+/// Whether a page has as many rows as pages usually have.
+pub(super) fn is_full(row_count: u64) -> bool {
+    USUAL_SIZES.contains(&row_count) || (row_count >= 1000 && row_count.is_multiple_of(500))
+}
+
+/// The number of pages or rows at `path`, if there is one: a number (cut to a whole one, as Python's `int` does) or its text.
 pub(super) fn total(page: &Page<'_>, path: &JsonPath) -> Result<Option<i64>, PaginateError> {
     let value = match page.value(path) {
         None | Some(Value::Null) => return Ok(None),

@@ -14,6 +14,16 @@ impl Target {
             Self::Body(path) => set_at(request.json_mut(), path, value),
         }
     }
+
+    /// The name of the value itself: `limit` of `page[limit]` and of `query.limit`.
+    pub(super) fn field(&self) -> &str {
+        let whole = match self {
+            Self::Param(name) => name,
+            Self::Body(path) => path.last().map_or("", String::as_str),
+        };
+        let inner = whole.strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
+        inner.map_or(whole, |(_, name)| name)
+    }
 }
 
 fn text(value: Value) -> String {

@@ -154,7 +154,15 @@ impl Reads<'_> {
                 Some(Doubt::Moved { first, last })
             }
             // A row that goes while pages are read moves one of a later page to one that was read already.
-            (PaginatorKind::PageNumber { .. }, Totals { last: None, .. }) => Some(Doubt::Uncounted),
+            // Links lead through numbered pages as often as not.
+            (
+                PaginatorKind::PageNumber { .. }
+                | PaginatorKind::Offset { .. }
+                | PaginatorKind::JsonLink { .. }
+                | PaginatorKind::HeaderLink { .. }
+                | PaginatorKind::Auto,
+                Totals { last: None, .. },
+            ) => Some(Doubt::Uncounted),
             (_, Totals { last: Some(total), rows, .. }) if rows != total => {
                 Some(Doubt::Miscounted { total, rows })
             }

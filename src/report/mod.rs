@@ -52,6 +52,13 @@ pub enum Event<'a> {
         /// Where it stands.
         progress: &'a ResourceProgress,
     },
+    /// The first page told how the API pages; no paginator is configured.
+    Detected {
+        /// Name of the resource.
+        resource: &'a str,
+        /// The line that has the same paginator in a config file.
+        chosen: &'a str,
+    },
     /// No row of a resource had a field that is to be protected: its name may be wrong, and the values in plain sight.
     Unprotected {
         /// Name of the resource.

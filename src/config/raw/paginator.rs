@@ -7,36 +7,71 @@ use serde::Deserialize;
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(in crate::config) enum RawPaginator {
-    /// By name, for the kind that needs no settings.
+    /// By name, for a kind that needs no settings.
     Name(RawPaginatorName),
     /// With settings.
-    Settings(RawPaginatorSettings),
+    Settings(Box<RawPaginatorSettings>),
 }
 
 /// Paginators that need no settings.
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-#[schemars(extend("x-later" = ["auto", "json_link", "json_response", "header_link"]))]
 pub(in crate::config) enum RawPaginatorName {
+    /// Found out from the first answer. The default.
+    Auto,
     /// One page is all there is.
     SinglePage,
     /// A token in each page, at `cursors.next`, leads to the next.
     Cursor,
+    /// A token in the header `next` leads to the next page.
+    HeaderCursor,
+    /// The `id` of the last row leads to the next page.
+    LastRow,
     /// Pages are numbered from 0 and asked for with `page`.
     PageNumber,
+    /// Each page has the address of the next one at `next`.
+    JsonLink,
+    /// An older name of `json_link`.
+    JsonResponse,
+    /// The `Link` header has the address of the next page.
+    HeaderLink,
 }
 
 /// A paginator with its settings.
 #[derive(Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-#[schemars(extend("x-later" = ["auto", "json_link", "json_response", "header_link", "header_cursor", "offset"]))]
 pub(in crate::config) enum RawPaginatorSettings {
+    /// Found out from the first answer.
+    Auto(RawCommon),
     /// A token in each page leads to the next.
     Cursor(RawCursor),
+    /// A token in a header leads to the next page.
+    HeaderCursor(RawHeaderCursor),
+    /// A field of the last row leads to the next page.
+    LastRow(RawLastRow),
+    /// Pages begin at a row of a number.
+    Offset(RawOffset),
     /// Pages are numbered.
     PageNumber(RawPageNumber),
+    /// Each page has the address of the next one.
+    JsonLink(RawJsonLink),
+    /// An older name of `json_link`.
+    JsonResponse(RawJsonLink),
+    /// The `Link` header has the address of the next page.
+    HeaderLink(RawHeaderLink),
     /// One page is all there is.
-    SinglePage {},
+    SinglePage(RawCommon),
+}
+
+/// What every kind has.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawCommon {
+    /// Number of pages after which the reading stops and the resource counts as partial.
+    #[schemars(range(min = 1))]
+    pub max_pages: Option<u64>,
+    /// Where a page tells how many rows there are in all; the number is compared with what was read.
+    pub total_rows_path: Option<String>,
 }
 
 /// A token in each page leads to the next.
@@ -60,6 +95,92 @@ pub(in crate::config) struct RawCursor {
     pub total_rows_path: Option<String>,
 }
 
+/// A token in a header leads to the next page.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawHeaderCursor {
+    /// Header that has the token. Default: `next`.
+    pub cursor_key: Option<String>,
+    /// Query parameter that gets the token. Default: `cursor`, unless there is a `cursor_body_path`.
+    pub cursor_param: Option<String>,
+    /// Where the token goes in the JSON body; in place of `cursor_param`.
+    pub cursor_body_path: Option<String>,
+    /// Where a page tells whether more follow; `false` ends the reading.
+    pub has_more_path: Option<String>,
+    /// Whether a page without rows is the last. Default: false.
+    pub stop_after_empty_page: Option<bool>,
+    /// Number of pages after which the reading stops and the resource counts as partial.
+    #[schemars(range(min = 1))]
+    pub max_pages: Option<u64>,
+    /// Where a page tells how many rows there are in all; the number is compared with what was read.
+    pub total_rows_path: Option<String>,
+}
+
+/// A field of the last row leads to the next page.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawLastRow {
+    /// Field of the last row. Default: `id`.
+    pub cursor_field: Option<String>,
+    /// Query parameter that gets it. Default: `starting_after`, unless there is a `cursor_body_path`.
+    pub cursor_param: Option<String>,
+    /// Where it goes in the JSON body; in place of `cursor_param`.
+    pub cursor_body_path: Option<String>,
+    /// Where a page tells whether more follow; `false` ends the reading. Default: `has_more`. With `""` there is no
+    /// such flag, and a page without rows is the last.
+    pub has_more_path: Option<String>,
+    /// Number of pages after which the reading stops and the resource counts as partial.
+    #[schemars(range(min = 1))]
+    pub max_pages: Option<u64>,
+    /// Where a page tells how many rows there are in all; the number is compared with what was read.
+    pub total_rows_path: Option<String>,
+}
+
+/// Pages begin at a row of a number.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawOffset {
+    /// Rows asked for at a time.
+    #[schemars(range(min = 1))]
+    pub limit: u64,
+    /// Row of the first page. Default: 0.
+    pub offset: Option<u64>,
+    /// Query parameter that gets the row's number. Default: `offset`, unless there is an `offset_body_path`.
+    pub offset_param: Option<String>,
+    /// Where the row's number goes in the JSON body; in place of `offset_param`.
+    pub offset_body_path: Option<String>,
+    /// Query parameter that gets the limit. Default: `limit`, unless there is a `limit_body_path`.
+    pub limit_param: Option<String>,
+    /// Where the limit goes in the JSON body; in place of `limit_param`.
+    pub limit_body_path: Option<String>,
+    /// How far the next page is from this one. Default: `limit`.
+    pub step: Option<RawOffsetStep>,
+    /// Where a page tells how many rows there are. Default: `total`, if that is there. `""`: it does not tell.
+    pub total_path: Option<String>,
+    /// First row that is not read any more.
+    pub maximum_offset: Option<u64>,
+    /// Whether a page without rows is the last. Default: true, unless `has_more_path` says that there is more.
+    pub stop_after_empty_page: Option<bool>,
+    /// Where a page tells whether more follow; `false` ends the reading.
+    pub has_more_path: Option<String>,
+    /// Number of pages after which the reading stops and the resource counts as partial.
+    #[schemars(range(min = 1))]
+    pub max_pages: Option<u64>,
+    /// Where a page tells how many rows there are in all; the number is compared with what was read.
+    pub total_rows_path: Option<String>,
+}
+
+/// How far an offset moves from page to page.
+#[derive(Deserialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum RawOffsetStep {
+    /// By the limit, however many rows came.
+    #[default]
+    Limit,
+    /// By the rows that came.
+    Rows,
+}
+
 /// Pages are numbered. At least one of `total_path`, `maximum_page`, `has_more_path` and `stop_after_empty_page` has
 /// to end the reading.
 #[derive(Deserialize, JsonSchema, Default)]
@@ -73,14 +194,51 @@ pub(in crate::config) struct RawPageNumber {
     pub page_param: Option<String>,
     /// Where the number goes in the JSON body; in place of `page_param`.
     pub page_body_path: Option<String>,
+    /// Rows asked for at a time. Default: the API's.
+    #[schemars(range(min = 1))]
+    pub page_size: Option<u64>,
+    /// Query parameter that gets `page_size`. Default: `page_size`.
+    pub page_size_param: Option<String>,
     /// Where a page tells how many pages there are.
     pub total_path: Option<String>,
     /// First page number that is not read any more.
     pub maximum_page: Option<u64>,
-    /// Whether a page without rows is the last. Default: true.
+    /// Whether a page without rows is the last. Default: true, unless `has_more_path` says that there is more.
     pub stop_after_empty_page: Option<bool>,
     /// Where a page tells whether more follow; `false` ends the reading.
     pub has_more_path: Option<String>,
+    /// Number of pages after which the reading stops and the resource counts as partial.
+    #[schemars(range(min = 1))]
+    pub max_pages: Option<u64>,
+    /// Where a page tells how many rows there are in all; the number is compared with what was read.
+    pub total_rows_path: Option<String>,
+}
+
+/// Each page has the address of the next one.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawJsonLink {
+    /// Where the address is: a text, or an object with `href` or `url`. Default: `next`.
+    pub next_url_path: Option<String>,
+    /// Where a page tells whether more follow; `false` ends the reading, even if there is an address.
+    pub has_more_path: Option<String>,
+    /// Whether the request keeps parameters that the address lacks. Default: true.
+    pub keep_params: Option<bool>,
+    /// Number of pages after which the reading stops and the resource counts as partial.
+    #[schemars(range(min = 1))]
+    pub max_pages: Option<u64>,
+    /// Where a page tells how many rows there are in all; the number is compared with what was read.
+    pub total_rows_path: Option<String>,
+}
+
+/// The `Link` header (RFC 8288) has the address of the next page.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawHeaderLink {
+    /// Relation of the link. Default: `next`.
+    pub links_next_key: Option<String>,
+    /// Whether the request keeps parameters that the address lacks. Default: false, since such an address is complete.
+    pub keep_params: Option<bool>,
     /// Number of pages after which the reading stops and the resource counts as partial.
     #[schemars(range(min = 1))]
     pub max_pages: Option<u64>,

@@ -254,6 +254,7 @@ mod tests {
             "{ids[0]}",
             "{resources.x}",
             "{resources..id}",
+            "{resources.x.a[*}",
             "{incremental.newest}",
             "{resources.x.}",
         ] {

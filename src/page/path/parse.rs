@@ -124,7 +124,7 @@ fn closing(text: &str) -> Option<usize> {
     while let Some(byte) = text.as_bytes().get(at) {
         match byte {
             b'\'' | b'"' => {
-                at += quoted(&text[at..]).ok().map(|(_, rest)| text[at..].len() - rest.len() - 1)?
+                at += quoted(&text[at..]).ok().map(|(_, rest)| text[at..].len() - rest.len() - 1)?;
             }
             b'[' => depth += 1,
             b']' if depth == 0 => return Some(at),

@@ -1,0 +1,532 @@
+//! Finding out from the first answer how an API pages.
+//!
+//! The order is dlt's: `Link` header, an address under a name that begins with `next`, a number of pages, a token under
+//! such a name. Then comes what dlt takes for a single page, and loads one page of without a word: cursors with other
+//! names beside a flag, page numbers and offsets that the answer repeats, lists in the manner of Stripe. The guess is
+//! checked by the second page, which must not have the first one's rows.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::link::ADDRESS_KEYS;
+use super::{
+    AfterEmptyPage, CursorSource, Doubt, PaginateError, PaginatorKind, RangeEnd, Received, Step, Target,
+    TotalPath, header, signal,
+};
+use crate::page::{JsonPath, fields};
+
+/// What was found out from a first page. Kept in packages: a run that was cut goes on with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detected {
+    /// The rule.
+    pub kind: PaginatorKind,
+    /// Tells the rows of the first page from others.
+    pub rows: u64,
+}
+
+impl Detected {
+    /// # Errors
+    /// The second page has the rows of the first.
+    pub(super) fn verify(&self, received: &Received<'_>) -> Result<(), PaginateError> {
+        let is_repeated =
+            received.page_count == 2 && received.row_count > 0 && received.fingerprint() == self.rows;
+        match is_repeated {
+            true => Err(PaginateError::Misdetected { chosen: self.kind.to_string() }),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Flags that more pages follow, in lower case and without underscores.
+const FLAGS: [&str; 6] = ["hasmore", "hasnext", "hasnextpage", "more", "moreresults", "ismore"];
+
+/// Cursors that APIs give beside a flag, without underscores in lower case, and the parameter that takes them.
+const CURSORS: [(&str, &str); 4] =
+    [("endcursor", "after"), ("aftercursor", "after"), ("after", "after"), ("cursor", "cursor")];
+
+/// Names of a token under `next`, likewise. All others are sent as `cursor`, as in dlt.
+const TOKENS: [(&str, &str); 7] = [
+    ("nextpagetoken", "page_token"),
+    ("nextpagetoken", "pageToken"),
+    ("nexttoken", "next_token"),
+    ("nexttoken", "nextToken"),
+    ("nextpage", "page"),
+    ("nextpagenumber", "page"),
+    ("nextoffset", "offset"),
+];
+
+/// Names of a total number of rows, likewise.
+const TOTALS: [&str; 6] = ["total", "totalcount", "totalresults", "totalitems", "totalrecords", "totalrows"];
+
+/// Names of the number of the page that came, likewise.
+const PAGES: [&str; 4] = ["page", "currentpage", "pagenumber", "pageno"];
+
+/// The rule that the first answer asks for; with the reason to doubt if it is one page and that may not be all.
+pub(super) fn detect(received: &Received<'_>) -> (PaginatorKind, Option<Doubt>) {
+    let facts = Facts::of(received);
+    let is_list = received.rows.get().starts_with('[');
+    let kind = by_header(received)
+        .or_else(|| facts.next_address())
+        .or_else(|| is_list.then(|| facts.number_of_pages()).flatten())
+        .or_else(|| is_list.then(|| facts.next_token()).flatten())
+        .or_else(|| is_list.then(|| facts.beyond_dlt(received)).flatten());
+    match kind {
+        Some(kind) => (kind, None),
+        None => (PaginatorKind::SinglePage, is_list.then(|| facts.doubt(received)).flatten()),
+    }
+}
+
+fn by_header(received: &Received<'_>) -> Option<PaginatorKind> {
+    header::link(received.headers, "next")?;
+    Some(PaginatorKind::HeaderLink { links_next_key: "next".to_owned(), keep_params: false })
+}
+
+/// A field of an object that is no row: where it is, and what it holds.
+struct Fact {
+    /// Names from the root on.
+    keys: Vec<String>,
+    value: Value,
+}
+
+/// All scalar fields beside the rows, in document order.
+struct Facts(Vec<Fact>);
+
+impl Facts {
+    fn of(received: &Received<'_>) -> Self {
+        let mut facts = Vec::new();
+        collect(received.page.root(), received.rows, &mut Vec::new(), &mut facts);
+        Self(facts)
+    }
+
+    /// The first one under a name that begins with `next`, or in an object of such a name as its address. An empty one
+    /// counts, as in dlt: it says that there is no next page.
+    fn next(&self) -> Option<&Fact> {
+        self.0.iter().find(|fact| fact.is_next() && !matches!(fact.value, Value::Null | Value::Bool(_)))
+    }
+
+    fn next_address(&self) -> Option<PaginatorKind> {
+        let next = self.next()?;
+        next.value.as_str().filter(|text| ["http", "/", "?"].iter().any(|start| text.starts_with(start)))?;
+        let (next_url_path, has_more_path) = (next.path(), self.flag(next));
+        Some(PaginatorKind::JsonLink { next_url_path, has_more_path, keep_params: true })
+    }
+
+    fn number_of_pages(&self) -> Option<PaginatorKind> {
+        let names = ["total_pages", "pages", "totalpages"];
+        let is_name = |fact: &&Fact| names.contains(&fact.name().to_lowercase().as_str());
+        let total = self.0.iter().find(|fact| is_name(fact) && !fact.value.is_boolean())?;
+        total.number()?;
+        // dlt counts from 0; an answer that says which page it is knows better.
+        let base_page = self.beside(total, &PAGES).and_then(Fact::number).unwrap_or(0);
+        Some(page_number(base_page, Some(total.path()), self.flag(total)))
+    }
+
+    fn next_token(&self) -> Option<PaginatorKind> {
+        let next = self.next()?;
+        if next.is_falsy() {
+            return None;
+        }
+        let name = next.name();
+        let is_snake = name.contains('_');
+        let known =
+            TOKENS.iter().find(|(known, param)| *known == plain(name) && param.contains('_') == is_snake);
+        let known = known.or_else(|| TOKENS.iter().find(|(known, _)| *known == plain(name)));
+        let is_after = name == "after" && next.keys.len() > 1;
+        let param = if is_after { "after" } else { known.map_or("cursor", |(_, param)| param) };
+        Some(cursor(CursorSource::Path(next.path()), param, self.flag(next)))
+    }
+
+    /// What dlt does not look for.
+    fn beyond_dlt(&self, received: &Received<'_>) -> Option<PaginatorKind> {
+        let flag = self.0.iter().find(|fact| fact.is_flag());
+        if let Some(flag) = flag
+            && flag.value == Value::Bool(true)
+        {
+            let by_cursor = CURSORS.iter().find_map(|(name, param)| {
+                let found = self.beside(flag, &[name]).filter(|found| !found.is_falsy())?;
+                Some(cursor(CursorSource::Path(found.path()), param, Some(flag.path())))
+            });
+            if by_cursor.is_some() {
+                return by_cursor;
+            }
+            if let Some(page) = self.beside(flag, &PAGES).and_then(Fact::number) {
+                return Some(page_number(page, None, Some(flag.path())));
+            }
+            let is_list = self.0.iter().any(|fact| fact.name() == "object" && fact.value == "list");
+            let id: Option<JsonPath> = "id".parse().ok();
+            if let (true, Some(id), Some(row)) = (is_list, id, received.last_row())
+                && id.find(row).is_some()
+            {
+                return Some(cursor(CursorSource::LastRow(id), "starting_after", Some(flag.path())));
+            }
+        }
+        self.offset(received.row_count)
+    }
+
+    /// An answer that repeats offset and limit, and has a total beyond its rows.
+    fn offset(&self, row_count: u64) -> Option<PaginatorKind> {
+        let offset = self.0.iter().find(|fact| fact.name() == "offset")?;
+        let limit = self.beside(offset, &["limit"])?.number().filter(|limit| *limit > 0)?;
+        let total = self.beside(offset, &TOTALS)?;
+        let start = offset.number()?;
+        if total.number()? <= start + row_count {
+            return None;
+        }
+        let total_path = Some(TotalPath { path: total.path(), is_configured: true });
+        Some(PaginatorKind::Offset {
+            offset: start,
+            limit,
+            step: Step::Limit,
+            target: Target::Param("offset".to_owned()),
+            limit_target: Target::Param("limit".to_owned()),
+            end: RangeEnd {
+                total_path,
+                maximum: None,
+                after_empty_page: AfterEmptyPage::Stop,
+                has_more_path: None,
+            },
+        })
+    }
+
+    /// Why one page may not be all.
+    fn doubt(&self, received: &Received<'_>) -> Option<Doubt> {
+        let rows = received.row_count;
+        if let Some(flag) = self.0.iter().find(|fact| fact.is_flag()) {
+            return match flag.value {
+                Value::Bool(true) => Some(Doubt::SaysMore { path: flag.path().to_string() }),
+                _ => None,
+            };
+        }
+        let totals = self
+            .0
+            .iter()
+            .filter(|fact| TOTALS.contains(&plain(fact.name()).as_str()) || fact.name() == "count");
+        let mut totals = totals.filter_map(|fact| Some((fact, fact.number()?))).peekable();
+        if totals.peek().is_some() {
+            let above = totals.find(|(_, total)| *total > rows);
+            return above.map(|(fact, total)| Doubt::TotalAbove {
+                path: fact.path().to_string(),
+                total,
+                rows,
+            });
+        }
+        let says_end =
+            received.headers.contains_key(reqwest::header::LINK) || self.0.iter().any(Fact::is_next);
+        (!says_end && signal::is_full(rows)).then_some(Doubt::FullPage { rows })
+    }
+
+    /// The flag that goes with a fact: beside it, in the object above, or at the root.
+    fn flag(&self, fact: &Fact) -> Option<JsonPath> {
+        let above = &fact.keys[..fact.keys.len() - 1];
+        let places = [above, &above[..above.len().saturating_sub(1)], &[]];
+        let flag = |place: &[String]| {
+            self.0.iter().find(|flag| flag.is_flag() && flag.keys[..flag.keys.len() - 1] == *place)
+        };
+        // `meta.has_more` goes with `links.next`.
+        let near = places.into_iter().find_map(flag);
+        near.or_else(|| self.0.iter().find(|flag| flag.is_flag() && flag.keys.len() == 2)).map(Fact::path)
+    }
+
+    /// A fact of one of these names in the same object.
+    fn beside(&self, fact: &Fact, names: &[&str]) -> Option<&Fact> {
+        let above = &fact.keys[..fact.keys.len() - 1];
+        self.0.iter().find(|other| {
+            other.keys[..other.keys.len() - 1] == *above && names.contains(&plain(other.name()).as_str())
+        })
+    }
+}
+
+impl Fact {
+    fn name(&self) -> &str {
+        self.keys.last().map_or("", String::as_str)
+    }
+
+    fn path(&self) -> JsonPath {
+        JsonPath::from_keys(&self.keys)
+    }
+
+    fn is_next(&self) -> bool {
+        let begins = |name: &str| name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("next"));
+        let in_next = || self.keys.iter().rev().nth(1).is_some_and(|above| begins(above));
+        let is_address = |name: &str| {
+            let name = name.to_lowercase();
+            ADDRESS_KEYS.iter().any(|key| name.starts_with(key)) || name == "after"
+        };
+        begins(self.name()) || (in_next() && is_address(self.name()))
+    }
+
+    fn is_flag(&self) -> bool {
+        self.value.is_boolean() && FLAGS.contains(&plain(self.name()).as_str())
+    }
+
+    fn is_falsy(&self) -> bool {
+        match &self.value {
+            Value::Null | Value::Bool(_) => true,
+            Value::String(text) => text.is_empty(),
+            Value::Number(number) => number.as_f64() == Some(0.0),
+            _ => false,
+        }
+    }
+
+    fn number(&self) -> Option<u64> {
+        match &self.value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+/// `hasMore`, `has_more`, `has-more` → `hasmore`.
+fn plain(name: &str) -> String {
+    name.chars().filter(|char| !matches!(char, '_' | '-')).collect::<String>().to_lowercase()
+}
+
+fn collect(value: &RawValue, rows: &RawValue, keys: &mut Vec<String>, facts: &mut Vec<Fact>) {
+    let Ok(fields) = fields(value) else { return };
+    for (name, value) in fields.iter() {
+        keys.push(name.to_string());
+        match value.get().as_bytes().first() {
+            Some(b'[') => {}
+            // Rows under names of their own are data, and so is a single one.
+            Some(b'{') if std::ptr::eq(value.get(), rows.get()) => {}
+            Some(b'{') => collect(value, rows, keys, facts),
+            _ => {
+                if let Ok(value) = serde_json::from_str(value.get()) {
+                    facts.push(Fact { keys: keys.clone(), value });
+                }
+            }
+        }
+        keys.pop();
+    }
+}
+
+fn cursor(source: CursorSource, param: &str, has_more_path: Option<JsonPath>) -> PaginatorKind {
+    let target = Target::Param(param.to_owned());
+    PaginatorKind::Cursor { source, target, has_more_path, stop_after_empty_page: false }
+}
+
+fn page_number(
+    base_page: u64,
+    total_path: Option<JsonPath>,
+    has_more_path: Option<JsonPath>,
+) -> PaginatorKind {
+    PaginatorKind::PageNumber {
+        base_page,
+        page: base_page,
+        target: Target::Param("page".to_owned()),
+        page_size: None,
+        end: RangeEnd {
+            total_path: total_path.map(|path| TotalPath { path, is_configured: true }),
+            maximum: None,
+            after_empty_page: if has_more_path.is_some() {
+                AfterEmptyPage::StopUnlessMore
+            } else {
+                AfterEmptyPage::Stop
+            },
+            has_more_path,
+        },
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::received::tests::Answer;
+    use super::super::{Next, PageCursor, PaginatorPlan};
+    use super::*;
+
+    fn auto() -> PaginatorPlan {
+        PaginatorPlan { kind: PaginatorKind::Auto, max_pages: u64::MAX, total_rows_path: None }
+    }
+
+    const ROWS: &str = r#"[{"id": "a"}, {"id": "b"}]"#;
+
+    fn check(body: &str, rows: &str, chosen: &str, next: &str) {
+        check_answer(&Answer::new(body).with_rows(rows), chosen, next);
+    }
+
+    fn check_answer(answer: &Answer, chosen: &str, next: &str) {
+        let advance = answer.advance(&auto(), &PageCursor::Start).unwrap();
+        let kind = advance.detected.unwrap().kind.to_string();
+        assert_eq!(kind.trim_start_matches("paginator = "), chosen, "{}", answer.body);
+        let shown = match advance.next {
+            Next::Page(PageCursor::Token(token)) => format!("token {token}"),
+            Next::Page(PageCursor::Number(number)) => format!("number {number}"),
+            Next::Page(PageCursor::Url(url)) => url.replace("https://api.example.com", ""),
+            next => format!("{next:?}"),
+        };
+        assert_eq!(shown, next, "{}", answer.body);
+    }
+
+    #[test]
+    fn the_order_is_that_of_dlt() {
+        let link = "{ type = \"json_link\", next_url_path = \"next\" }";
+        let all = r#"{"next": "/v1/rows?page=2", "pages": 3, "data": []}"#;
+        check_answer(
+            &Answer::new(all).with_rows(ROWS).header("link", "</v1/rows?p=2>; rel=\"next\""),
+            "{ type = \"header_link\", links_next_key = \"next\" }",
+            "/v1/rows?p=2",
+        );
+        check(all, ROWS, link, "/v1/rows?page=2");
+        check(
+            r#"{"next": "c2", "pages": 3}"#,
+            ROWS,
+            "{ type = \"page_number\", page_param = \"page\", total_path = \"pages\", base_page = 0 }",
+            "number 1",
+        );
+        check(
+            r#"{"next": "c2"}"#,
+            ROWS,
+            "{ type = \"cursor\", cursor_path = \"next\", cursor_param = \"cursor\" }",
+            "token \"c2\"",
+        );
+        check("{}", ROWS, "\"single_page\"", "Done");
+    }
+
+    #[test]
+    fn addresses_are_found_at_any_depth() {
+        let link = |path: &str| format!("{{ type = \"json_link\", next_url_path = \"{path}\" }}");
+        let next = "/v1/rows?page=2";
+        check(
+            r#"{"meta": {"a": {"NextPage": "http://API.example.com/v1/rows?page=2"}}}"#,
+            ROWS,
+            &link("meta.a.NextPage"),
+            next,
+        );
+        check(
+            r#"{"links": {"next": {"href": "/v1/rows?page=2", "title": "x"}}}"#,
+            ROWS,
+            &link("links.next.href"),
+            next,
+        );
+        check(
+            r#"{"next_page": {"offset": "t", "path": "/x", "uri": "/v1/rows?page=2"}}"#,
+            ROWS,
+            &link("next_page.uri"),
+            next,
+        );
+        check(r#"{"next": "?page=2"}"#, ROWS, &link("next"), next);
+        check(
+            r#"{"links": {"next": "/v1/rows?page=2"}, "meta": {"has_more": false}}"#,
+            ROWS,
+            "{ type = \"json_link\", next_url_path = \"links.next\", has_more_path = \"meta.has_more\" }",
+            "Done",
+        );
+    }
+
+    #[test]
+    fn pages_are_counted_from_the_page_that_came() {
+        let pages = |path: &str, base: u64| {
+            format!(
+                "{{ type = \"page_number\", page_param = \"page\", total_path = \"{path}\", base_page = {base} }}"
+            )
+        };
+        check(r#"{"meta": {"page": 1, "TotalPages": "3"}}"#, ROWS, &pages("meta.TotalPages", 1), "number 2");
+        check(r#"{"total_pages": 1}"#, ROWS, &pages("total_pages", 0), "Done");
+        check(
+            r#"{"meta": {"page": 1, "limit": 2, "total": 5, "has_more": true}}"#,
+            ROWS,
+            "{ type = \"page_number\", page_param = \"page\", base_page = 1, has_more_path = \"meta.has_more\" }",
+            "number 2",
+        );
+    }
+
+    #[test]
+    fn tokens_are_sent_as_their_names_suggest() {
+        let check = |body: &str, path: &str, param: &str, flag: &str, next: &str| {
+            let flag = if flag.is_empty() { String::new() } else { format!(", has_more_path = \"{flag}\"") };
+            let chosen = format!(
+                "{{ type = \"cursor\", cursor_path = \"{path}\", cursor_param = \"{param}\"{flag} }}"
+            );
+            check(body, ROWS, &chosen, next);
+        };
+        check(r#"{"nextPageToken": "t"}"#, "nextPageToken", "pageToken", "", "token \"t\"");
+        check(r#"{"next_page_token": "t"}"#, "next_page_token", "page_token", "", "token \"t\"");
+        check(r#"{"meta": {"next_page": 2}}"#, "meta.next_page", "page", "", "token 2");
+        check(r#"{"paging": {"next": {"after": "33"}}}"#, "paging.next.after", "after", "", "token \"33\"");
+        check(
+            r#"{"next_cursor": "t", "has_more": true}"#,
+            "next_cursor",
+            "cursor",
+            "has_more",
+            "token \"t\"",
+        );
+        check(r#"{"hasNextPage": true, "endCursor": 7}"#, "endCursor", "after", "hasNextPage", "token 7");
+        check(
+            r#"{"pageInfo": {"endCursor": "x", "hasNextPage": true}}"#,
+            "pageInfo.endCursor",
+            "after",
+            "pageInfo.hasNextPage",
+            "token \"x\"",
+        );
+    }
+
+    #[test]
+    fn stripe_and_offsets_are_known() {
+        check(
+            r#"{"object": "list", "has_more": true}"#,
+            ROWS,
+            "{ type = \"last_row\", cursor_field = \"id\", cursor_param = \"starting_after\", has_more_path = \"has_more\" }",
+            "token \"b\"",
+        );
+        check(
+            r#"{"total_count": 5, "offset": 0, "limit": 2}"#,
+            ROWS,
+            "{ type = \"offset\", offset_param = \"offset\", limit_param = \"limit\", total_path = \"total_count\", limit = 2, offset = 0 }",
+            "number 2",
+        );
+    }
+
+    #[test]
+    fn one_page_that_may_not_be_all_is_doubted() {
+        let single = "\"single_page\"";
+        let ten = format!("[{}]", ["1"; 10].join(","));
+        check("{}", &ten, single, "Doubtful(FullPage { rows: 10 })");
+        check("[]", "[1, 2, 3]", single, "Done");
+        check(r#"{"next": null}"#, &ten, single, "Done");
+        check(r#"{"has_more": false}"#, &ten, single, "Done");
+        check(r#"{"total": 10}"#, &ten, single, "Done");
+        check(
+            r#"{"total": 11}"#,
+            &ten,
+            single,
+            "Doubtful(TotalAbove { path: \"total\", total: 11, rows: 10 })",
+        );
+        check(r#"{"has_more": true}"#, ROWS, single, "Doubtful(SaysMore { path: \"has_more\" })");
+        check_answer(&Answer::new("[]").with_rows(&ten).header("link", "<x>; rel=first"), single, "Done");
+    }
+
+    #[test]
+    fn a_single_thing_is_no_list() {
+        let company = r#"{"id": 1, "next_invoice": "2027-01-01", "pages": 7, "has_more": true}"#;
+        check(company, company, "\"single_page\"", "Done");
+    }
+
+    #[test]
+    fn the_second_page_must_not_be_the_first() {
+        let first = Answer::new(r#"{"next": "c2"}"#).with_rows(ROWS);
+        let detected = first.advance(&auto(), &PageCursor::Start).unwrap().detected.unwrap();
+        let plan = auto();
+        let plan = plan.with_detected(Some(&detected)).into_owned();
+        let asked = PageCursor::Token("c2".into());
+        let second = |rows: &str| Answer {
+            detected: Some(detected.clone()),
+            ..Answer::new(r#"{"next": "c3"}"#).with_rows(rows).page(2)
+        };
+        let error = second(ROWS).next(&plan, &asked).unwrap_err();
+        assert!(error.to_string().contains("cursor_path = \"next\""), "{error}");
+        assert_eq!(second("[1]").next(&plan, &asked).unwrap(), Next::Page(PageCursor::Token("c3".into())));
+        assert!(second("[]").next(&plan, &asked).is_ok());
+    }
+
+    #[test]
+    fn what_was_found_out_keeps_its_form() {
+        let detected =
+            Detected { kind: cursor(CursorSource::Path("a.next".parse().unwrap()), "after", None), rows: 7 };
+        let text = r#"{"kind":{"cursor":{"source":{"path":"a.next"},"target":{"param":"after"},"has_more_path":null,"stop_after_empty_page":false}},"rows":7}"#;
+        assert_eq!(serde_json::to_string(&detected).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Detected>(text).unwrap(), detected);
+    }
+}

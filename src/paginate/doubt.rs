@@ -1,0 +1,72 @@
+//! Why the end of a pagination may not be the end of the rows.
+
+use serde::{Deserialize, Serialize};
+
+/// Why the end of a pagination may not be the end of the rows. Kept in packages, so its JSON form is stable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Doubt {
+    /// The only page has as many rows as pages usually have, and nothing leads to another.
+    #[error(
+        "the only page has {rows} rows, as a full page would, and nothing in the answer leads to another"
+    )]
+    FullPage {
+        /// Its rows.
+        rows: u64,
+    },
+    /// A number beside the rows is larger than theirs.
+    #[error("`{path}` is {total}, but only {rows} rows came")]
+    TotalAbove {
+        /// Where it is.
+        path: String,
+        /// The number.
+        total: u64,
+        /// Rows that came.
+        rows: u64,
+    },
+    /// The API says that there is more where there should be no more.
+    #[error("`{path}` says that there is more")]
+    SaysMore {
+        /// Where it is.
+        path: String,
+    },
+    /// Pages had fewer rows than they were asked for, and the next page began as if they had been full.
+    #[error("pages before the last had fewer rows than the limit of {limit}, so rows may have been skipped")]
+    ShortPages {
+        /// Rows asked for.
+        limit: u64,
+    },
+    /// A page had no rows, although the API's own total says that it is not the end.
+    #[error("a page was empty, although `{path}` is {total}")]
+    EmptyPage {
+        /// Where the total is.
+        path: String,
+        /// The total.
+        total: u64,
+    },
+}
+
+impl Doubt {
+    /// Whether the API itself says that rows are missing.
+    pub fn is_short(&self) -> bool {
+        match self {
+            Self::TotalAbove { .. } | Self::SaysMore { .. } | Self::EmptyPage { .. } => true,
+            Self::FullPage { .. } | Self::ShortPages { .. } => false,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::FullPage { .. } => {
+                "if it is all, write `paginator = \"single_page\"`; if not, configure the paginator"
+            }
+            Self::TotalAbove { .. } | Self::SaysMore { .. } => "configure the paginator that the API has",
+            Self::ShortPages { .. } => {
+                "if the API caps its pages, set `limit` to what it gives, or `step = \"rows\"`; `total_path` can prove the end"
+            }
+            Self::EmptyPage { .. } => "run again: rows may have been deleted while they were read",
+        }
+    }
+}
