@@ -211,7 +211,6 @@ mod tests {
             token: None,
             row_count: 1,
             total_rows: None,
-            note: crate::package::AnswerNote::default(),
             from_parent: Map::new(),
             note: AnswerNote::default(),
         };
