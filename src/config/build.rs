@@ -37,6 +37,7 @@ pub(super) fn plan(
         check_postgres_dataset(&dataset, report);
     }
     let work_dir = work_dir.map(Path::to_owned).or(written_work_dir.map(PathBuf::from));
+    let work_dir = folder.join(work_dir.unwrap_or_else(|| WORK_DIR.into()));
     let (client, client_paginator) = client::client(client, report);
     let shared = resource::Shared { paginator: client_paginator.as_ref(), hash_key: hash_key.as_ref() };
     let resources = resource::resources(resources, resource_defaults, &shared, report);
@@ -50,7 +51,8 @@ pub(super) fn plan(
         source: source.unwrap_or_else(|| name.clone()),
         pipeline: name,
         destination: destination?,
-        work_dir: folder.join(work_dir.unwrap_or_else(|| WORK_DIR.into())),
+        credentials_dir: work_dir.join("credentials"),
+        work_dir,
         client,
         schema: schema.as_ref().map(schema_options).unwrap_or_default(),
         resources,

@@ -35,7 +35,7 @@ const MAX_SERVER_DELAY: Duration = Duration::from_secs(3600);
 pub(super) fn client(mut raw: RawClient, report: &mut Report) -> (Option<ClientPlan>, Option<RawPaginator>) {
     let base_url = base_url(&raw.base_url, report);
     let headers = headers(raw.headers.as_ref(), "client.headers", report);
-    let auth = raw.auth.take().map(|auth| auth::auth(auth, "client.auth", report));
+    let auth = raw.auth.take().and_then(|raw| auth::auth(&raw, "client.auth", report));
     let limits = raw.rate_limits.take().unwrap_or_else(|| vec![RATE_LIMIT.to_owned()]);
     let rate_limits = quota::rate_limits(&limits, "client.rate_limits", report);
     let quota = quota::quota(&mut raw, &rate_limits, report);

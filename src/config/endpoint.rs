@@ -347,7 +347,7 @@ pub(super) fn endpoint(layers: &Layers<'_>, report: &mut Report) -> Option<Endpo
         .map(|(text, place)| client::duration(Some(text.clone()), Duration::default(), &place, report));
     let auth = layers
         .pick("auth", |settings| settings.auth.as_ref())
-        .map(|(auth, place)| auth::auth(auth.clone(), &place, report));
+        .and_then(|(auth, place)| auth::auth(auth, &place, report));
     let rate_limits = layers
         .pick("rate_limits", |settings| settings.rate_limits.as_ref())
         .map_or_else(Vec::new, |(limits, place)| quota::rate_limits(limits, &place, report));

@@ -29,6 +29,7 @@ mod resource;
 mod responses;
 mod schema;
 mod secret;
+mod signing;
 mod template;
 mod units;
 
@@ -36,6 +37,8 @@ mod units;
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use auth::test_auth;
 pub use load::{Overrides, load};
 pub use plan::*;
 #[cfg(test)]
@@ -45,4 +48,5 @@ pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem, SyntaxError};
 pub use schema::json_schema;
 pub use secret::Secret;
+pub use signing::{SignField, SignPart, SignTemplate, SigningKey};
 pub use template::{IncrementalValue, JsonTemplate, Placeholder, RenderError, Template, TemplateError};

@@ -159,8 +159,7 @@ impl Report {
     /// Whether the value at `path` is surely no secret: written in the file, and not where credentials go.
     pub(super) fn may_show(&self, path: &str) -> bool {
         let secret_place = path.split(['.', '[']).any(|key| matches!(key, "auth" | "headers"));
-        let kind_of_auth = [".auth.type", ".auth.location"].iter().any(|end| path.ends_with(end));
-        (!secret_place || kind_of_auth) && !self.interpolated.contains(path)
+        (!secret_place || is_kind_of_auth(path)) && !self.interpolated.contains(path)
     }
 
     /// Whether nothing was added.
@@ -179,6 +178,17 @@ impl Report {
         }
         problems
     }
+}
+
+/// Keys of credentials whose values are words of ours: `client.auth.type`, `client.auth[1].type`.
+const WORDS_OF_AUTH: [&str; 6] =
+    ["type", "location", "algorithm", "client_auth", "encoding", "secret_encoding"];
+
+fn is_kind_of_auth(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(table, key)| {
+        let table = table.rsplit('.').next().unwrap_or_default();
+        WORDS_OF_AUTH.contains(&key) && (table == "auth" || table.starts_with("auth["))
+    })
 }
 
 /// 2 for `resources[2].endpoint`.

@@ -55,6 +55,31 @@ fn the_config_in_the_readme_loads() {
 }
 
 #[test]
+fn the_credentials_in_the_reference_load() {
+    let reference = fs::read_to_string("config/README.md").unwrap();
+    let section = reference.split("\n## ").find(|section| section.starts_with("Credentials\n")).unwrap();
+    let key = fs::read_to_string("tests/fixtures/keys/rfc7515-a2.pem").unwrap();
+    let mut count = 0;
+    for example in section.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        // Lines stand for themselves where there is no table.
+        let tables: Vec<String> = if example.starts_with('[') {
+            vec![example.to_owned()]
+        } else {
+            example.lines().map(str::to_owned).collect()
+        };
+        for auth in tables {
+            let text =
+                format!("{HEAD}{auth}\n[[resources]]\nname = 'm'").replace("${file:key.pem}", "${KEY}");
+            let environment = |name: &str| Some(if name == "KEY" { key.clone() } else { "value".to_owned() });
+            let plan = load_text(&text, &Overrides::default(), &environment);
+            assert!(plan.unwrap_or_else(|error| panic!("{}", error.report())).client.auth.is_some());
+            count += 1;
+        }
+    }
+    assert_eq!(count, 7);
+}
+
+#[test]
 fn every_shipped_config_loads() {
     let mut count = 0;
     for entry in fs::read_dir("config").unwrap() {

@@ -445,11 +445,12 @@ impl ResourceRun<'_> {
     /// Query parameters that carry credentials: an API may well repeat them in its links.
     fn secret_params(&self) -> Vec<&str> {
         let auth = self.resource.endpoint.auth.iter().chain(&self.extraction.plan.client.auth);
-        auth.filter_map(|auth| match auth {
-            Auth::ApiKey { name, location: KeyLocation::Query, .. } => Some(name.as_str()),
-            _ => None,
-        })
-        .collect()
+        auth.flat_map(Auth::parts)
+            .filter_map(|part| match part {
+                Auth::ApiKey { name, location: KeyLocation::Query, .. } => Some(name.as_str()),
+                _ => None,
+            })
+            .collect()
     }
 
     fn append(&self, record: &Record) -> Result<Place, ExtractError> {

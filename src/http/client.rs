@@ -1,6 +1,7 @@
 //! The client: one request under quota, with its redirects, its retries and its whole body.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -13,15 +14,18 @@ use url::Url;
 
 use super::actions::{self, Action, ResponseAction};
 use super::advice::Advice;
-use super::auth::{Dressed, check_headers};
-use super::error::{Failure, HttpError, StatusFailure};
+use super::auth::{
+    Bare, Dressed, Granted, Granting, Held, TokenRequest, Tokens, check_headers, method, read_answer,
+    token_request,
+};
+use super::error::{Failure, HttpError, StatusFailure, TokenError};
 use super::event::{HttpCounts, HttpEvent};
 use super::quota::{Ask, Events, Quota, QuotaSharing, Subject, Turn};
 use super::redact::Redactor;
-use super::request::{Body, Request, Response, Validators};
+use super::request::{Request, Response, Validators};
 use super::retry::{Retries, Verdict};
 use super::{server_message, transport};
-use crate::config::{ClientPlan, Method};
+use crate::config::{Auth, ClientPlan, Method, TokenPlan};
 
 const USER_AGENT: &str = concat!("forebay/", env!("CARGO_PKG_VERSION"));
 
@@ -30,6 +34,9 @@ const MAX_REDIRECTS: usize = 5;
 
 /// Most memory that is set aside for a body before it comes.
 const MAX_RESERVED: u64 = 1024 * 1024;
+
+/// A token is asked for before whatever waits for it.
+const TOKEN_PRIORITY: i32 = i32::MAX;
 
 /// Part of an error answer that is read for its message.
 const MAX_ERROR_BYTES: u64 = 64 * 1024;
@@ -43,6 +50,7 @@ struct Inner {
     http: reqwest::Client,
     quota: Quota,
     redactor: Redactor,
+    tokens: Tokens,
     events: Events,
     requests: AtomicU64,
     throttled: AtomicU64,
@@ -51,11 +59,10 @@ struct Inner {
 
 /// One request, ready to be sent as often as it takes.
 struct Prepared {
-    method: reqwest::Method,
-    dressed: Dressed,
-    body: Option<Bytes>,
+    bare: Bare,
     ask: Ask,
     timeout: Duration,
+    is_repeatable: bool,
     redactor: Redactor,
     /// Method and URL without secrets.
     shown: String,
@@ -84,14 +91,20 @@ struct Failed {
 
 /// Why an attempt brought no answer.
 enum Stopped {
-    Failed(Failed),
+    Failed(Box<Failed>),
     /// It was not made: nobody knows what others use of the quota.
     NoQuota(HttpError),
 }
 
+impl From<Failed> for Stopped {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(Box::new(failed))
+    }
+}
+
 impl From<Failure> for Stopped {
     fn from(failure: Failure) -> Self {
-        Self::Failed(Failed { failure, advice: Advice::default(), accepted: None })
+        Failed { failure, advice: Advice::default(), accepted: None }.into()
     }
 }
 
@@ -121,6 +134,7 @@ impl HttpClient {
             http,
             quota,
             redactor: Redactor::new(plan),
+            tokens: Tokens::default(),
             events,
             requests: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
@@ -135,50 +149,27 @@ impl HttpClient {
     /// # Errors
     /// The request failed, after its retries if it was worth any.
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
-        let prepared = self.0.prepare(request)?;
-        let started = Instant::now();
-        let mut retries = Retries::new(self.0.plan.retry, request.is_repeatable);
-        let mut throttled = 0;
-        loop {
-            let attempt = retries.attempt();
-            let Failed { failure, advice, accepted } = match self.0.attempt(&prepared).await {
-                Ok(answer) => return Ok(answer.into_response(attempt, throttled, started)),
-                Err(Stopped::Failed(failed)) => failed,
-                Err(Stopped::NoQuota(error)) => return Err(error),
-            };
-            throttled += u32::from(failure.is_throttling());
-            let reason = failure.to_string();
-            match retries.decide(failure, &advice) {
-                Verdict::GiveUp(failure) => {
-                    if let Some(answer) = accepted {
-                        return Ok(answer.into_response(attempt, throttled, started));
-                    }
-                    return Err(HttpError::Request {
-                        request: prepared.shown,
-                        attempts: attempt,
-                        throttled,
-                        elapsed: started.elapsed(),
-                        source: Box::new(failure),
-                    });
-                }
-                Verdict::Retry { delay, holds_all } => {
-                    self.0.retries.fetch_add(1, Ordering::Relaxed);
-                    tracing::debug!(request = %prepared.shown, attempt, ?delay, %reason, "retrying request");
-                    (self.0.events)(HttpEvent::Retrying {
-                        request: prepared.shown.clone(),
-                        attempt,
-                        max_attempts: self.0.plan.retry.max_attempts,
-                        delay,
-                        reason,
-                    });
-                    if holds_all {
-                        self.0.quota.pause(delay);
-                    } else {
-                        sleep(delay).await;
-                    }
-                }
-            }
-        }
+        let redactor = self.0.redactor.with(request);
+        let mut bare = Bare::new(&self.0.plan, request)?;
+        bare.headers.extend(request.validators.iter().flat_map(Validators::conditions));
+        let prepared = Prepared {
+            bare,
+            ask: self.0.quota.ask(&self.0.subject(request), request.claim.priority),
+            timeout: request.timeout.unwrap_or(self.0.plan.timeout),
+            is_repeatable: request.is_repeatable,
+            actions: Arc::clone(&request.actions),
+            is_conditional: request.validators.is_some(),
+            shown: describe(request, &redactor),
+            redactor,
+        };
+        self.0.deliver(&prepared).await
+    }
+
+    /// Keeps refresh tokens that replace those of the config in `dir`, where the next run finds them. Only the first call
+    /// counts.
+    pub fn keep_credentials_in(&self, dir: PathBuf) {
+        // A second call changes nothing, as said.
+        let _ = self.0.tokens.dir.set(dir);
     }
 
     /// What was done so far.
@@ -217,70 +208,150 @@ fn describe(request: &Request, redactor: &Redactor) -> String {
     format!("{} {}", method(request.method), redactor.url(&url))
 }
 
-fn method(method: Method) -> reqwest::Method {
-    match method {
-        Method::Get => reqwest::Method::GET,
-        Method::Post => reqwest::Method::POST,
-        Method::Put => reqwest::Method::PUT,
-        Method::Patch => reqwest::Method::PATCH,
-        Method::Delete => reqwest::Method::DELETE,
-    }
-}
-
 impl Inner {
-    fn prepare(&self, request: &Request) -> Result<Prepared, HttpError> {
-        let redactor = self.redactor.with(request);
-        let mut dressed = Dressed::new(&self.plan, request)?;
-        dressed.headers.extend(request.validators.iter().flat_map(Validators::conditions));
-        Ok(Prepared {
-            method: method(request.method),
-            dressed,
-            actions: Arc::clone(&request.actions),
-            is_conditional: request.validators.is_some(),
-            body: request.body.as_ref().map(Body::to_bytes),
-            timeout: request.timeout.unwrap_or(self.plan.timeout),
-            ask: self.quota.ask(&self.subject(request), request.claim.priority),
-            shown: describe(request, &redactor),
-            redactor,
-        })
+    async fn deliver(self: &Arc<Self>, prepared: &Prepared) -> Result<Response, HttpError> {
+        let started = Instant::now();
+        let mut retries = Retries::new(self.plan.retry, prepared.is_repeatable);
+        let (mut throttled, mut renewals) = (0, 0);
+        loop {
+            let held = self.hold_tokens(prepared.bare.auth.as_ref()).await?;
+            let attempt = retries.attempt();
+            let dressed = Dressed::new(&prepared.bare, &held)?;
+            let Failed { mut failure, advice, accepted } = match self.attempt(dressed, prepared).await {
+                Ok(answer) => {
+                    held.iter().for_each(Held::accepted);
+                    return Ok(answer.into_response(attempt + renewals, throttled, started));
+                }
+                Err(Stopped::Failed(failed)) => *failed,
+                Err(Stopped::NoQuota(error)) => return Err(error),
+            };
+            match failure.answer().map(|answer| answer.status) {
+                Some(401) if renewals == 0 && held.iter().filter(|held| held.refused()).count() > 0 => {
+                    renewals = 1;
+                    tracing::debug!(request = %prepared.shown, "the token was refused; asking for a new one");
+                    continue;
+                }
+                Some(401) => {
+                    if let Failure::Status(status) = &mut failure {
+                        status.is_new_token = !held.is_empty();
+                    }
+                }
+                Some(_) => held.iter().for_each(Held::accepted),
+                None => {}
+            }
+            throttled += u32::from(failure.is_throttling());
+            let reason = failure.to_string();
+            match retries.decide(failure, &advice) {
+                Verdict::GiveUp(failure) => {
+                    if let Some(answer) = accepted {
+                        return Ok(answer.into_response(attempt + renewals, throttled, started));
+                    }
+                    return Err(HttpError::Request {
+                        request: prepared.shown.clone(),
+                        attempts: attempt + renewals,
+                        throttled,
+                        elapsed: started.elapsed(),
+                        source: Box::new(failure),
+                    });
+                }
+                Verdict::Retry { delay, holds_all } => {
+                    self.retries.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(request = %prepared.shown, attempt, ?delay, %reason, "retrying request");
+                    (self.events)(HttpEvent::Retrying {
+                        request: prepared.shown.clone(),
+                        attempt,
+                        max_attempts: self.plan.retry.max_attempts,
+                        delay,
+                        reason,
+                    });
+                    if holds_all {
+                        self.quota.pause(delay);
+                    } else {
+                        sleep(delay).await;
+                    }
+                }
+            }
+        }
     }
 
     /// What buckets look at.
     fn subject<'a>(&self, request: &'a Request) -> Subject<'a> {
-        let path = request.url.path();
-        let below = path.strip_prefix(self.plan.base_url.path()).unwrap_or(path);
         Subject {
             method: request.method,
-            path: below.trim_start_matches('/'),
+            path: self.path_below_base(&request.url),
             resource: request.claim.resource.as_deref(),
             cost: request.claim.cost,
         }
     }
 
-    /// One attempt: the request, and those that redirects ask for.
-    async fn attempt(&self, prepared: &Prepared) -> Result<Answer, Stopped> {
-        let mut dressed = prepared.dressed.clone();
-        let mut method = prepared.method.clone();
-        let mut body = prepared.body.clone();
-        for _ in 0..=MAX_REDIRECTS {
-            let mut request =
-                self.http.request(method.clone(), dressed.url.clone()).headers(dressed.headers.clone());
-            request = request.timeout(prepared.timeout);
-            if let Some(body) = body.clone() {
-                request = request.body(body);
+    /// The same of a request for a token.
+    fn subject_of_token<'a>(&self, url: &'a Url) -> Subject<'a> {
+        Subject { method: Method::Post, path: self.path_below_base(url), resource: None, cost: 1 }
+    }
+
+    fn path_below_base<'a>(&self, url: &'a Url) -> &'a str {
+        let path = url.path();
+        path.strip_prefix(self.plan.base_url.path()).unwrap_or(path).trim_start_matches('/')
+    }
+
+    /// The tokens that credentials ask for, got anew where that is needed.
+    async fn hold_tokens(self: &Arc<Self>, auth: Option<&Auth>) -> Result<Vec<Held>, HttpError> {
+        let mut held = Vec::new();
+        for part in auth.into_iter().flat_map(Auth::parts) {
+            if let Auth::Token(plan) = part {
+                let (inner, asked) = (Arc::clone(self), Arc::clone(plan));
+                let token = self.tokens.slot(plan).hold(move || inner.grant(asked)).await;
+                held.push(token.map_err(|source| HttpError::Token { source })?);
             }
-            let (response, turn) = self.exchange(request, &dressed, prepared).await?;
+        }
+        Ok(held)
+    }
+
+    /// Asks for a token. A request like any other: quota, retries and redaction hold for it, too.
+    fn grant(self: Arc<Self>, plan: Arc<TokenPlan>) -> Granting {
+        Box::pin(async move {
+            let dir = self.tokens.dir.get().map(PathBuf::as_path);
+            let (bare, learned) = match token_request(&plan, dir, SystemTime::now())? {
+                TokenRequest::Made(granted) => {
+                    self.redactor.learn(&granted.token);
+                    return Ok(granted);
+                }
+                TokenRequest::Send { bare, learned } => (*bare, learned),
+            };
+            learned.iter().for_each(|secret| self.redactor.learn(secret));
+            let redactor = self.redactor.with_auth(&Auth::Token(Arc::clone(&plan)));
+            let shown = format!("{} {}", bare.method, redactor.url(&bare.url));
+            let prepared = Prepared {
+                ask: self.quota.ask(&self.subject_of_token(&bare.url), TOKEN_PRIORITY),
+                bare,
+                timeout: self.plan.timeout,
+                is_repeatable: true,
+                actions: Arc::new([]),
+                is_conditional: false,
+                redactor,
+                shown,
+            };
+            let response = self.deliver(&prepared).await?;
+            let (granted, learned): (Granted, _) = read_answer(&plan, dir, &response.body, &prepared.shown)?;
+            learned.iter().for_each(|secret| self.redactor.learn(secret));
+            Ok::<_, TokenError>(granted)
+        })
+    }
+
+    /// One attempt: the request, and those that redirects ask for.
+    async fn attempt(&self, mut dressed: Dressed, prepared: &Prepared) -> Result<Answer, Stopped> {
+        for _ in 0..=MAX_REDIRECTS {
+            let (response, turn) = self.exchange(&dressed, prepared).await?;
             let status = response.status();
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return self.finish(response, &turn, &dressed, prepared).await;
             }
             dressed.redirect(redirect_target(&response)?);
             // As browsers do it: what was posted is looked at elsewhere, but a change of another kind stays what it is.
-            let is_moved_post = matches!(status.as_u16(), 301 | 302) && method == reqwest::Method::POST;
+            let is_moved_post =
+                matches!(status.as_u16(), 301 | 302) && dressed.method == reqwest::Method::POST;
             if is_moved_post || status.as_u16() == 303 {
-                method = reqwest::Method::GET;
-                body = None;
-                dressed.headers.remove(CONTENT_TYPE);
+                dressed.drop_body();
             }
         }
         Err(Failure::Redirect { detail: "more than 5 times" }.into())
@@ -289,11 +360,18 @@ impl Inner {
     /// Sends under quota and waits for the headers.
     async fn exchange(
         &self,
-        request: reqwest::RequestBuilder,
         dressed: &Dressed,
         prepared: &Prepared,
     ) -> Result<(reqwest::Response, Turn), Stopped> {
         let turn = self.quota.acquire(&prepared.ask).await.map_err(Stopped::NoQuota)?;
+        // Signed after the wait: a signature ages.
+        let signed = dressed.signed(SystemTime::now());
+        let (url, headers) = signed.map_err(|error| Failure::Invalid { detail: error.to_string() })?;
+        let mut request =
+            self.http.request(dressed.method.clone(), url).headers(headers).timeout(prepared.timeout);
+        if let Some(body) = dressed.body.clone() {
+            request = request.body(body);
+        }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let result = request.send().await;
         let response = result.map_err(|error| self.failure(&error, dressed, prepared))?;
@@ -315,7 +393,7 @@ impl Inner {
             self.heed(turn, &advice);
             let answer = self.read_answer(response, dressed, prepared).await?;
             return match unwanted(&answer, prepared) {
-                Some(failure) => Err(Stopped::Failed(Failed { failure, advice, accepted: None })),
+                Some(failure) => Err(Failed { failure, advice, accepted: None }.into()),
                 None => Ok(answer),
             };
         }
@@ -329,7 +407,7 @@ impl Inner {
             Failure::Status(server_message::read(answer.status, &answer.body, &prepared.redactor))
         });
         let is_accepted = matches!(answer.action, Some(Action::Ignore | Action::Stop | Action::Empty));
-        Err(Stopped::Failed(Failed { failure, advice, accepted: is_accepted.then_some(answer) }))
+        Err(Failed { failure, advice, accepted: is_accepted.then_some(answer) }.into())
     }
 
     /// Heeds what is left of the quota. A pause longer than the config allows is left to the 429 that will come: its

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -37,6 +38,12 @@ pub enum HttpError {
         /// Why.
         source: reqwest::Error,
     },
+    /// Credentials that have to be got first cannot be got.
+    #[error("could not get an access token")]
+    Token {
+        /// Why; shared by all requests that waited for it.
+        source: Arc<TokenError>,
+    },
     /// A request failed, and its retries too.
     #[error("{request} failed after {} in {}", Attempts(*attempts), Elapsed(*elapsed))]
     Request {
@@ -51,6 +58,49 @@ pub enum HttpError {
         /// The last failure.
         source: Box<Failure>,
     },
+}
+
+/// Why there is no access token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The token request failed.
+    #[error(transparent)]
+    Request(#[from] HttpError),
+    /// The token endpoint answered something else.
+    #[error("the answer to {request} is of no use: {detail}")]
+    Answer {
+        /// Method and URL without secrets.
+        request: String,
+        /// What is wrong with it.
+        detail: &'static str,
+    },
+    /// The private key cannot sign.
+    #[error("the private key cannot sign")]
+    Signature,
+    /// The run ends.
+    #[error("the run was stopped before there was one")]
+    Stopped,
+}
+
+impl TokenError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Request(error) if matches!(error.status(), Some(400 | 401 | 403)) => {
+                let hint = "check the id, the secret, the refresh token or the key in `auth`: the token endpoint did not \
+                            accept them";
+                Some(hint.to_owned())
+            }
+            Self::Request(HttpError::Request { source, .. })
+                if matches!(**source, Failure::Status(StatusFailure { status: 404 | 405, .. })) =>
+            {
+                Some("check the address of the token endpoint in `auth`".to_owned())
+            }
+            Self::Request(error) => error.hint(),
+            Self::Answer { .. } => Some("check the address of the token endpoint in `auth`".to_owned()),
+            Self::Signature | Self::Stopped => None,
+        }
+    }
 }
 
 /// Why one attempt failed.
@@ -153,6 +203,8 @@ pub struct StatusFailure {
     pub remediation: Option<String>,
     /// What the API's support asks for.
     pub request_id: Option<String>,
+    /// Whether the API refuses an access token that was just got for it.
+    pub is_new_token: bool,
 }
 
 impl fmt::Display for StatusFailure {
@@ -210,7 +262,7 @@ impl Failure {
     }
 
     /// The answer that was none.
-    fn answer(&self) -> Option<&StatusFailure> {
+    pub(super) fn answer(&self) -> Option<&StatusFailure> {
         match self {
             Self::Status(answer) => Some(answer),
             Self::Unwanted { answer, .. } | Self::ServerDelay { status: answer, .. } => Some(answer),
@@ -242,12 +294,31 @@ impl Failure {
         }
     }
 
-    fn hint(&self) -> &str {
-        match self {
+    /// What to do about it; the API's own advice comes with ours where that is about the key.
+    fn hint(&self) -> String {
+        let advice = match self {
+            Self::Status(StatusFailure { remediation: Some(remediation), .. }) => Some(remediation.as_str()),
+            _ => None,
+        };
+        match (self.own_hint(), advice) {
+            (Some(hint), Some(advice)) => format!("{hint}; the API says: {advice}"),
+            (Some(hint), None) => hint.to_owned(),
+            (None, advice) => {
+                advice.unwrap_or("check the request against the API's documentation").to_owned()
+            }
+        }
+    }
+
+    fn own_hint(&self) -> Option<&str> {
+        Some(match self {
+            Self::Status(StatusFailure { is_new_token: true, .. }) => {
+                "the API refuses an access token that was just got: check scopes and audience in `auth`, and what the \
+                 client may read"
+            }
             Self::Status(failure) if failure.is_about_credentials() => {
                 "check the key in `auth` and what it may read; the API did not accept it"
             }
-            Self::Status(StatusFailure { remediation: Some(remediation), .. }) => remediation,
+            Self::Status(StatusFailure { remediation: Some(_), .. }) => return None,
             Self::Status(StatusFailure { status: 404, .. }) => "check `base_url` and `path`",
             Self::Status(StatusFailure { status: 429, .. }) => {
                 "check `rate_limits`: the API allows less, or somebody else uses the same key"
@@ -255,12 +326,10 @@ impl Failure {
             Self::Status(StatusFailure { status: 500..=599, .. }) | Self::Interrupted { .. } => {
                 "the API, or a gateway before it, is in trouble: run again later"
             }
-            Self::Status(_) | Self::Unwanted { retried: false, .. } => {
-                "check the request against the API's documentation"
-            }
             Self::Unwanted { retried: true, .. } => {
                 "run again later, or allow more attempts with `retry.max_attempts`"
             }
+            Self::Status(_) | Self::Unwanted { .. } => return None,
             Self::Redirect { .. } => {
                 "check `base_url` and `path`: `https` in place of `http`, a slash at the end"
             }
@@ -274,7 +343,7 @@ impl Failure {
             Self::ForeignRedirect { .. } => {
                 "if that is where the API lives now, make it the `base_url`; the key was not sent there"
             }
-        }
+        })
     }
 }
 
@@ -282,7 +351,7 @@ impl HttpError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Request { source, .. } => Some(source.hint().to_owned()),
+            Self::Request { source, .. } => Some(source.hint()),
             Self::Header { .. } => Some("look for a line break at the end of a key".to_owned()),
             Self::Ledger { .. } => {
                 Some("check the permissions of that directory; FOREBAY_STATE_DIR names another".to_owned())
@@ -290,6 +359,7 @@ impl HttpError {
             Self::QuotaStore { .. } => {
                 Some("check `client.quota_store`, and whether its server is up".to_owned())
             }
+            Self::Token { source } => source.hint(),
             Self::Client { .. } => None,
         }
     }
@@ -298,9 +368,11 @@ impl HttpError {
     pub fn attempts(&self) -> (u32, u32) {
         match self {
             Self::Request { attempts, throttled, .. } => (*attempts, *throttled),
-            Self::Header { .. } | Self::Ledger { .. } | Self::QuotaStore { .. } | Self::Client { .. } => {
-                (0, 0)
-            }
+            Self::Header { .. }
+            | Self::Ledger { .. }
+            | Self::QuotaStore { .. }
+            | Self::Client { .. }
+            | Self::Token { .. } => (0, 0),
         }
     }
 
@@ -309,6 +381,7 @@ impl HttpError {
         match self {
             Self::Request { source, .. } => source.is_transient(),
             Self::QuotaStore { .. } => true,
+            Self::Token { source } => matches!(&**source, TokenError::Request(error) if error.is_transient()),
             Self::Header { .. } | Self::Ledger { .. } | Self::Client { .. } => false,
         }
     }
@@ -317,7 +390,11 @@ impl HttpError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Request { source, .. } => source.answer().map(|answer| answer.status),
-            Self::Header { .. } | Self::Ledger { .. } | Self::QuotaStore { .. } | Self::Client { .. } => None,
+            Self::Header { .. }
+            | Self::Ledger { .. }
+            | Self::QuotaStore { .. }
+            | Self::Client { .. }
+            | Self::Token { .. } => None,
         }
     }
 }

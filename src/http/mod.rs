@@ -15,7 +15,7 @@ mod transport;
 
 pub use actions::{Action, HeaderCondition, JsonCondition, ResponseAction, StatusCondition};
 pub use client::HttpClient;
-pub use error::{Failure, HttpError, StatusFailure, is_transient_status};
+pub use error::{Failure, HttpError, StatusFailure, TokenError, is_transient_status};
 pub use event::{HttpCounts, HttpEvent, WaitReason};
 pub use quota::{QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
 pub use request::{Body, Claim, Request, Response, Validators};

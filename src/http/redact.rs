@@ -1,10 +1,14 @@
 //! Keeps secrets out of whatever a person may read: URLs, messages of servers, errors.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
+use super::auth::{basic, client_basic};
 use super::request::Request;
-use crate::config::{Auth, ClientPlan, KeyLocation, Secret};
+use crate::config::{Auth, ClientPlan, Grant, HmacPlan, KeyLocation, Secret, SignField, SignPart, TokenPlan};
 
 /// Query parameters whose values are never shown; dlt's list.
 const SECRET_PARAMS: [&str; 11] = [
@@ -27,6 +31,9 @@ const PLAIN_HEADERS: [&str; 5] = ["accept", "accept-language", "content-type", "
 /// Header values shorter than this are settings rather than secrets.
 const SHORTEST_SECRET: usize = 8;
 
+/// Texts that are kept of what was got on the way; the oldest ones go first, when they are long of no worth.
+const MOST_LEARNED: usize = 300;
+
 /// Knows the secrets of a client, or of one request.
 #[derive(Clone, Default)]
 pub(super) struct Redactor {
@@ -34,6 +41,8 @@ pub(super) struct Redactor {
     params: Vec<String>,
     /// As they may occur in a text, longest first.
     secrets: Vec<String>,
+    /// What was got on the way: tokens. Clones share them.
+    learned: Arc<RwLock<VecDeque<String>>>,
 }
 
 impl Redactor {
@@ -61,6 +70,13 @@ impl Redactor {
         redactor
     }
 
+    /// The same, and what `auth` holds.
+    pub(super) fn with_auth(&self, auth: &Auth) -> Self {
+        let mut redactor = self.clone();
+        redactor.add_auth(Some(auth));
+        redactor
+    }
+
     fn add_headers(&mut self, headers: &[(String, Secret)]) {
         for (name, value) in headers {
             let is_plain = PLAIN_HEADERS.iter().any(|plain| name.eq_ignore_ascii_case(plain));
@@ -77,26 +93,83 @@ impl Redactor {
     }
 
     fn add_auth(&mut self, auth: Option<&Auth>) {
-        match auth {
-            None => {}
-            Some(Auth::Bearer { token }) => self.add(token.expose()),
-            Some(Auth::ApiKey { name, api_key, location }) => {
-                self.add(api_key.expose());
-                if *location == KeyLocation::Query {
-                    self.params.push(name.to_ascii_lowercase());
+        for part in auth.into_iter().flat_map(Auth::parts) {
+            match part {
+                Auth::Bearer { token } => self.add(token.expose()),
+                Auth::ApiKey { name, api_key, location } => {
+                    self.add(api_key.expose());
+                    if *location == KeyLocation::Query {
+                        self.params.push(name.to_ascii_lowercase());
+                    }
                 }
+                Auth::Basic { username, password } => {
+                    if username.expose().len() >= SHORTEST_SECRET {
+                        self.add(username.expose());
+                    }
+                    self.add(password.expose());
+                    self.add(&basic(username, password));
+                }
+                Auth::Token(plan) => self.add_token(plan),
+                Auth::Hmac(plan) => self.add_hmac(plan),
+                Auth::Several(parts) => parts.iter().for_each(|part| self.add_auth(Some(part))),
             }
         }
+    }
+
+    fn add_token(&mut self, plan: &TokenPlan) {
+        self.add_headers(&plan.headers);
+        for (_, value) in
+            plan.data.iter().filter(|(name, _)| self.is_secret_param(name)).cloned().collect::<Vec<_>>()
+        {
+            self.add(value.expose());
+        }
+        if let Some(token) = &plan.access_token {
+            self.add(token.expose());
+        }
+        let client = match &plan.grant {
+            Grant::ClientCredentials { client, .. } => client,
+            Grant::RefreshToken { client, refresh_token, .. } => {
+                self.add(refresh_token.expose());
+                client
+            }
+            // The private key is sent nowhere.
+            Grant::JwtBearer { .. } | Grant::SelfSigned(_) => return,
+        };
+        if let Some(secret) = &client.secret {
+            self.add(secret.expose());
+            self.add(&client_basic(client, secret));
+        }
+    }
+
+    fn add_hmac(&mut self, plan: &HmacPlan) {
+        self.add(plan.secret.expose());
+        let signed = plan.params.iter().filter(|(_, template)| template.has(SignField::Signature));
+        self.params.extend(signed.map(|(name, _)| name.to_ascii_lowercase()));
+        // A key may stand in any of them, beside a word or two.
+        let sent = plan.headers.iter().chain(&plan.params).map(|(_, template)| template);
+        for part in sent.flat_map(|template| template.parts().iter()) {
+            let SignPart::Text(text) = part else { continue };
+            let words = text.expose().split(|char: char| char.is_whitespace() || ",;:=\"'&".contains(char));
+            words.filter(|word| word.len() >= SHORTEST_SECRET).for_each(|word| self.add(word));
+        }
+    }
+
+    /// Takes in a secret that was got on the way, for all clones.
+    pub(super) fn learn(&self, secret: &Secret) {
+        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        for form in forms(secret.expose()) {
+            if !learned.contains(&form) {
+                learned.push_front(form);
+            }
+        }
+        learned.truncate(MOST_LEARNED);
     }
 
     fn add(&mut self, secret: &str) {
         if secret.is_empty() {
             return;
         }
-        let in_url: String = byte_serialize(secret.as_bytes()).collect();
-        let in_json = serde_json::Value::from(secret).to_string();
-        let in_json = in_json.trim_matches('"').to_owned();
-        for form in [secret.to_owned(), in_url, in_json] {
+        for form in forms(secret) {
             if !self.secrets.contains(&form) {
                 self.secrets.push(form);
             }
@@ -111,7 +184,9 @@ impl Redactor {
 
     /// `text` with `***` for each secret in it.
     pub(super) fn text(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+        let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
+        let secrets = learned.iter().chain(&self.secrets);
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
     }
 
     /// `url` without credentials, with `***` for the values of secret parameters.
@@ -134,6 +209,13 @@ impl Redactor {
         shown.set_query(query.as_deref());
         self.text(shown.as_str())
     }
+}
+
+/// A secret as URLs and JSON texts have it.
+fn forms(secret: &str) -> [String; 3] {
+    let in_url: String = byte_serialize(secret.as_bytes()).collect();
+    let in_json = serde_json::Value::from(secret).to_string();
+    [secret.to_owned(), in_url, in_json.trim_matches('"').to_owned()]
 }
 
 #[cfg(test)]
@@ -191,6 +273,8 @@ mod tests {
             ..Request::new(Method::Get, "https://api.example.com/".parse().unwrap())
         };
         let redactor = redactor().with(&request);
+        redactor.clone().learn(&Secret::new("got/it"));
+        assert_eq!(redactor.text("got/it got%2Fit"), "*** ***");
         assert_eq!(redactor.text(r#"tok-12345 {"a \"quoted\" one"} tiny"#), r#"*** {"***"} ***"#);
     }
 }

@@ -8,7 +8,7 @@ use reqwest::header::{
     ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use serde_json::Value;
-use url::{Url, form_urlencoded};
+use url::{Origin, Url, form_urlencoded};
 
 use super::actions::{Action, ResponseAction};
 use crate::config::{Auth, Method, Secret};
@@ -28,6 +28,8 @@ pub struct Request {
     pub headers: Vec<(String, Secret)>,
     /// Replaces the client's credentials.
     pub auth: Option<Auth>,
+    /// The one origin that sees `headers` and `auth`, wherever a link of the API's may take `url`.
+    pub home: Origin,
     /// Replaces the client's limit for one attempt.
     pub timeout: Option<Duration>,
     /// Whether it may be sent again when nothing tells whether the API has done what it asks for.
@@ -92,6 +94,7 @@ impl Default for Claim {
 impl Request {
     /// A request for `url` that has nothing else yet.
     pub fn new(method: Method, url: Url) -> Self {
+        let home = url.origin();
         Self {
             method,
             url,
@@ -99,6 +102,7 @@ impl Request {
             body: None,
             headers: Vec::new(),
             auth: None,
+            home,
             actions: Arc::new([]),
             validators: None,
             timeout: None,

@@ -12,7 +12,9 @@ const LONGEST: usize = 300;
 const MESSAGE_FIELDS: [&str; 5] = ["message", "error_description", "detail", "error", "title"];
 
 /// Reads the body of an answer with an error status: `{message, code}`, the same below `error` or first in the list
-/// `errors` (GraphQL, JSON:API), `{error: text}`, plain text, or the title of an HTML page. Secrets that the server repeats are taken out.
+/// `errors` (GraphQL, JSON:API), `{error: text}`, plain text, or the title of an HTML page. What it names beside its
+/// message (fields that are wrong, an ability that is missing, a page that explains it) is shown with it. Secrets that
+/// the server repeats are taken out.
 pub(super) fn read(status: u16, body: &[u8], redactor: &Redactor) -> StatusFailure {
     let clean = |text: &str| {
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -32,13 +34,49 @@ pub(super) fn read(status: u16, body: &[u8], redactor: &Redactor) -> StatusFailu
     }
     let envelope = root.get("error").or(first).and_then(Value::as_object).unwrap_or(&root);
     let field = |names: &[&str]| first_text(envelope, names).and_then(|text| clean(&text));
+    // RFC 6749, section 5.2: the code is in `error` where there is a description.
+    let names_it = envelope.contains_key("error_description");
+    let code = field(&["code"]).or_else(|| field(&["error"]).filter(|_| names_it));
     StatusFailure {
         status,
-        code: field(&["code"]),
-        message: field(&MESSAGE_FIELDS),
-        remediation: field(&["remediation"]),
+        code,
+        message: with_details(field(&MESSAGE_FIELDS), details(envelope).as_deref().and_then(clean)),
+        remediation: with_page(field(&["remediation"]), field(&["docs_url", "documentation_url"])),
         request_id: field(&["request_id"]),
+        is_new_token: false,
     }
+}
+
+/// ``The data is invalid (`email`: is taken)``.
+fn with_details(message: Option<String>, details: Option<String>) -> Option<String> {
+    match (message, details) {
+        (Some(message), Some(details)) => Some(format!("{message} ({details})")),
+        (message, details) => message.or(details),
+    }
+}
+
+fn with_page(remediation: Option<String>, page: Option<String>) -> Option<String> {
+    match (remediation, page) {
+        (Some(remediation), Some(page)) => Some(format!("{remediation} See {page}")),
+        (remediation, page) => remediation.or(page.map(|page| format!("see {page}"))),
+    }
+}
+
+/// What is wrong with which field, and which ability is missing. Validators write `{field: [text, …]}` below `fields` or
+/// `errors`.
+fn details(envelope: &Map<String, Value>) -> Option<String> {
+    let ability = [Some(envelope), envelope.get("context").and_then(Value::as_object)]
+        .into_iter()
+        .flatten()
+        .find_map(|fields| fields.get("required_ability")?.as_str())
+        .map(|ability| format!("needs `{ability}`"));
+    let fields = ["fields", "errors"].iter().find_map(|name| envelope.get(*name)?.as_object());
+    let fields = fields.into_iter().flatten().filter_map(|(name, texts)| {
+        let text = texts.as_str().or_else(|| texts.get(0)?.as_str())?;
+        Some(format!("`{name}`: {}", text.trim_end_matches('.')))
+    });
+    let details: Vec<String> = ability.into_iter().chain(fields).collect();
+    (!details.is_empty()).then(|| details.join("; "))
 }
 
 fn first_text(fields: &Map<String, Value>, names: &[&str]) -> Option<String> {
@@ -76,6 +114,11 @@ mod tests {
         check(r#"{"code": "x/y", "message": "no"}"#, Some("x/y"), Some("no"));
         check(r#"{"error": {"code": "E", "message": "no"}}"#, Some("E"), Some("no"));
         check(r#"{"error": "no such thing"}"#, None, Some("no such thing"));
+        check(
+            r#"{"error": "invalid_client", "error_description": "who?"}"#,
+            Some("invalid_client"),
+            Some("who?"),
+        );
         check(r#"{"errors": [{"message": "no field x"}, {}], "data": null}"#, None, Some("no field x"));
         check(
             r#"{"errors": [{"code": "7", "title": "Bad", "detail": "too old"}]}"#,
@@ -83,7 +126,6 @@ mod tests {
             Some("too old"),
         );
         check(r#"{"errors": ["no"]}"#, None, Some("no"));
-        check(r#"{"error": "invalid_client", "error_description": "who?"}"#, None, Some("who?"));
         check(r#"{"code": 17, "message": ""}"#, Some("17"), None);
         check("{}", None, None);
         check("[]", None, Some("[]"));
@@ -101,6 +143,25 @@ mod tests {
         let failure = read(422, body, &Redactor::default());
         assert_eq!(failure.remediation.as_deref(), Some("do this"));
         assert_eq!(failure.request_id.as_deref(), Some("req_1"));
+    }
+
+    #[test]
+    fn what_an_api_names_beside_its_message_is_shown_with_it() {
+        let check = |rest: &str, message: &str, remediation: &str| {
+            let body = format!(r#"{{"error": {{"message": "No", "remediation": "Do this.", {rest}}}}}"#);
+            let failure = read(422, body.as_bytes(), &Redactor::default());
+            assert_eq!(failure.message.as_deref(), Some(message), "{rest}");
+            assert_eq!(failure.remediation.as_deref(), Some(remediation), "{rest}");
+        };
+        check(
+            r#""fields": {"a": ["is bad.", "too"], "b": "is odd"}"#,
+            "No (`a`: is bad; `b`: is odd)",
+            "Do this.",
+        );
+        check(r#""errors": []"#, "No", "Do this.");
+        check(r#""context": {"required_ability": "x:view"}"#, "No (needs `x:view`)", "Do this.");
+        check(r#""required_ability": "x:view""#, "No (needs `x:view`)", "Do this.");
+        check(r#""docs_url": "https://a.test/e#f""#, "No", "Do this. See https://a.test/e#f");
     }
 
     #[test]

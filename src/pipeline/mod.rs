@@ -208,7 +208,9 @@ impl Run<'_> {
         let reporter = Arc::clone(&self.reporter);
         let events = Arc::new(move |event| reporter.report(Event::Http(event)));
         let sharing = quota::sharing(self.plan).await.map_err(Error::Client)?;
-        HttpClient::new(&self.plan.client, sharing, events).map_err(Error::Client)
+        let client = HttpClient::new(&self.plan.client, sharing, events).map_err(Error::Client)?;
+        client.keep_credentials_in(self.plan.credentials_dir.clone());
+        Ok(client)
     }
 }
 

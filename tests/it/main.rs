@@ -20,6 +20,7 @@ mod incremental;
 mod kill;
 mod lock;
 mod machine;
+mod memberpass;
 mod mock_behaviour;
 mod npm;
 mod postgres_cli;

@@ -123,6 +123,11 @@ pub(crate) trait Api: Send {
     /// All members as the list shows them, oldest first.
     fn members(&self) -> Vec<Value>;
 
+    /// The lists of the API by what its config calls them, for comparisons; an API without that has none.
+    fn lists(&self) -> Vec<(&'static str, Vec<Value>)> {
+        Vec::new()
+    }
+
     fn create_member(&mut self);
 
     fn delete_member(&mut self, id: &str);

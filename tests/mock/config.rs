@@ -78,6 +78,10 @@ pub(crate) struct MockConfig {
     pub(crate) keys: Vec<Key>,
     /// Sliding windows that hold all at once; empty for no limit.
     pub(crate) rate: Vec<Window>,
+    /// MemberPass only: further windows for paths below `/v1/` that begin like this.
+    pub(crate) buckets: Vec<(String, Window)>,
+    /// MemberPass only: paths that the team's plan does not include, and the status that says so; no source tells which.
+    pub(crate) above_tier: Vec<(String, u16)>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) empty_cursor: EmptyCursor,
     pub(crate) deleted_cursor: DeletedCursor,
@@ -108,6 +112,8 @@ impl Default for MockConfig {
             seed: 1,
             keys: vec![Key::full("sk_sb_demo")],
             rate: vec![Window::new(25, Duration::from_secs(1))],
+            buckets: Vec::new(),
+            above_tier: Vec::new(),
             faults: Vec::new(),
             empty_cursor: EmptyCursor::After,
             deleted_cursor: DeletedCursor::Compare,

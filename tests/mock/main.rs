@@ -55,6 +55,9 @@ struct Arguments {
     /// memberstack, 300/60 and 10000/3600 for memberpass]
     #[arg(long, value_parser = parse_rate)]
     rate: Vec<Rate>,
+    /// A further window for paths of memberpass that begin like this, as PREFIX=LIMIT/N; may be given more than once
+    #[arg(long, value_parser = parse_bucket, value_name = "PREFIX=LIMIT/N")]
+    bucket: Vec<(String, Window)>,
     /// Accepted key; may be given more than once [default: sk_sb_demo, mpt_live_1_demo]
     #[arg(long)]
     key: Vec<String>,
@@ -129,6 +132,14 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
     }
 }
 
+fn parse_bucket(text: &str) -> Result<(String, Window), String> {
+    let bucket = text.split_once('=').map(|(prefix, rate)| (prefix, parse_rate(rate)));
+    match bucket {
+        Some((prefix, Ok(Rate(Some(window))))) => Ok((prefix.to_owned(), window)),
+        _ => Err(format!("`{text}` is not PREFIX=LIMIT/SECONDS")),
+    }
+}
+
 impl Arguments {
     fn into_config(self) -> MockConfig {
         let base = match self.api {
@@ -153,6 +164,8 @@ impl Arguments {
             } else {
                 self.rate.iter().filter_map(|rate| rate.0).collect()
             },
+            buckets: self.bucket,
+            above_tier: Vec::new(),
             faults: self.fault,
             empty_cursor: match self.empty_cursor {
                 EmptyName::After => EmptyCursor::After,

@@ -115,6 +115,11 @@ impl Mock {
         self.members().iter().map(|member| member["id"].as_str().expect("an id is text").to_owned()).collect()
     }
 
+    /// MemberPass only: what its lists hold, by the names of the resources in the shipped config.
+    pub(crate) fn lists(&self) -> Vec<(&'static str, Vec<Value>)> {
+        self.server.with(|inner| inner.api.lists())
+    }
+
     /// Adds one generated member at the end.
     pub(crate) fn create_member(&self) {
         self.server.with(|inner| inner.api.create_member());

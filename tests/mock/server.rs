@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use super::call::{Api, Call, Reply};
 use super::config::{ApiKind, MockConfig};
 use super::faults::{FaultKind, Faults};
-use super::limiter::{Limiter, Verdict};
+use super::limiter::{Limiter, Verdict, Window};
 use super::log::{Log, LoggedRequest};
 use super::memberpass::MemberPass;
 use super::memberstack::Memberstack;
@@ -27,6 +27,8 @@ const REQUEST_LIMIT: usize = 1 << 20;
 /// What one lock guards.
 pub(crate) struct Inner {
     pub(crate) limiter: Limiter,
+    /// Of single endpoints: what their paths begin with.
+    pub(crate) buckets: Vec<(String, Limiter)>,
     pub(crate) faults: Faults,
     pub(crate) log: Log,
     pub(crate) api: Box<dyn Api>,
@@ -58,11 +60,26 @@ enum Decision {
     },
 }
 
+fn buckets(config: &MockConfig) -> Vec<(String, Limiter)> {
+    let bucket = |(prefix, window): &(String, Window)| (format!("/v1/{prefix}"), Limiter::new(vec![*window]));
+    config.buckets.iter().map(bucket).collect()
+}
+
+impl Inner {
+    /// Counts an arrival everywhere it counts; the verdict of the bucket that has least room.
+    fn arrive(&mut self, call: &Call, at: Duration) -> Option<Verdict> {
+        let buckets = self.buckets.iter_mut().filter(|(prefix, _)| call.path.starts_with(prefix.as_str()));
+        let verdicts = buckets.map(|(_, bucket)| bucket.arrive(at)).chain([self.limiter.arrive(at)]);
+        verdicts.flatten().collect::<Vec<_>>().into_iter().min_by_key(|v| (v.allowed, v.remaining))
+    }
+}
+
 impl Server {
     pub(crate) fn new(config: MockConfig) -> Self {
         let gzip = config.gzip;
         let inner = Inner {
             limiter: Limiter::new(config.rate.clone()),
+            buckets: buckets(&config),
             faults: Faults::new(config.faults.clone()),
             log: Log::new(config.log.as_deref()),
             api: match config.api {
@@ -107,7 +124,7 @@ impl Server {
             status: None,
         });
         self.arrived.notify_all();
-        let mut verdict = inner.limiter.arrive(at);
+        let mut verdict = inner.arrive(call, at);
         let refused = verdict.filter(|verdict| !verdict.allowed);
         let mut outcome = match refused {
             Some(verdict) => Outcome { reply: inner.api.too_many(&verdict), flow: Flow::Open },

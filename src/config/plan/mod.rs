@@ -37,6 +37,9 @@ pub struct Plan {
     pub destination: DestinationPlan,
     /// Absolute; holds packages. Losing it loses no committed row.
     pub work_dir: PathBuf,
+    /// Absolute; holds refresh tokens that replaced those of the config. Losing one may lock the user out, so it is the same
+    /// for all that is done with this file.
+    pub credentials_dir: PathBuf,
     /// The API as a whole.
     pub client: ClientPlan,
     /// What goes beyond dlt's rules for tables.

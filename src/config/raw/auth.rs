@@ -1,15 +1,30 @@
 //! `auth`: credentials.
 
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use super::RawScalar;
+
+/// Credentials: one kind, or a list of kinds that are all applied.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(in crate::config) enum RawCredentials {
+    /// One kind.
+    One(Box<RawAuth>),
+    /// Several kinds; all of them are applied to each request.
+    Several(Vec<RawAuth>),
+}
 
 /// Credentials. Without a `type`: `bearer`.
-#[derive(Deserialize, JsonSchema, Clone)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(
     transform = bearer_by_default,
-    extend("x-later" = ["http_basic", "oauth2_client_credentials"], "x-hint" = "write a table, like { type = \"bearer\", token = \"${API_TOKEN}\" }")
+    extend("x-later" = ["session"], "x-hint" = "write a table, like { type = \"bearer\", token = \"${API_TOKEN}\" }")
 )]
 pub(in crate::config) enum RawAuth {
     /// `Authorization: Bearer <token>`.
@@ -17,21 +32,37 @@ pub(in crate::config) enum RawAuth {
         /// The token; best `${A_VARIABLE}`.
         token: String,
     },
-    /// A key in a header or query parameter.
+    /// A key in a header, query parameter or cookie.
     ApiKey {
-        /// Name of the header or parameter. Default: `Authorization`.
+        /// Name of the header, parameter or cookie. Default: `Authorization`.
         name: Option<String>,
         /// The key; best `${A_VARIABLE}`.
         api_key: String,
         /// Where the key goes. Default: `header`.
         location: Option<RawLocation>,
     },
+    /// `Authorization: Basic …` (RFC 7617, in UTF-8).
+    HttpBasic {
+        /// User name.
+        username: String,
+        /// Password; may be empty. Best `${A_VARIABLE}`.
+        password: String,
+    },
+    /// An access token that the client gets for itself (RFC 6749, section 4.4).
+    Oauth2ClientCredentials(RawClientCredentials),
+    /// An access token that is got with a refresh token (RFC 6749, section 6).
+    Oauth2RefreshToken(RawRefreshToken),
+    /// An access token that is got with a signed assertion (RFC 7523), or the assertion itself.
+    Jwt(RawJwt),
+    /// The same as `jwt`.
+    OauthJwt(RawJwt),
+    /// A signature of each request.
+    Hmac(RawHmac),
 }
 
 /// Where an API key goes.
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-#[schemars(extend("x-later" = ["cookie"]))]
 pub(in crate::config) enum RawLocation {
     /// A request header.
     Header,
@@ -39,6 +70,186 @@ pub(in crate::config) enum RawLocation {
     Query,
     /// The same as `query`.
     Param,
+    /// A cookie.
+    Cookie,
+}
+
+/// How a client proves itself to the token endpoint.
+#[derive(Deserialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum RawClientAuth {
+    /// As `client_id` and `client_secret` in the form.
+    #[default]
+    Body,
+    /// As `Authorization: Basic …`.
+    Basic,
+}
+
+/// An access token that the client gets for itself.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawClientCredentials {
+    /// Address of the token endpoint.
+    pub access_token_url: String,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret; best `${A_VARIABLE}`.
+    pub client_secret: String,
+    /// How the client proves itself to the token endpoint. Default: `body`.
+    pub client_auth: Option<RawClientAuth>,
+    /// Further fields of the form, like `scope`.
+    #[schemars(with = "Option<BTreeMap<String, RawScalar>>")]
+    pub access_token_request_data: Option<IndexMap<String, RawScalar>>,
+    /// Seconds a token lasts if the endpoint does not say. Default: 3600.
+    #[schemars(range(min = 1))]
+    pub default_token_expiration: Option<u32>,
+    /// A token to begin with.
+    pub access_token: Option<String>,
+}
+
+/// An access token that is got with a refresh token.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawRefreshToken {
+    /// Address of the token endpoint.
+    pub access_token_url: String,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret, if it has one.
+    pub client_secret: Option<String>,
+    /// The refresh token; best `${A_VARIABLE}`. A newer one that the endpoint gives is kept in the work folder.
+    pub refresh_token: String,
+    /// How the client proves itself to the token endpoint. Default: `body`.
+    pub client_auth: Option<RawClientAuth>,
+    /// Further fields of the form, like `scope`.
+    #[schemars(with = "Option<BTreeMap<String, RawScalar>>")]
+    pub access_token_request_data: Option<IndexMap<String, RawScalar>>,
+    /// Seconds a token lasts if the endpoint does not say. Default: 3600.
+    #[schemars(range(min = 1))]
+    pub default_token_expiration: Option<u32>,
+    /// A token to begin with.
+    pub access_token: Option<String>,
+}
+
+/// A signed assertion.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawJwt {
+    /// The issuer of the assertion, `iss`.
+    pub client_id: String,
+    /// The key in PEM form; best `${file:key.pem}`.
+    pub private_key: String,
+    /// dlt's key for encrypted keys, which have to be decrypted first here.
+    pub private_key_passphrase: Option<String>,
+    /// Signature. Default: `RS256`.
+    pub algorithm: Option<RawJwtAlgorithm>,
+    /// Id of the key, `kid`, if the endpoint knows several.
+    pub key_id: Option<String>,
+    /// Address of the token endpoint. Without it, the assertion itself is sent as bearer token.
+    pub auth_endpoint: Option<String>,
+    /// `scope`: text, or a list.
+    pub scopes: Option<RawScopes>,
+    /// `aud`. Default: `auth_endpoint`.
+    pub audience: Option<String>,
+    /// `sub`. Default: `client_id`.
+    pub subject: Option<String>,
+    /// Further claims, over those that are made from the other keys.
+    pub claims: Option<Map<String, Value>>,
+    /// How long an assertion lasts. Default: `1h`; `10m` without an `auth_endpoint`.
+    pub lifetime: Option<String>,
+    /// Further fields of the form of the token request.
+    #[schemars(with = "Option<BTreeMap<String, RawScalar>>")]
+    pub access_token_request_data: Option<IndexMap<String, RawScalar>>,
+    /// Headers of the token request.
+    #[schemars(with = "Option<BTreeMap<String, RawScalar>>")]
+    pub headers: Option<IndexMap<String, RawScalar>>,
+    /// Seconds a token lasts if the endpoint does not say. Default: 3600.
+    #[schemars(range(min = 1))]
+    pub default_token_expiration: Option<u32>,
+}
+
+/// Signature of an assertion.
+#[derive(Deserialize, JsonSchema, Clone, Copy, Default)]
+pub(in crate::config) enum RawJwtAlgorithm {
+    /// RSA PKCS #1 v1.5 with SHA-256.
+    #[default]
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    #[serde(rename = "ES256")]
+    Es256,
+}
+
+/// Scopes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(in crate::config) enum RawScopes {
+    /// As sent.
+    Text(String),
+    /// Joined by spaces.
+    List(Vec<String>),
+}
+
+/// A signature of each request. `message`, `headers` and `params` are templates; see the chapter on credentials in
+/// the reference.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawHmac {
+    /// The shared secret; best `${A_VARIABLE}`.
+    pub secret: String,
+    /// How `secret` is written. Default: `text`.
+    pub secret_encoding: Option<RawSecretEncoding>,
+    /// Hash. Default: `sha256`.
+    pub algorithm: Option<RawHmacAlgorithm>,
+    /// What is signed, like `{timestamp}\n{method}\n{path}\n{body}`.
+    pub message: String,
+    /// How the signature is written. Default: `hex`.
+    pub encoding: Option<RawEncoding>,
+    /// Headers that are added, like `{ X-Signature = "{signature}", X-Timestamp = "{timestamp}" }`.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    pub headers: Option<IndexMap<String, String>>,
+    /// Query parameters that are added; those without `{signature}` before the query is signed.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    pub params: Option<IndexMap<String, String>>,
+}
+
+/// Hash of a signature.
+#[derive(Deserialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum RawHmacAlgorithm {
+    /// SHA-256.
+    #[default]
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+    /// SHA-1, for old APIs.
+    Sha1,
+}
+
+/// How a secret is written.
+#[derive(Deserialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum RawSecretEncoding {
+    /// Its bytes are those of the text.
+    #[default]
+    Text,
+    /// Hexadecimal digits.
+    Hex,
+    /// Base64.
+    Base64,
+}
+
+/// How bytes are written.
+#[derive(Deserialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum RawEncoding {
+    /// Lower-case hexadecimal digits.
+    #[default]
+    Hex,
+    /// Base64, with padding.
+    Base64,
 }
 
 /// Lets the tag of the `bearer` branch be left out, as dlt does.

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{RawAuth, RawMethod, RawPaginator, RawScalar};
+use super::{RawCredentials, RawMethod, RawPaginator, RawScalar};
 
 /// The API as a whole: address, credentials, limits.
 #[derive(Deserialize, JsonSchema)]
@@ -18,8 +18,8 @@ pub(in crate::config) struct RawClient {
     /// Headers of each request to `base_url`.
     #[schemars(with = "Option<BTreeMap<String, RawScalar>>")]
     pub headers: Option<IndexMap<String, RawScalar>>,
-    /// Credentials; sent to `base_url`'s origin only.
-    pub auth: Option<RawAuth>,
+    /// Credentials, or a list of them; sent to `base_url`'s origin only.
+    pub auth: Option<RawCredentials>,
     /// Paginator of the resources that have none of their own.
     pub paginator: Option<RawPaginator>,
     /// Limits of the API, all of which hold at once: `25/s`, `300/min`, `10000/h`, `100/10s`. Default: `["25/s"]`;

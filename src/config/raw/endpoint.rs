@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    RawAuth, RawIncremental, RawIncrementalParam, RawPaginator, RawResponseAction, RawResponseFormat,
+    RawCredentials, RawIncremental, RawIncrementalParam, RawPaginator, RawResponseAction, RawResponseFormat,
     RawScalar,
 };
 
@@ -42,7 +42,7 @@ pub(in crate::config) struct RawEndpointSettings {
     #[schemars(with = "Option<BTreeMap<String, RawScalar>>")]
     pub headers: Option<IndexMap<String, RawScalar>>,
     /// Credentials in place of the client's.
-    pub auth: Option<RawAuth>,
+    pub auth: Option<RawCredentials>,
     /// Limit for one attempt, from connecting to the last byte. Default: the client's.
     pub timeout: Option<String>,
     /// Whether the requests change data. Then the resource runs only if it is named on the command line. Default:

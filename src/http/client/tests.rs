@@ -13,7 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::config::{Auth, KeyLocation, QuotaPlan, RetryPlan, Secret};
+use crate::config::{Auth, KeyLocation, Method, QuotaPlan, RetryPlan, Secret, test_auth};
+use crate::http::Body;
 
 const KEY: &str = "sk_live_0123456789";
 
@@ -373,6 +374,32 @@ async fn bodies_are_limited_after_decompression() {
     assert_eq!(failure_of([answer("200 OK", vec![b' '; 10_001])]).await, too_large);
     let (result, _, _) = run([gzipped(10_001)]).await;
     assert!(result.unwrap_err().hint().unwrap().contains("client.max_body_size"));
+}
+
+#[tokio::test]
+async fn token_requests_count_like_any_other() {
+    let server = Server::start([
+        answer("429 Too Many Requests\r\nretry-after: 0", ""),
+        answer("200 OK", r#"{"access_token": "abc", "expires_in": 60}"#),
+        answer("200 OK", "[]"),
+        answer("200 OK", "[]"),
+    ])
+    .await;
+    let auth = format!(
+        "type = 'oauth2_client_credentials'\naccess_token_url = '{}token'\nclient_id = 'c'\nclient_secret = 's'",
+        server.url
+    );
+    let plan = ClientPlan { auth: Some(test_auth(&auth)), ..plan(&server.url) };
+    let client = client(&plan);
+    for _ in 0..2 {
+        let response = client.send(&get(&server.url)).await.unwrap();
+        assert_eq!(response.attempts, 1);
+    }
+    // The same turn of the same quota is taken for each of them.
+    assert_eq!(client.counts(), HttpCounts { requests: 4, throttled: 1, retries: 1 });
+    let firsts: Vec<_> =
+        server.requests().iter().map(|text| text.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(firsts, ["POST /token", "POST /token", "GET /", "GET /"]);
 }
 
 #[tokio::test]

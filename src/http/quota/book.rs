@@ -157,7 +157,8 @@ impl Book {
             return;
         }
         for _ in 0..self.leased.count.max(1) {
-            if ahead.is_zero() || !self.next(charges, now).ok().is_some_and(|at| at <= now + micros(ahead)) {
+            let fits = self.next(charges, now).is_ok_and(|at| at <= now + micros(ahead));
+            if ahead.is_zero() || !fits {
                 return;
             }
             if let Ok(at) = self.book(charges, now) {

@@ -79,14 +79,24 @@ fn hash(plan: &ClientPlan) -> String {
         text.extend_from_slice(&(part.len() as u64).to_be_bytes());
         text.extend_from_slice(part.as_bytes());
     };
-    match &plan.auth {
-        Some(Auth::Bearer { token }) => add(token.expose()),
-        Some(Auth::ApiKey { api_key, .. }) => add(api_key.expose()),
-        None => {
-            for (name, value) in &plan.headers {
-                add(&name.to_ascii_lowercase());
-                add(value.expose());
+    for part in plan.auth.iter().flat_map(Auth::parts) {
+        match part {
+            Auth::Bearer { token } => add(token.expose()),
+            Auth::ApiKey { api_key, .. } => add(api_key.expose()),
+            Auth::Basic { username, password } => {
+                add(username.expose());
+                add(password.expose());
             }
+            Auth::Token(token) => add(&token.id),
+            Auth::Hmac(signature) => add(signature.secret.expose()),
+            // It cannot hold itself.
+            Auth::Several(_) => {}
+        }
+    }
+    if plan.auth.is_none() {
+        for (name, value) in &plan.headers {
+            add(&name.to_ascii_lowercase());
+            add(value.expose());
         }
     }
     let digest = digest(&SHA256, &text);

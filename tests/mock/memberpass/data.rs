@@ -3,10 +3,14 @@
 use serde_json::{Value, json};
 
 use super::super::memberstack::{Draw, iso_ms};
+use super::team::TEAM;
 
 /// 2026-05-18T10:05:00Z in milliseconds, when the youngest row was made.
-const NEWEST_MS: i64 = 1_779_098_700_000;
+pub(super) const NEWEST_MS: i64 = 1_779_098_700_000;
 const PLANS_PER_PROJECT: usize = 3;
+const RESOURCES_PER_PROJECT: usize = 4;
+/// More than a page of the default size in either dialect.
+const CODES_PER_PLAN: usize = 30;
 
 /// A project with everything below it; every list is newest first, as the API sends it.
 pub(super) struct Project {
@@ -17,6 +21,10 @@ pub(super) struct Project {
     pub(super) subscriptions: Vec<Value>,
     pub(super) transactions: Vec<Value>,
     pub(super) activity: Vec<Value>,
+    /// Those of all plans.
+    pub(super) access_codes: Vec<Value>,
+    pub(super) resources: Vec<Value>,
+    pub(super) payment_methods: Vec<Value>,
 }
 
 impl Project {
@@ -28,10 +36,11 @@ impl Project {
         let mut detail = self.summary.clone();
         detail["banner_url"] = Value::Null;
         detail["photo_url"] = Value::Null;
-        detail["team_id"] = team()["id"].clone();
+        detail["team_id"] = TEAM.into();
         detail["updated_at"] = iso(NEWEST_MS).into();
         detail["counts"] = json!({
-            "plans": self.plans.len(), "resources": 0, "subscribers": self.members.len(), "payment_methods": 1,
+            "plans": self.plans.len(), "resources": self.resources.len(), "subscribers": self.members.len(),
+            "payment_methods": self.payment_methods.len(),
         });
         detail
     }
@@ -41,10 +50,6 @@ impl Project {
         let number = self.members.len();
         self.members.insert(0, member(&mut Draw::new(seed ^ 0xadd, number), self.id(), NEWEST_MS + 1000));
     }
-}
-
-pub(super) fn team() -> Value {
-    json!({ "id": "tem_01JDEMOTEAM", "name": "Demo team", "created_at": "2026-01-02T08:00:00Z" })
 }
 
 /// Three projects that share the members as evenly as possible.
@@ -75,6 +80,9 @@ fn project(seed: u64, nth: usize, (name, handle): (&str, &str), member_count: us
         subscriptions: Vec::new(),
         transactions: Vec::new(),
         activity: Vec::new(),
+        access_codes: Vec::new(),
+        resources: Vec::new(),
+        payment_methods: Vec::new(),
     };
     for number in 0..member_count {
         // Two rows in ten minutes, so that equal instants occur in a list.
@@ -86,7 +94,48 @@ fn project(seed: u64, nth: usize, (name, handle): (&str, &str), member_count: us
         project.subscriptions.push(subscription);
         project.members.push(member);
     }
+    // Drawn last, so that what is above stays what it was.
+    for nth in 0..RESOURCES_PER_PROJECT {
+        project.resources.push(resource(&mut draw, &id, nth));
+    }
+    for provider in ["stripe", "telegram_stars"] {
+        project.payment_methods.push(payment_method(&mut draw, &id, provider));
+    }
+    for plan in &project.plans {
+        for nth in 0..CODES_PER_PLAN {
+            let member = project.members.get(nth);
+            project.access_codes.push(access_code(&mut draw, plan, member, nth));
+        }
+    }
     project
+}
+
+fn resource(draw: &mut Draw, project: &str, nth: usize) -> Value {
+    json!({
+        "id": ulid(draw, "res"), "project_id": project, "title": format!("Room {}", nth + 1),
+        "type": draw.pick(&["channel", "group"]), "target": format!("-100{}", draw.below(1_000_000_000)),
+        "linked": draw.percent(80), "created_at": iso(NEWEST_MS - nth as i64 * 3_600_000),
+    })
+}
+
+fn payment_method(draw: &mut Draw, project: &str, provider: &str) -> Value {
+    json!({
+        "id": ulid(draw, "pmt"), "project_id": project, "provider": provider, "active": true,
+        "created_at": iso(NEWEST_MS - 1_000_000_000),
+    })
+}
+
+/// Every second one is taken. The ids have the prefix of subscriptions, as in the documentation.
+fn access_code(draw: &mut Draw, plan: &Value, member: Option<&Value>, nth: usize) -> Value {
+    let at = NEWEST_MS - nth as i64 * 60_000;
+    let by = member.filter(|_| nth % 2 == 1).map_or(Value::Null, |member| member["id"].clone());
+    let redeemed_at = if by.is_null() { Value::Null } else { json!(iso(at)) };
+    let code = draw.token(8).to_uppercase();
+    json!({
+        "id": ulid(draw, "sub"), "plan_id": plan["id"], "code_masked": format!("{}****{}", &code[..4], &code[4..]),
+        "redeemed_at": redeemed_at, "expires_at": iso(at + 2_592_000_000), "redeemed_by": by,
+        "created_at": iso(at - 86_400_000),
+    })
 }
 
 fn plan(draw: &mut Draw, project: &str, nth: usize) -> Value {
@@ -139,11 +188,11 @@ fn activity(draw: &mut Draw, project: &str, member: &Value, at: i64) -> Value {
     })
 }
 
-fn ulid(draw: &mut Draw, prefix: &str) -> String {
+pub(super) fn ulid(draw: &mut Draw, prefix: &str) -> String {
     format!("{prefix}_01J{}", draw.token(20).to_uppercase())
 }
 
 /// Instants of this API have no fraction.
-fn iso(milliseconds: i64) -> String {
+pub(super) fn iso(milliseconds: i64) -> String {
     iso_ms(milliseconds).replace(".000Z", "Z")
 }

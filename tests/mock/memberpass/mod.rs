@@ -1,8 +1,10 @@
-//! The MemberPass REST API, reading only: the current team, projects, plans, members, subscriptions, transactions and
-//! activity. Nothing that writes is here, and of the analytics only the transactions.
+//! The MemberPass REST API, reading only: every route that lists or shows something. Nothing that writes is here.
 
 mod data;
 mod paging;
+mod refusal;
+mod reports;
 mod routes;
+mod team;
 
 pub(super) use routes::MemberPass;

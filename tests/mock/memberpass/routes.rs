@@ -1,4 +1,4 @@
-//! The routes, the tokens and the error envelope.
+//! The routes and the tokens.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,56 +10,27 @@ use super::super::config::{Key, MockConfig};
 use super::super::faults::Victim;
 use super::super::limiter::Verdict;
 use super::data::{self, Project};
-use super::paging;
+use super::refusal::{NOT_FOUND, Refusal, allow, required};
+use super::team::{self, Team};
+use super::{paging, reports};
 
 /// The API and its data.
 pub(crate) struct MemberPass {
     config: MockConfig,
     projects: Vec<Project>,
+    team: Team,
     /// Numbers the `request_id` of errors.
     failures: u64,
 }
 
-/// A refusal before it becomes an envelope.
-struct Refusal {
-    status: u16,
-    code: &'static str,
-    message: &'static str,
-    /// One more key of the envelope.
-    extra: Option<Box<(&'static str, Value)>>,
-}
-
-impl Refusal {
-    const fn new(status: u16, code: &'static str, message: &'static str) -> Self {
-        Self { status, code, message, extra: None }
-    }
-
-    fn invalid(field: &'static str, message: &'static str) -> Self {
-        let fields = json!({ field: [message] });
-        let refusal = Self::new(422, "VALIDATION_FAILED", "The given data was invalid.");
-        Self { extra: Some(Box::new(("fields", fields))), ..refusal }
-    }
-
-    fn envelope(self, request: u64) -> Reply {
-        let mut error = json!({
-            "code": self.code,
-            "message": self.message,
-            "docs_url": format!("https://docs.memberpass.net/api/errors#{}", self.code.to_lowercase()),
-            "remediation": "See docs_url.",
-            "request_id": format!("req_{request:06}"),
-        });
-        if let Some(extra) = self.extra {
-            error[extra.0] = extra.1;
-        }
-        Reply::json(self.status, &json!({ "error": error }))
-    }
-}
-
-const NOT_FOUND: Refusal = Refusal::new(404, "RESOURCE_NOT_FOUND", "The resource was not found.");
-
 impl MemberPass {
     pub(crate) fn new(config: MockConfig) -> Self {
-        Self { projects: data::projects(config.seed, config.members), config, failures: 0 }
+        Self {
+            projects: data::projects(config.seed, config.members),
+            team: Team::new(config.seed),
+            config,
+            failures: 0,
+        }
     }
 
     /// The token of the request. One for tests is of another environment, so it is refused even when configured.
@@ -94,44 +65,154 @@ impl MemberPass {
         let segments = call.segments();
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
         let Some((&"v1", path)) = path.split_first() else { return Err(NOT_FOUND) };
-        let allowed = |ability: &str| allow(key, ability);
-        let page = |rows: &[&Value]| paging::numbered(call, self.config.dialect, rows);
+        if let Some((_, status)) =
+            self.config.above_tier.iter().find(|(prefix, _)| path.join("/").starts_with(prefix.as_str()))
+        {
+            return Err(Refusal::new(
+                *status,
+                "TEAM_TIER_REQUIRED",
+                "The team's plan does not include this.",
+            ));
+        }
         match *path {
-            ["teams", "current"] => allowed("team:view").map(|()| json!({ "data": data::team() })),
-            ["projects"] => {
-                allowed("project:view-any")?;
-                let handle = call.param("handle");
+            ["projects", ref rest @ ..] => self.read_projects(call, key, rest),
+            ["analytics", ref rest @ ..] => self.read_analytics(call, key, rest),
+            _ => self.read_team(call, key, path),
+        }
+    }
+
+    fn page(&self, call: &Call, rows: &[&Value]) -> Value {
+        paging::numbered(call, self.config.dialect, rows)
+    }
+
+    fn read_projects(&self, call: &Call, key: &Key, path: &[&str]) -> Result<Value, Refusal> {
+        let (id, rest) = match *path {
+            [] => {
+                allow(key, "project:view-any")?;
                 let rows: Vec<&Value> = self.visible(key).map(|project| &project.summary).collect();
-                Ok(page(&having(rows, "handle", handle.as_deref())))
+                return Ok(self.page(call, &having(rows, "handle", call.param("handle").as_deref())));
             }
-            ["projects", id] => {
-                allowed("project:view")?;
-                Ok(json!({ "data": self.project(key, id)?.detail() }))
+            [id, ref rest @ ..] => (id, rest),
+        };
+        let project = |ability: &str| {
+            allow(key, ability)?;
+            self.project(key, id)
+        };
+        match *rest {
+            [] => Ok(json!({ "data": project("project:view")?.detail() })),
+            ["plans"] => {
+                let rows = project("project-subscription-plan:view-any")?.plans.iter().collect();
+                Ok(self.page(call, &having(rows, "name", call.param("name").as_deref())))
             }
-            ["projects", id, "plans"] => {
-                allowed("project-subscription-plan:view-any")?;
-                let rows = self.project(key, id)?.plans.iter().collect();
-                Ok(page(&having(rows, "name", call.param("name").as_deref())))
+            ["plans", plan] => one(&project("project-subscription-plan:view")?.plans, plan),
+            ["plans", plan, "access-codes"] => {
+                let project = project("project-access-code:view-any")?;
+                one(&project.plans, plan)?;
+                let rows: Vec<&Value> = having(project.access_codes.iter().collect(), "plan_id", Some(plan));
+                let status = call.param("status").unwrap_or_else(|| "all".to_owned());
+                let mut page = self.page(call, &with_code_status(rows, &status));
+                page["meta"]["status"] = status.into();
+                Ok(page)
             }
-            ["projects", id, "members"] => {
-                allowed("project-user:view-any")?;
-                let rows = self.project(key, id)?.members.iter().collect();
+            ["plans", plan, "access-codes", "preview"] => {
+                one(&project("project-access-code:create")?.plans, plan)?;
+                let quantity =
+                    call.number::<u32>("quantity").filter(|quantity| (1..=1000).contains(quantity));
+                let quantity =
+                    quantity.ok_or_else(|| Refusal::invalid("quantity", "Must be from 1 to 1000."))?;
+                Ok(json!({ "data": { "plan_id": plan, "quantity": quantity, "cost": "0.00" } }))
+            }
+            ["members"] => {
+                let rows = project("project-user:view-any")?.members.iter().collect();
                 let rows = having(rows, "status", call.param("status").as_deref());
-                Ok(page(&having(rows, "chat_id", call.param("telegram_id").as_deref())))
+                Ok(self.page(call, &having(rows, "chat_id", call.param("telegram_id").as_deref())))
+            }
+            ["members", member] => one(&project("project-user:view")?.members, member),
+            ["resources"] => Ok(self.page(call, &all(&project("project-resource:view-any")?.resources))),
+            ["resources", resource] => one(&project("project-resource:view")?.resources, resource),
+            ["payment-methods"] => {
+                Ok(self.page(call, &all(&project("project-payment-method:view-any")?.payment_methods)))
+            }
+            ["payment-methods", method] => {
+                one(&project("project-payment-method:view")?.payment_methods, method)
+            }
+            ["bot"] => {
+                let handle = project("project:view")?.summary["handle"].clone();
+                Ok(json!({ "data": { "id": format!("bot_{id}"), "username": handle, "status": "linked" } }))
+            }
+            ["distribution", link] => {
+                project("distribution:read")?;
+                distribution(call, id, link)
+            }
+            _ => Err(NOT_FOUND),
+        }
+    }
+
+    /// All reports are about one project, in a range of days.
+    fn read_analytics(&self, call: &Call, key: &Key, path: &[&str]) -> Result<Value, Refusal> {
+        let ability =
+            if *path == ["transactions"] { "project-subscription:view-any" } else { "dashboard:read" };
+        allow(key, ability)?;
+        let id = call.param("project_id").ok_or_else(|| required("project_id"))?;
+        let project = self.project(key, &id)?;
+        let rows: Vec<&Value> = project.transactions.iter().collect();
+        let rows = between(rows, call.param("from").as_deref(), call.param("to").as_deref());
+        match *path {
+            ["transactions"] => paging::keyset(call, &rows)
+                .ok_or_else(|| Refusal::invalid("cursor", "The cursor is invalid.")),
+            ["dashboard"] => Ok(reports::dashboard(project, &rows)),
+            ["earnings"] => Ok(reports::earnings(&rows)),
+            ["subscribers"] => Ok(reports::subscribers(project)),
+            ["transactions", "breakdown"] => {
+                let dimension = call.param("dimension").ok_or_else(|| required("dimension"))?;
+                if !["plan", "payment_provider", "currency", "project"].contains(&dimension.as_str()) {
+                    return Err(Refusal::invalid("dimension", "The selected dimension is invalid."));
+                }
+                Ok(reports::breakdown(project, &dimension, &rows))
+            }
+            ["plan-performance"] => Ok(json!({ "data": reports::performance(project, &rows) })),
+            _ => Err(NOT_FOUND),
+        }
+    }
+
+    fn read_team(&self, call: &Call, key: &Key, path: &[&str]) -> Result<Value, Refusal> {
+        let team = &self.team;
+        let allowed = |ability: &str| allow(key, ability);
+        match *path {
+            ["teams"] => allowed("team:view-any").map(|()| json!({ "data": [team::team()] })),
+            ["teams", "current"] => allowed("team:view").map(|()| json!({ "data": team::team() })),
+            ["teams", id] => allowed("team:view").and_then(|()| one(&[team::team()], id)),
+            ["teams", id, ..] if id != team::TEAM => Err(NOT_FOUND),
+            ["teams", _, "members"] => {
+                allowed("team-member:view-any").map(|()| json!({ "data": team.members }))
+            }
+            ["teams", _, "members", user] => {
+                allowed("team-member:view").and_then(|()| one(&team.members, user))
+            }
+            ["roles"] => allowed("role:view-any").map(|()| self.page(call, &all(&team.roles))),
+            ["roles", id] => allowed("role:view").and_then(|()| one(&team.roles, id)),
+            ["groups"] => allowed("group:view-any").map(|()| self.page(call, &all(&team.groups))),
+            ["groups", id] => allowed("group:view").and_then(|()| one(&team.groups, id)),
+            // Those of the token's owner; no ability is asked for.
+            ["tokens"] => Ok(self.page(call, &all(&team.tokens))),
+            ["tokens", id] => one(&team.tokens, id),
+            ["webhook-endpoints"] => {
+                allowed("webhook-endpoint:manage").map(|()| self.page(call, &all(&team.webhook_endpoints)))
+            }
+            ["webhook-events"] => {
+                allowed("webhook-endpoint:manage")?;
+                let kind = call.param("type").ok_or_else(|| required("type"))?;
+                Ok(paging::latest(call, &having(all(&team.webhook_events), "type", Some(&kind))))
             }
             ["subscriptions"] => {
                 allowed("project-subscription:view-any")?;
                 let rows = self.visible(key).flat_map(|project| &project.subscriptions).collect();
                 let rows = having(rows, "status", call.param("status").as_deref());
-                Ok(page(&having(rows, "plan_id", call.param("plan_id").as_deref())))
+                Ok(self.page(call, &having(rows, "plan_id", call.param("plan_id").as_deref())))
             }
-            ["analytics", "transactions"] => {
-                allowed("project-subscription:view-any")?;
-                let id = call.param("project_id").ok_or_else(|| required("project_id"))?;
-                let rows: Vec<&Value> = self.project(key, &id)?.transactions.iter().collect();
-                let rows = between(rows, call.param("from").as_deref(), call.param("to").as_deref());
-                paging::keyset(call, &rows)
-                    .ok_or_else(|| Refusal::invalid("cursor", "The cursor is invalid."))
+            ["subscriptions", id] => {
+                allowed("project-subscription:view")?;
+                self.visible(key).find_map(|project| one(&project.subscriptions, id).ok()).ok_or(NOT_FOUND)
             }
             ["activity"] => {
                 allowed("activity:read")?;
@@ -146,16 +227,45 @@ impl MemberPass {
     }
 }
 
-fn allow(key: &Key, ability: &str) -> Result<(), Refusal> {
-    if key.abilities.as_ref().is_none_or(|abilities| abilities.iter().any(|held| held == ability)) {
-        return Ok(());
-    }
-    let refusal = Refusal::new(403, "TOKEN_MISSING_ABILITY", "The token lacks an ability.");
-    Err(Refusal { extra: Some(Box::new(("context", json!({ "required_ability": ability })))), ..refusal })
+fn all(rows: &[Value]) -> Vec<&Value> {
+    rows.iter().collect()
 }
 
-fn required(field: &'static str) -> Refusal {
-    Refusal::invalid(field, "This field is required.")
+/// One object by its id.
+fn one(rows: &[Value], id: &str) -> Result<Value, Refusal> {
+    rows.iter().find(|row| row["id"] == id).map(|row| json!({ "data": row })).ok_or(NOT_FOUND)
+}
+
+/// Where a project is sold; a deep link leads to exactly one thing.
+fn distribution(call: &Call, project: &str, link: &str) -> Result<Value, Refusal> {
+    let url = match link {
+        "bot-link" => format!("https://t.me/bot?start={project}"),
+        "portal-url" => format!("https://portal.example.test/{project}"),
+        "deep-link" => {
+            let given = ["access_code", "plan_id", "custom"].map(|name| call.param(name));
+            match given.iter().flatten().collect::<Vec<_>>().as_slice() {
+                [only] => format!("https://t.me/bot?start={project}_{only}"),
+                _ => {
+                    return Err(Refusal::invalid(
+                        "plan_id",
+                        "Give exactly one of access_code, plan_id, custom.",
+                    ));
+                }
+            }
+        }
+        _ => return Err(NOT_FOUND),
+    };
+    Ok(json!({ "data": { "url": url } }))
+}
+
+fn with_code_status<'a>(mut rows: Vec<&'a Value>, status: &str) -> Vec<&'a Value> {
+    rows.retain(|row| match status {
+        "redeemed" => !row["redeemed_at"].is_null(),
+        "unredeemed" => row["redeemed_at"].is_null(),
+        "expired" => false,
+        _ => true,
+    });
+    rows
 }
 
 fn having<'a>(mut rows: Vec<&'a Value>, key: &str, wanted: Option<&str>) -> Vec<&'a Value> {
@@ -216,6 +326,31 @@ impl Api for MemberPass {
 
     fn members(&self) -> Vec<Value> {
         self.projects.iter().flat_map(|project| project.members.iter().rev().cloned()).collect()
+    }
+
+    fn lists(&self) -> Vec<(&'static str, Vec<Value>)> {
+        let of_projects = |rows: fn(&Project) -> &Vec<Value>| -> Vec<Value> {
+            self.projects.iter().flat_map(|project| rows(project).clone()).collect()
+        };
+        vec![
+            ("projects", self.projects.iter().map(|project| project.summary.clone()).collect()),
+            ("project_details", self.projects.iter().map(Project::detail).collect()),
+            ("plans", of_projects(|project| &project.plans)),
+            ("members", of_projects(|project| &project.members)),
+            ("subscriptions", of_projects(|project| &project.subscriptions)),
+            ("transactions", of_projects(|project| &project.transactions)),
+            ("activity", of_projects(|project| &project.activity)),
+            ("access_codes", of_projects(|project| &project.access_codes)),
+            ("resources", of_projects(|project| &project.resources)),
+            ("payment_methods", of_projects(|project| &project.payment_methods)),
+            ("current_team", vec![team::team()]),
+            ("teams", vec![team::team()]),
+            ("team_members", self.team.members.clone()),
+            ("roles", self.team.roles.clone()),
+            ("groups", self.team.groups.clone()),
+            ("tokens", self.team.tokens.clone()),
+            ("webhook_endpoints", self.team.webhook_endpoints.clone()),
+        ]
     }
 
     fn create_member(&mut self) {
