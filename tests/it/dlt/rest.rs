@@ -149,14 +149,21 @@ fn other_requests(case: &Case, calls: &[Call]) -> Option<String> {
     }
 }
 
-/// A request in one line: run and path, parameters in the order of their names, headers, body.
+/// A request in one line: run and path, parameters in the order of their names, headers, body, the fields of a form in
+/// that order, too.
 fn request(call: &Call, path: &str) -> String {
-    let mut params: Vec<_> = call.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    params.sort();
+    let sorted = |pairs: &[(String, String)]| {
+        let mut pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.sort();
+        pairs.join("&")
+    };
     let is_own = |name: &str| !MANNERS.contains(&name) && (name != "content-type" || !call.body.is_empty());
     let headers = call.headers.iter().filter(|(name, _)| is_own(name));
     let headers: Vec<_> = headers.map(|(name, value)| format!("{name}: {value}")).collect();
     let body = match call.json() {
+        Value::Null if call.header("content-type") == Some("application/x-www-form-urlencoded") => {
+            sorted(&url::form_urlencoded::parse(call.body.as_bytes()).into_owned().collect::<Vec<_>>())
+        }
         Value::Null => call.body.clone(),
         json => json.to_string(),
     };
@@ -164,7 +171,7 @@ fn request(call: &Call, path: &str) -> String {
         "run {} {} {} {} {body}",
         path.replacen('/', " /", 1),
         call.method,
-        params.join("&"),
+        sorted(&call.params),
         headers.join(", ")
     )
 }

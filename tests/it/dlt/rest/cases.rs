@@ -54,7 +54,7 @@ pub(super) const CASES: &[Case] = &[
     case("key_in_the_query", 1),
     case("bearer_token", 1),
     case("basic_auth", 1),
-    case("oauth2_for_a_program", 1),
+    case("oauth2_for_a_program", 1).but_other_requests("one token for all, dlt gets one per resource"),
     // Where the rows are, and answers that have none.
     case("rows_found", 1),
     case("selectors", 1),
