@@ -69,8 +69,8 @@ impl PaginatorPlan {
                 Some(doubt) => Next::Doubtful(doubt),
                 None => plan.next(cursor, received)?,
             };
-            let rows = received.fingerprint();
-            return Ok(Advance { next, detected: Some(Detected { kind: plan.kind, rows }) });
+            let (rows, ids) = (received.fingerprint(), received.fingerprint_of_ids());
+            return Ok(Advance { next, detected: Some(Detected { kind: plan.kind, rows, ids }) });
         }
         Ok(Advance { next: self.next(cursor, received)?, detected: None })
     }
