@@ -166,7 +166,8 @@ fn failures_are_told_with_code_advice_and_request_id() {
     });
     let wrong_path = "resources.teams.endpoint.path=teams/tem_other";
     let wrong_report = "resources.transaction_breakdowns.endpoint.params.dimension=colour";
-    let cases: [(&str, &str, &[&str], &str, &str, &str); 6] = [
+    type Case<'a> = (&'a str, &'a str, &'a [&'a str], &'a str, &'a str, &'a str);
+    let cases: [Case<'_>; 6] = [
         (
             "mpt_test_1_demo",
             "current_team",
