@@ -220,7 +220,7 @@ fn used(requests: &[LoggedRequest]) -> f64 {
 
 /// Both send one request at a time, so what is left of the quota is what they lose by finding their turns.
 fn expect_95_percent(used: f64, place: &str) {
-    println!("two processes that meet {place}: {:.1} % of 25/s", used * 100.0);
+    eprintln!("two processes that meet {place}: {:.1} % of 25/s", used * 100.0);
     assert!(used >= 0.95, "{used}");
 }
 
