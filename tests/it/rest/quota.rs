@@ -247,9 +247,9 @@ fn the_turns_of_two_processes_that_meet_on_a_server_are_within_the_quota() {
     assert_eq!(database.sql("SELECT count(*) FROM forebay_quota.keys"), "1");
 }
 
-/// A machine that stands still for longer says nothing about who shares a quota: a request that is held up between two
-/// programs by more than is assumed of jitter is refused, and time that is lost is not used.
-const QUIET: Duration = Duration::from_millis(50);
+/// A machine that stands still for longer, each time that a request goes from program to program, says nothing about who
+/// shares a quota: what is held up by more than is assumed of jitter may be refused, and time that is lost is not used.
+const QUIET: Duration = Duration::from_millis(20);
 
 /// What `measure` gives, and how long this machine let a thread wait meanwhile that had its turn.
 fn with_stalls<T>(measure: impl FnOnce() -> T) -> (T, Duration) {
