@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::endpoint::Layers;
 use super::hints;
+use super::layers::Layers;
 use super::problem::{Report, at_key};
 use super::raw::{RawIncremental, RawLastValue, RawOnMissing, RawRangeEdge, RawRowOrder, RawScalar};
 use super::{

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::endpoint::Layers;
 use super::graph::Draft;
+use super::layers::Layers;
 use super::problem::{Report, at_index, at_key};
 use super::raw::{
     RawAction, RawFormatName, RawFormatSettings, RawResponseAction, RawResponseFormat, RawScalar,

@@ -17,9 +17,9 @@ use super::rows::RowSelector;
 use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{Auth, IncrementalPlan, ResourcePlan};
-use crate::http::{Action, HttpError, Request, Response, is_transient_status};
+use crate::http::{Action, HttpError, Request, Response, is_secret_param, is_transient_status};
 use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
-use crate::paginate::{Doubt, Next, PageCursor, PaginateError, PaginatorKind};
+use crate::paginate::{Doubt, Next, PageCursor, PaginateError, PaginatorKind, SecretParam};
 use crate::report::{Event, now_micros};
 use crate::state::{Range, Reading, RowOrderWatch};
 
@@ -373,7 +373,7 @@ impl ResourceRun<'_> {
         let complaint = || self.extraction.client.complaint(request, response);
         let max_bytes = self.extraction.plan.client.max_body_bytes;
         let detected = done.and_then(|done| done.detected.as_ref());
-        let secret_params = self.secret_params();
+        let secret_params = self.secret_params(request);
         let asked = Asked {
             request: &describe,
             complaint: &complaint,
@@ -443,9 +443,11 @@ impl ResourceRun<'_> {
     }
 
     /// Query parameters that carry credentials: an API may well repeat them in its links.
-    fn secret_params(&self) -> Vec<&str> {
+    fn secret_params<'b>(&'b self, request: &'b Request) -> Vec<SecretParam<'b>> {
         let auth = self.resource.endpoint.auth.iter().chain(&self.extraction.plan.client.auth);
-        auth.flat_map(Auth::params).collect()
+        let of_auth = auth.flat_map(Auth::params).map(|name| SecretParam { name, value: None });
+        let own = request.params.iter().filter(|(name, _)| is_secret_param(name));
+        of_auth.chain(own.map(|(name, value)| SecretParam { name, value: Some(value) })).collect()
     }
 
     fn append(&self, record: &Record) -> Result<Place, ExtractError> {
