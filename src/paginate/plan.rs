@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_full_page_of_the_latest_rows_may_not_be_all() {
         let latest = PaginatorPlan { kind: PaginatorKind::Latest { most: 200 }, ..single_page("total") };
-        let next = |rows: usize| Answer::new("{}").rows(rows).next(&latest, &PageCursor::Start).unwrap();
+        let next = |rows: u64| Answer::new("{}").rows(rows).next(&latest, &PageCursor::Start).unwrap();
         assert_eq!((next(0), next(199)), (Next::Done, Next::Done));
         assert_eq!(next(200), Next::Doubtful(Doubt::FullWindow { rows: 200 }));
     }
