@@ -161,7 +161,8 @@ fn check_body(layers: &Layers<'_>, paginator: &PaginatorPlan, report: &mut Repor
         PaginatorKind::Auto
         | PaginatorKind::JsonLink { .. }
         | PaginatorKind::HeaderLink { .. }
-        | PaginatorKind::SinglePage => false,
+        | PaginatorKind::SinglePage
+        | PaginatorKind::Latest { .. } => false,
     };
     if writes_body {
         report.add(

@@ -176,6 +176,7 @@ fn says_in_the_body_what_follows(kind: &PaginatorKind) -> bool {
     match kind {
         PaginatorKind::Cursor { source, .. } => !matches!(source, CursorSource::Header(_)),
         PaginatorKind::SinglePage
+        | PaginatorKind::Latest { .. }
         | PaginatorKind::Offset { .. }
         | PaginatorKind::PageNumber { .. }
         | PaginatorKind::JsonLink { .. } => true,

@@ -347,10 +347,10 @@ impl ResourceRun<'_> {
         }
     }
 
-    /// Looks out for the end of the range, where rows come in order. As in dlt, not in the paginations of a child.
+    /// Looks out for the end of the range, where rows come in order.
     fn row_order<'b>(&'b self, range: Option<&'b Range>) -> Option<RowOrderWatch<'b>> {
         let field = self.resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field)?;
-        RowOrderWatch::new(field, range.filter(|_| self.resource.parent.is_none())?)
+        RowOrderWatch::new(field, range?)
     }
 
     /// Reads one answer and keeps it.
@@ -388,7 +388,9 @@ impl ResourceRun<'_> {
         };
         let was_detected = rows.detected().is_some();
         let mut answer = answer::read(self.resource, &asked, response, rows)?;
-        if order.is_some_and(|order| order.is_past(&answer.rows)) {
+        // As in dlt, the pages of a child are read to their end; but what has reached older rows lacks none in between.
+        let ends = self.resource.parent.is_none() || matches!(answer.next, Next::Doubtful(_));
+        if order.is_some_and(|order| order.is_past(&answer.rows)) && ends {
             answer.next = Next::Done;
         }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
