@@ -17,7 +17,7 @@ use super::rows::RowSelector;
 use super::verdict::Ended;
 use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
-use crate::config::{Auth, IncrementalPlan, KeyLocation, ResourcePlan};
+use crate::config::{Auth, IncrementalPlan, ResourcePlan};
 use crate::http::{HttpError, Request, Response};
 use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError, PaginatorKind};
@@ -360,12 +360,7 @@ impl ResourceRun<'_> {
     /// Query parameters that carry credentials: an API may well repeat them in its links.
     fn secret_params(&self) -> Vec<&str> {
         let auth = self.resource.endpoint.auth.iter().chain(&self.extraction.plan.client.auth);
-        auth.flat_map(Auth::parts)
-            .filter_map(|part| match part {
-                Auth::ApiKey { name, location: KeyLocation::Query, .. } => Some(name.as_str()),
-                _ => None,
-            })
-            .collect()
+        auth.flat_map(Auth::params).collect()
     }
 
     fn append(&self, record: &Record) -> Result<Place, ExtractError> {

@@ -40,7 +40,8 @@ impl Shop {
                 }
                 _ => r#"{"id": 1}"#.to_owned(),
             };
-            format!(r#"{{"data": [{rows}], "pages": {PAGES}}}"#)
+            let pages = if rows.is_empty() { page.saturating_sub(1) } else { PAGES };
+            format!(r#"{{"data": [{rows}], "pages": {pages}}}"#)
         });
         let config = format!(
             "[pipeline]\nname = 'shop'\ndataset = 'shop'\ndestination = 'duckdb:shop.duckdb'\n\
