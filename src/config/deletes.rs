@@ -23,6 +23,8 @@ pub(super) struct Owner<'a> {
     pub is_child: bool,
     /// How its pages follow each other; `None` if there were problems.
     pub paginator: Option<&'a PaginatorPlan>,
+    /// Whether an answer that is the same comes without its rows.
+    pub is_conditional: bool,
 }
 
 /// The plan, if rows are not to be kept. `place` is that of `deletes`.
@@ -79,6 +81,11 @@ fn obstacle(owner: &Owner<'_>) -> Option<&'static str> {
     if !owner.reads_all {
         return Some(
             "needs endpoint.incremental.full_scan_every: a run that reads what is new cannot tell what is gone",
+        );
+    }
+    if owner.is_child && owner.is_conditional {
+        return Some(
+            "does not go with endpoint.conditional of a child: of lists that are the same no rows come",
         );
     }
     let paginator =

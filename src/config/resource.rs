@@ -112,6 +112,7 @@ fn resource(
         },
         is_child: !parents.is_empty(),
         paginator: endpoint.as_ref().map(|endpoint| &endpoint.paginator),
+        is_conditional: endpoint.as_ref().is_some_and(|endpoint| endpoint.responses.conditional),
     };
     let deletes = pick!(raw, defaults, deletes, path)
         .and_then(|(deletes, place)| deletes::deletes(deletes, &place, &owner, report));

@@ -11,7 +11,7 @@ use crate::config::ResourcePlan;
 use crate::http::{Action, Response, StatusFailure};
 use crate::page::{self, Format, JsonPath, Page};
 use crate::paginate::{
-    Detected, Next, PageCursor, PaginateError, PaginatorPlan, Received, SecretParam, Tally,
+    Advance, Detected, Doubt, Next, PageCursor, PaginateError, PaginatorPlan, Received, SecretParam, Tally,
 };
 
 /// A list without rows.
@@ -19,6 +19,8 @@ const NO_ROWS: Bytes = Bytes::from_static(b"[]");
 
 /// What a paginator sees of an answer that is no document but lines.
 const NO_DOCUMENT: Bytes = Bytes::from_static(b"{}");
+
+const OK: u16 = 200;
 
 /// Status of an answer that is the same as before.
 pub(super) const NOT_MODIFIED: u16 = 304;
@@ -63,6 +65,8 @@ pub(super) struct Answer {
     pub(super) total_rows: Option<u64>,
     /// Whether the text had to be mended to be JSON.
     pub(super) is_repaired: bool,
+    /// Whether it has no list of rows, as `optional` allows.
+    pub(super) is_without_list: bool,
 }
 
 impl Answer {
@@ -76,6 +80,7 @@ impl Answer {
             token: None,
             total_rows: None,
             is_repaired: false,
+            is_without_list: false,
         }
     }
 }
@@ -92,18 +97,45 @@ pub(super) fn read(
     rows: &mut RowSelector<'_>,
 ) -> Result<Answer, ExtractError> {
     let has_no_page = response.status == NOT_MODIFIED || response.status >= 400;
-    if has_no_page || response.action == Some(Action::Ignore) || response.body.trim_ascii().is_empty() {
+    if has_no_page || response.action == Some(Action::Ignore) {
         return Ok(Answer::end());
     }
+    if response.body.trim_ascii().is_empty() {
+        return Ok(without_body(resource, response));
+    }
     match response.action {
-        // Whatever else the page lacks: the config knows what it means.
-        Some(Action::Stop) => {
-            let answer = page_with_rows(resource, asked, response, rows).unwrap_or_else(|_| Answer::end());
-            Ok(Answer { next: Next::Done, ..answer })
-        }
+        Some(Action::Stop) => match page_with_rows(resource, asked, response, rows) {
+            // There need not be rows: the config knows what the page means. Those that are there are kept.
+            Err(
+                ExtractError::NotJson { .. }
+                | ExtractError::NotLines { .. }
+                | ExtractError::NoData { .. }
+                | ExtractError::NotKeyed { .. },
+            ) => Ok(Answer::end()),
+            answer => answer,
+        },
         Some(Action::Empty) => Ok(page_without_rows(asked, response)),
         _ => page_with_rows(resource, asked, response, rows),
     }
+}
+
+/// An answer without a body is the last one. Status 204 says that there is nothing, and so does a text without lines; a
+/// JSON document that should be there may have been lost on the way.
+fn without_body(resource: &ResourcePlan, response: &Response) -> Answer {
+    let endpoint = &resource.endpoint;
+    let is_missing = response.status == OK
+        && response.action.is_none()
+        && !endpoint.mutates
+        && asked_format(resource, response) == Format::Json;
+    let is_allowed = endpoint.responses.optional;
+    let next = if is_missing && !is_allowed { Next::Doubtful(Doubt::NoBody) } else { Next::Done };
+    Answer { next, is_without_list: is_missing && is_allowed, ..Answer::end() }
+}
+
+/// The configured format, else that of the answer.
+fn asked_format(resource: &ResourcePlan, response: &Response) -> Format {
+    let configured = resource.endpoint.responses.format.clone();
+    configured.unwrap_or_else(|| Format::of_content_type(response.content_type.as_deref()))
 }
 
 fn page_with_rows(
@@ -125,6 +157,7 @@ fn page_with_rows(
         }
     };
     let made;
+    let mut is_without_list = false;
     let selected = lines.map_or_else(|| rows.select(&page), Selected::Made);
     let (document, selected): (&Bytes, &RawValue) = match selected {
         Selected::Found(found) => (document, found),
@@ -134,6 +167,7 @@ fn page_with_rows(
             (&made, serde_json::from_slice(&made).unwrap_or(RawValue::NULL))
         }
         Selected::Nothing if resource.endpoint.responses.optional && !complains(&page) => {
+            is_without_list = true;
             (document, RawValue::NULL)
         }
         Selected::Nothing => return Err(asked.no_data(&page, rows.path(&page))),
@@ -141,15 +175,23 @@ fn page_with_rows(
     };
     let received = asked.received(response, &page, selected);
     let cannot_go_on = |source| asked.cannot_go_on(source);
-    let advance = asked.paginator.advance(asked.cursor, &received).map_err(cannot_go_on)?;
+    let (advance, token) = if response.action == Some(Action::Stop) {
+        // A last page need not say what follows it.
+        let token = asked.paginator.token(&received).unwrap_or(None);
+        (Advance { next: Next::Done, detected: None }, token)
+    } else {
+        let advance = asked.paginator.advance(asked.cursor, &received).map_err(cannot_go_on)?;
+        (advance, asked.paginator.token(&received).map_err(cannot_go_on)?)
+    };
     Ok(Answer {
         next: advance.next,
         detected: advance.detected,
-        token: asked.paginator.token(&received).map_err(cannot_go_on)?,
+        token,
         total_rows: asked.paginator.total_rows(&page),
         row_count: received.row_count,
         rows: asked.processed(resource, document, selected)?,
         is_repaired,
+        is_without_list,
     })
 }
 
@@ -200,8 +242,7 @@ impl Asked<'_> {
 
     /// The rows of an answer that has one per line.
     fn lines(&self, resource: &ResourcePlan, response: &Response) -> Result<Option<Bytes>, ExtractError> {
-        let configured = resource.endpoint.responses.format.clone();
-        let format = configured.unwrap_or_else(|| Format::of_content_type(response.content_type.as_deref()));
+        let format = asked_format(resource, response);
         let rows = match &format {
             Format::Json => return Ok(None),
             Format::NdJson => page::from_ndjson(&response.body),

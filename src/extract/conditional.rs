@@ -11,12 +11,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Extraction;
 use super::parent::Series;
-use crate::config::ResourcePlan;
-use crate::http::{Request, Response, Validators};
+use crate::config::{ResourcePlan, Secret};
+use crate::http::{Request, Response, Validators, carries_credentials};
 use crate::paginate::Next;
-
-/// Headers that choose between forms of an answer, and hold no secret.
-const CHOOSING_HEADERS: [&str; 3] = ["accept", "accept-language", "prefer"];
 
 /// Bytes of a request's digest that are kept: enough that no two requests of one resource share them.
 const DIGEST_BYTES: usize = 12;
@@ -40,7 +37,9 @@ impl Condition {
         if !resource.endpoint.responses.conditional {
             return None;
         }
-        let key = key(&extraction.client.describe(request), request, &series.from_parent);
+        let client = &extraction.plan.client.headers;
+        let headers: Vec<_> = client.iter().chain(&request.headers).collect();
+        let key = key(&extraction.client.describe(request), &headers, &series.from_parent);
         let known = extraction.package.manifest.validators.get(&resource.name).and_then(|all| all.get(&key));
         Some(Self { known: known.cloned(), key })
     }
@@ -60,10 +59,10 @@ impl Condition {
 }
 
 /// A digest of what is asked, without secrets: it is kept in the database.
-fn key(shown: &str, request: &Request, from_parent: &Map<String, Value>) -> String {
-    let chosen = request.headers.iter().map(|(name, value)| {
+fn key(shown: &str, headers: &[&(String, Secret)], from_parent: &Map<String, Value>) -> String {
+    let chosen = headers.iter().map(|(name, value)| {
         let name = name.to_ascii_lowercase();
-        let value = CHOOSING_HEADERS.contains(&name.as_str()).then(|| value.expose().to_owned());
+        let value = (!carries_credentials(&name)).then(|| value.expose());
         (name, value)
     });
     let asked = json!([shown, chosen.collect::<Vec<_>>(), from_parent]);
@@ -77,26 +76,25 @@ mod tests {
     use reqwest::header::HeaderMap;
 
     use super::*;
-    use crate::config::{Method, Secret};
     use crate::http::Action;
     use crate::paginate::PageCursor;
 
-    fn request(header: &str, value: &str) -> Request {
-        let headers = vec![(header.to_owned(), Secret::new(value))];
-        Request { headers, ..Request::new(Method::Get, "https://a.test/x".parse().unwrap()) }
+    fn header(name: &str, value: &str) -> (String, Secret) {
+        (name.to_owned(), Secret::new(value))
     }
 
     #[test]
     fn a_request_is_known_by_what_is_asked_and_not_by_who_asks() {
         let none = Map::new();
-        let of = |shown, header, value| key(shown, &request(header, value), &none);
+        let of = |shown, name, value| key(shown, &[&header(name, value)], &none);
         let first = of("GET https://a.test/x", "Accept", "text/csv");
         assert_eq!(first, of("GET https://a.test/x", "accept", "text/csv"));
         assert_ne!(first, of("GET https://a.test/y", "Accept", "text/csv"));
         assert_ne!(first, of("GET https://a.test/x", "Accept", "application/json"));
         assert_eq!(of("GET x", "X-Key", "one"), of("GET x", "X-Key", "two"));
+        assert_ne!(of("GET x", "X-Tenant", "one"), of("GET x", "X-Tenant", "two"));
         let parent = Map::from_iter([("_p_id".to_owned(), json!(1))]);
-        assert_ne!(first, key("GET https://a.test/x", &request("Accept", "text/csv"), &parent));
+        assert_ne!(first, key("GET https://a.test/x", &[&header("Accept", "text/csv")], &parent));
     }
 
     #[test]

@@ -127,11 +127,24 @@ pub enum ExtractError {
         /// The parent resource.
         parent: String,
     },
-    /// The parent has some of its rows only, and those of this resource replace what is there.
+    /// The parent has some of its rows only.
     #[error("the rows of parent `{parent}` were not all read")]
     ShortParent {
         /// The parent resource.
         parent: String,
+        /// Whether the resource replaces what is there: a part must not take the place of all.
+        replaces: bool,
+    },
+    /// It is short, so that the next run starts where this one did, and what came would be there twice.
+    #[error("nothing of it was loaded: rows are appended, and the next run gets the same ones again")]
+    Repeats(#[source] Box<ExtractError>),
+    /// A child is short, so that this resource has to be read again for it.
+    #[error(
+        "nothing of it was loaded: its rows are appended, and have to come again for `{child}`, which is short"
+    )]
+    ShortChild {
+        /// The child resource.
+        child: String,
     },
     /// Nothing tells whether a first page is the last one, too.
     #[error("the first page has nothing at `{place}`, and nothing else says that it is the last")]
@@ -212,6 +225,7 @@ impl ExtractError {
         match self {
             Self::Http(error) => error.is_transient(),
             Self::Package(_) | Self::Parent { .. } => true,
+            Self::Repeats(short) => short.is_transient(),
             Self::Ignored { status, .. } => is_transient_status(*status),
             Self::NotJson { .. }
             | Self::NotLines { .. }
@@ -224,6 +238,7 @@ impl ExtractError {
             | Self::Unproven { .. }
             | Self::Doubtful { .. }
             | Self::ShortParent { .. }
+            | Self::ShortChild { .. }
             | Self::Capped { .. }
             | Self::Short { .. }
             | Self::Refused { .. }
@@ -260,7 +275,13 @@ impl ExtractError {
                 "name a field that every row of the parent has, with a value"
             }
             Self::Parent { .. } => "once its parent is extracted, this resource is, too",
-            Self::ShortParent { .. } => {
+            Self::Repeats(_) | Self::ShortChild { .. } => {
+                "`merge` with a `primary_key` takes the same rows any number of times"
+            }
+            Self::ShortParent { replaces: false, .. } => {
+                "once its parent is read to the end, this resource is, too; what came is loaded"
+            }
+            Self::ShortParent { replaces: true, .. } => {
                 "the rows of the last complete run stay, since a part must not replace all"
             }
             Self::Unproven { .. } => {

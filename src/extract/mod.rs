@@ -12,6 +12,7 @@ mod progress;
 mod request;
 mod resource;
 mod rows;
+mod verdict;
 mod window;
 
 use std::collections::BTreeMap;
@@ -26,10 +27,11 @@ pub use error::ExtractError;
 pub use progress::ResourceProgress;
 pub use window::begin;
 
-use crate::config::{Plan, ResourcePlan};
+use crate::config::{IncrementalPlan, Plan, ResourcePlan};
 use crate::http::HttpClient;
 use crate::package::{Journal, Outcome, Package, PackageError, PageRecord, Place, Record};
 use crate::report::Reporter;
+use crate::schema::WriteDisposition;
 use progress::Progress;
 
 /// How the extraction of a package ended.
@@ -52,6 +54,13 @@ pub struct ResourceEnd {
     pub outcome: Option<Outcome>,
     /// Why it is not complete, if it is not and this run found out.
     pub error: Option<ExtractError>,
+}
+
+impl ResourceEnd {
+    /// Whether it ended, and not with all its rows.
+    fn is_short(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|outcome| !outcome.is_whole())
+    }
 }
 
 /// Where a package stands after extraction.
@@ -142,6 +151,10 @@ pub async fn into_package(extraction: &Extraction<'_>) -> Result<Extracted, Pack
         }
     }
     drop(running);
+    let is_ordinary = extraction.max_series.is_none() && extraction.package.manifest.backfill.is_none();
+    if is_ordinary {
+        hold_back(extraction.plan, &mut ends);
+    }
     let mut journal = journal.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let standing = seal(&mut journal, &ends)?;
     let order = |end: &ResourceEnd| {
@@ -149,6 +162,27 @@ pub async fn into_package(extraction: &Extraction<'_>) -> Result<Extracted, Pack
     };
     ends.sort_by_key(order);
     Ok(Extracted { resources: ends, standing })
+}
+
+/// Takes back a resource that would have to come again for the sake of a child that is short, and whose rows would be
+/// there twice then. Where rows take their own places, its cursor waits instead.
+fn hold_back(plan: &Plan, ends: &mut [ResourceEnd]) {
+    let short: Vec<String> =
+        ends.iter().filter(|end| end.is_short()).map(|end| end.resource.clone()).collect();
+    for name in short {
+        let child = plan.resource(&name);
+        for parent in child.into_iter().flat_map(|child| plan.ancestors(child)) {
+            let appends = parent.hints.write_disposition() == WriteDisposition::Append;
+            if appends
+                && parent.incremental.as_ref().is_some_and(IncrementalPlan::moves)
+                && let Some(end) = ends.iter_mut().find(|end| end.resource == parent.name && !end.is_short())
+            {
+                let error = ExtractError::ShortChild { child: name.clone() };
+                end.outcome = Some(Outcome::Failed(error.to_string()));
+                end.error = Some(error);
+            }
+        }
+    }
 }
 
 /// Seals the journal if there is something to load.

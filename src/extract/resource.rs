@@ -14,12 +14,13 @@ use super::parent::{AllSeries, Series};
 use super::progress::ResourceProgress;
 use super::request::{add_idempotency_key, first_request};
 use super::rows::RowSelector;
+use super::verdict::Ended;
 use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{Auth, IncrementalPlan, ResourcePlan};
-use crate::http::{Action, HttpError, Request, Response, is_secret_param, is_transient_status};
+use crate::http::{HttpError, Request, Response, is_secret_param};
 use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
-use crate::paginate::{Doubt, Next, PageCursor, PaginateError, PaginatorKind, SecretParam};
+use crate::paginate::{Next, PageCursor, PaginateError, PaginatorKind, SecretParam};
 use crate::report::{Event, now_micros};
 use crate::state::{Range, Reading, RowOrderWatch};
 
@@ -82,27 +83,14 @@ pub(super) async fn extract(
     end
 }
 
-/// How a resource ended that did not fail.
-enum Ended {
-    Complete,
-    /// All answers were those of the last load.
-    Unchanged,
-    /// Its rows are loaded; nothing says that they are all.
-    Unproven(ExtractError),
-    /// Its rows are loaded, but there are more.
-    Partial(ExtractError),
-    /// A signal stopped it.
-    Stopped,
-}
-
-struct ResourceRun<'a> {
-    extraction: &'a Extraction<'a>,
-    resource: &'a ResourcePlan,
+pub(super) struct ResourceRun<'a> {
+    pub(super) extraction: &'a Extraction<'a>,
+    pub(super) resource: &'a ResourcePlan,
     journal: &'a Mutex<Journal>,
     /// Shared by the paginations that run side by side.
     progress: Mutex<ResourceProgress>,
     /// The ranges that are read of a resource with a cursor field.
-    reading: Option<Reading>,
+    pub(super) reading: Option<Reading>,
     /// Paginators that were found out and told of.
     told: Mutex<Vec<PaginatorKind>>,
 }
@@ -111,7 +99,11 @@ impl ResourceRun<'_> {
     /// Goes through all paginations, as many at a time as the plan allows. They begin in order; pages are kept as
     /// they come, and whoever reads them restores the order.
     async fn all_series(&self, parent: Option<&Outcome>) -> Result<Ended, ExtractError> {
-        self.needs_parent(parent)?;
+        let parent_is_short = match (&self.resource.parent, parent) {
+            // It was stopped: this goes on when it does.
+            (Some(_), None) => return Ok(Ended::Stopped),
+            _ => self.needs_parent(parent)?,
+        };
         let Extraction { plan, package, .. } = self.extraction;
         let window_count = self.reading.as_ref().map_or(1, Reading::window_count);
         let mut all = AllSeries::of(plan, package, self.resource, window_count)?;
@@ -128,26 +120,8 @@ impl ResourceRun<'_> {
                 Some(Err(error)) => return Err(error),
             }
         }
-        let replaces = self.replaces();
-        let progress = self.progress();
-        let is_doubtful = progress.is_unproven || progress.doubt.is_some();
-        let proven = !is_doubtful || progress.total_rows.is_some();
-        let (outcome, ended) = match self.missing(&progress, replaces) {
-            None if progress.is_unchanged() => (Outcome::Unchanged, Ended::Unchanged),
-            None if proven => (Outcome::Complete, Ended::Complete),
-            None => {
-                let unproven = match progress.doubt.clone() {
-                    Some(doubt) => ExtractError::Doubtful { doubt, replaces },
-                    None => ExtractError::Unproven { place: self.resource.endpoint.paginator.next_place() },
-                };
-                (Outcome::Unproven(unproven.to_string()), Ended::Unproven(unproven))
-            }
-            // Part of the rows must not take the place of all of them.
-            Some(missing) if replaces => return Err(missing),
-            Some(missing) => (Outcome::Partial(missing.to_string()), Ended::Partial(missing)),
-        };
-        drop(progress);
         let mut progress = self.progress();
+        let (outcome, ended) = self.verdict(&progress, parent_is_short)?;
         progress.finished_at = now_micros();
         self.append(&progress.end_record(&self.resource.name, outcome))?;
         Ok(ended)
@@ -177,67 +151,6 @@ impl ResourceRun<'_> {
                 let event = Event::Unprotected { resource: &self.resource.name, field };
                 self.extraction.reporter.report(event);
             }
-        }
-    }
-
-    /// Whether its rows take the place of all that are there.
-    fn replaces(&self) -> bool {
-        self.resource.hints.replaces_all() && self.extraction.max_series.is_none()
-    }
-
-    /// Tells a complete read from a short one.
-    fn missing(&self, progress: &ResourceProgress, replaces: bool) -> Option<ExtractError> {
-        let rows = progress.row_count;
-        if let Some((status, count)) = self.ignored_in_doubt(progress) {
-            return Some(ExtractError::Ignored { count, status, replaces });
-        }
-        match (progress.total_rows, &progress.doubt) {
-            _ if progress.is_capped => {
-                Some(ExtractError::Capped { cap: self.resource.endpoint.paginator.cap(), replaces })
-            }
-            (Some(total), doubt) if rows < total => {
-                let skips = matches!(doubt, Some(Doubt::ShortPages { .. }));
-                Some(ExtractError::Short { total, rows, skips, replaces })
-            }
-            (None, Some(doubt)) if doubt.is_short() => {
-                Some(ExtractError::Doubtful { doubt: doubt.clone(), replaces })
-            }
-            _ => None,
-        }
-    }
-
-    /// Ignored errors that leave it open which rows there are: those that another try may not meet, and any if rows that
-    /// do not come are taken for gone. `ignore` puts up with an error; that it means "no rows" is said by `stop`.
-    fn ignored_in_doubt(&self, progress: &ResourceProgress) -> Option<(u16, u64)> {
-        let takes_for_gone = self.replaces() || self.resource.deletes.is_some();
-        let is_all = self.resource.parent.is_none();
-        let mut settled = progress.settled.iter();
-        let in_doubt = |status| is_transient_status(status) || (status >= 400 && is_all && takes_for_gone);
-        let ((_, status), count) =
-            settled.find(|((action, status), _)| *action == Action::Ignore && in_doubt(*status))?;
-        Some((*status, *count))
-    }
-
-    /// Whether this reads every row there is: only then the API's total says anything about it.
-    fn is_full_read(&self) -> bool {
-        let from_start = match (&self.resource.incremental, self.start()) {
-            (Some(IncrementalPlan::CursorField(_)), _) => {
-                window::begin(&self.extraction.package.manifest, self.resource).is_full_scan
-            }
-            (_, Some(start)) => start.cursor == PageCursor::Start,
-            (_, None) => true,
-        };
-        from_start && self.resource.parent.is_none()
-    }
-
-    /// A child has nothing to go through if its parent failed, and only part of its rows if that was short.
-    fn needs_parent(&self, outcome: Option<&Outcome>) -> Result<(), ExtractError> {
-        let Some(parent) = &self.resource.parent else { return Ok(()) };
-        match outcome {
-            Some(outcome) if outcome.is_whole() => Ok(()),
-            Some(outcome) if outcome.is_loaded() && !self.replaces() => Ok(()),
-            Some(outcome) if outcome.is_loaded() => Err(ExtractError::ShortParent { parent: parent.clone() }),
-            _ => Err(ExtractError::Parent { parent: parent.clone() }),
         }
     }
 
@@ -398,7 +311,8 @@ impl ResourceRun<'_> {
         {
             return Err(asked.cannot_go_on(PaginateError::circle(next)));
         }
-        let Answer { rows: body, row_count, next, detected, token, total_rows, is_repaired } = answer;
+        let Answer { rows: body, row_count, next, detected, token, total_rows, is_repaired, is_without_list } =
+            answer;
         if let Some(detected) = &detected {
             self.tell_detected(&detected.kind);
         }
@@ -406,6 +320,7 @@ impl ResourceRun<'_> {
             rows_at: rows.detected().filter(|_| !was_detected).map(ToString::to_string),
             settled: response.action.map(|action| (action, response.status)),
             is_unchanged: response.status == NOT_MODIFIED,
+            is_without_list,
             validators: condition.and_then(|condition| condition.met(response, &next)),
         };
         let record = PageRecord {
@@ -457,7 +372,7 @@ impl ResourceRun<'_> {
         Ok(journal.append(record).map_err(PackageError::from)?)
     }
 
-    fn start(&self) -> Option<&Start> {
+    pub(super) fn start(&self) -> Option<&Start> {
         self.extraction.package.manifest.starts.get(&self.resource.name)
     }
 }

@@ -33,6 +33,15 @@ pub(crate) fn is_secret_param(name: &str) -> bool {
 /// Headers whose values are no secrets, though they come as such: they may well occur in a message.
 const PLAIN_HEADERS: [&str; 5] = ["accept", "accept-language", "content-type", "user-agent", "prefer"];
 
+/// Words in the names of headers that carry credentials.
+const CREDENTIAL_WORDS: [&str; 8] =
+    ["auth", "cookie", "key", "password", "secret", "session", "signature", "token"];
+
+/// Whether a header says who asks, by its name in lower case; the others may say what for.
+pub fn carries_credentials(name: &str) -> bool {
+    CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
+}
+
 /// Header values shorter than this are settings rather than secrets.
 const SHORTEST_SECRET: usize = 8;
 

@@ -85,6 +85,9 @@ pub struct AnswerNote {
     /// Whether it is the same as in the last load (status 304): its rows are there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unchanged: bool,
+    /// Whether it had no list of rows at all, which the config allows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_without_list: bool,
     /// What the next run may ask with, and for which request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validators: Option<(String, Validators)>,

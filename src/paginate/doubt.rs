@@ -51,13 +51,16 @@ pub enum Doubt {
         /// The total.
         total: u64,
     },
+    /// There was no body where a document should be.
+    #[error("an answer had no body, and no status that says that there is nothing")]
+    NoBody,
 }
 
 impl Doubt {
     /// Whether the API itself says that rows are missing.
     pub fn is_short(&self) -> bool {
         match self {
-            Self::TotalAbove { .. } | Self::SaysMore { .. } | Self::EmptyPage { .. } => true,
+            Self::TotalAbove { .. } | Self::SaysMore { .. } | Self::EmptyPage { .. } | Self::NoBody => true,
             Self::FullPage { .. } | Self::FullWindow { .. } | Self::ShortPages { .. } => false,
         }
     }
@@ -75,6 +78,7 @@ impl Doubt {
             Self::ShortPages { .. } => {
                 "if the API caps its pages, set `limit` to what it gives, or `step = \"rows\"`; `total_path` can prove the end"
             }
+            Self::NoBody => "if such an answer means that there are no rows, set `optional = true`",
             Self::EmptyPage { .. } => "run again: rows may have been deleted while they were read",
         }
     }

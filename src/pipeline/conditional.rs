@@ -13,7 +13,7 @@ use crate::config::ResourcePlan;
 use crate::http::Validators;
 
 /// Answers of one resource that are known; a child with more rows above it asks for the others anew each time.
-const MAX_ANSWERS: usize = 1000;
+pub(super) const MAX_ANSWERS: usize = 1000;
 
 /// What the state of a resource knows of its answers; nothing if rows would be made of them otherwise now.
 pub(super) fn known(
@@ -28,7 +28,6 @@ pub(super) fn known(
 
 /// What the state of a resource gets. All that was known before is replaced: what was not met again is out of date.
 pub(super) fn state(resource: &ResourcePlan, answers: &BTreeMap<String, Validators>) -> Map<String, Value> {
-    let answers: BTreeMap<_, _> = answers.iter().take(MAX_ANSWERS).collect();
     let validators = json!({ "plan": hash(resource), "answers": answers });
     Map::from_iter([("validators".to_owned(), validators)])
 }

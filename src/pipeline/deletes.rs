@@ -4,13 +4,19 @@
 use std::collections::BTreeMap;
 
 use super::rows::{self, ResourceRecord, Tables};
+use super::start;
 use crate::config::{Plan, ResourcePlan};
 use crate::destination::{DeletedRows, Deletes};
 use crate::error::Error;
 use crate::extract;
+use crate::http::Action;
 use crate::package::{Outcome, Package, PackageError, Record};
 use crate::paginate::PaginatorKind;
 use crate::schema::normalize_path;
+
+/// What an API says of a row of the parent that went while its children were read (RFC 9110, sections 15.5.5 and
+/// 15.5.11).
+const GONE: [u16; 2] = [404, 410];
 
 /// What a load may do about rows that are gone.
 #[derive(Debug, Default)]
@@ -35,6 +41,14 @@ pub(super) enum Doubt {
     Short,
     #[error("the rows of its parent `{0}` were not all read")]
     Parent(String),
+    #[error("{count} of its requests failed with status {status}, and `response_actions` ignore that")]
+    Ignored { count: u64, status: u16 },
+    #[error("{count} of its answers were those of the last run, which come without their rows")]
+    Unchanged { count: u64 },
+    #[error("{count} of its answers had no list of rows, which `optional` allows")]
+    Unlisted { count: u64 },
+    #[error("its rows were received under another config")]
+    OtherPlan,
     #[error("its contract let rows go that the API has")]
     Discarded,
     #[error("nothing proves that numbered pages left no row out: the API reports no number of rows")]
@@ -54,6 +68,14 @@ impl Doubt {
             Self::Short | Self::Parent(_) | Self::Moved { .. } | Self::Miscounted { .. } => {
                 "the next complete run decides anew; what came is loaded"
             }
+            Self::Ignored { .. } => {
+                "if that status says that there are no rows, the action is `stop`; what came is loaded"
+            }
+            Self::Unchanged { .. } => "set `conditional = false`; what came is loaded",
+            Self::Unlisted { .. } => {
+                "leave out `optional`, or say in `response_actions` which answers have no rows; what came is loaded"
+            }
+            Self::OtherPlan => "the next complete run decides anew; what came is loaded",
             Self::Discarded => "let its table change with `evolve` in `schema_contract`; what came is loaded",
             Self::Uncounted => "set the paginator's `total_rows_path` to where the API reports it",
             Self::TooMany { .. } => {
@@ -70,6 +92,10 @@ struct Totals {
     last: Option<u64>,
     moved: bool,
     rows: u64,
+    /// Ignored answers, and the status of one.
+    ignored: Option<(u64, u16)>,
+    unchanged: u64,
+    unlisted: u64,
 }
 
 /// Decides for each resource of the package that has `deletes`.
@@ -87,7 +113,8 @@ pub(super) fn decide(
     if wanted.is_empty() {
         return Ok(decision);
     }
-    let reads = Reads { plan, totals: totals(package)?, ends: rows::ends(package)? };
+    let is_own = start::is_own_plan(plan, package);
+    let reads = Reads { plan, is_own, totals: totals(plan, package)?, ends: rows::ends(package)? };
     for resource in wanted {
         let table = normalize_path(&resource.table, max_identifier_length);
         let discarded = tables.discarded.contains(&table).then_some(Doubt::Discarded);
@@ -130,6 +157,8 @@ pub(super) fn too_many(plan: &Plan, deleted: &DeletedRows, max_identifier_length
 /// How the resources of a package were read.
 struct Reads<'a> {
     plan: &'a Plan,
+    /// Whether the package was made for this plan.
+    is_own: bool,
     totals: BTreeMap<String, Totals>,
     ends: BTreeMap<String, ResourceRecord>,
 }
@@ -141,6 +170,9 @@ impl Reads<'_> {
         if !is_complete {
             return Some(Doubt::Short);
         }
+        if !self.is_own {
+            return Some(Doubt::OtherPlan);
+        }
         let parent = resource.parent.as_ref();
         if let Some(parent) =
             parent.and_then(|name| self.plan.resources.iter().find(|other| other.name == *name))
@@ -150,6 +182,12 @@ impl Reads<'_> {
         }
         let totals = self.totals.get(&resource.name).copied().unwrap_or_default();
         match (&resource.endpoint.paginator.kind, totals) {
+            (_, Totals { ignored: Some((count, status)), .. }) => Some(Doubt::Ignored { count, status }),
+            (_, Totals { unchanged: count @ 1.., .. }) => Some(Doubt::Unchanged { count }),
+            // For a child that is how an API says that this row of the parent has none.
+            (_, Totals { unlisted: count @ 1.., .. }) if resource.parent.is_none() => {
+                Some(Doubt::Unlisted { count })
+            }
             (_, Totals { first: Some(first), last: Some(last), moved: true, .. }) => {
                 Some(Doubt::Moved { first, last })
             }
@@ -171,12 +209,21 @@ impl Reads<'_> {
     }
 }
 
-fn totals(package: &Package) -> Result<BTreeMap<String, Totals>, Error> {
+fn totals(plan: &Plan, package: &Package) -> Result<BTreeMap<String, Totals>, Error> {
     let mut totals = BTreeMap::<String, Totals>::new();
     for record in package.headers()? {
         if let Record::Page(page, _) = record.map_err(PackageError::from)? {
+            let is_child = plan.resource(&page.resource).is_some_and(|resource| resource.parent.is_some());
+            let note = page.note;
             let totals = totals.entry(page.resource).or_default();
             totals.rows += page.row_count;
+            totals.unchanged += u64::from(note.is_unchanged);
+            totals.unlisted += u64::from(note.is_without_list);
+            if let Some((Action::Ignore, status)) = note.settled
+                && !(is_child && GONE.contains(&status))
+            {
+                totals.ignored = Some((totals.ignored.map_or(0, |(count, _)| count) + 1, status));
+            }
             if page.total_rows.is_some() {
                 totals.moved |= totals.last.is_some() && totals.last != page.total_rows;
                 totals.first = totals.first.or(page.total_rows);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::conditional;
+use super::{conditional, start};
 use crate::config::{IncrementalPlan, Plan, ResourcePlan};
 use crate::error::{Error, RowError};
 use crate::extract;
@@ -16,7 +16,7 @@ use crate::normalize::{
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
 use crate::page;
 use crate::paginate::PageCursor;
-use crate::schema::{Capabilities, Schema};
+use crate::schema::{Capabilities, Schema, WriteDisposition};
 use crate::state::{FULL_SCAN_AT, Incremental, OWN_STATE, PipelineState, utc_text};
 
 /// What a package becomes.
@@ -56,6 +56,7 @@ struct Lane<'a> {
 
 /// Brings the pages of a package into tables, one page at a time.
 pub(super) struct Rows<'a> {
+    plan: &'a Plan,
     package: &'a Package,
     normalizer: Normalizer,
     lanes: Vec<Lane<'a>>,
@@ -84,7 +85,7 @@ impl<'a> Rows<'a> {
             options: plan.schema,
             retyped,
         });
-        Ok(Self { package, normalizer, lanes })
+        Ok(Self { plan, package, normalizer, lanes })
     }
 
     /// Takes the next page.
@@ -113,13 +114,20 @@ impl<'a> Rows<'a> {
         let normalized = self.normalizer.finish().map_err(failed)?;
         let (ends_of, states) = (Vec::new(), BTreeMap::new());
         let mut tables = Tables { normalized, ends: ends_of, states, warnings, discarded };
+        let is_own = start::is_own_plan(self.plan, self.package);
         for lane in self.lanes {
             let end = ends.get(&lane.plan.name).filter(|end| end.outcome.is_loaded());
             let Some(end) = end else { continue };
             let resource = lane.plan.name.clone();
-            let (record, state) = lane.finish(self.package, end);
+            let waits_for = short_child(self.plan, self.package, &resource, ends);
+            let (record, state) = lane.finish(self.package, end, is_own);
             tables.ends.push(record);
-            tables.states.extend(state.map(|state| (resource, state)));
+            match (state, waits_for) {
+                (Some(_), Some(child)) => tables.warnings.push(format!(
+                    "resource `{resource}` starts from the same place again: its child `{child}` is short"
+                )),
+                (state, _) => tables.states.extend(state.map(|state| (resource, state))),
+            }
         }
         Ok(tables)
     }
@@ -135,7 +143,9 @@ pub(super) fn from_journal(
     excluded: &BTreeSet<String>,
     retyped: &[Retype],
 ) -> Result<Tables, Error> {
-    let ends = ends(package)?;
+    let mut ends = ends(package)?;
+    let left_out = || Outcome::Failed("its rows do not fit".to_owned());
+    ends.values_mut().filter(|end| excluded.contains(&end.resource)).for_each(|end| end.outcome = left_out());
     let loaded = |name: &&String| {
         !excluded.contains(*name) && ends.get(*name).is_some_and(|end| end.outcome.is_loaded())
     };
@@ -196,6 +206,27 @@ pub(super) fn ends(package: &Package) -> Result<BTreeMap<String, ResourceRecord>
     Ok(ends)
 }
 
+/// A resource below one that reads what is new, and that has not all its rows: they come with the same rows of the
+/// parent once more. Where those are appended, they must not.
+fn short_child<'a>(
+    plan: &'a Plan,
+    package: &Package,
+    parent: &str,
+    ends: &BTreeMap<String, ResourceRecord>,
+) -> Option<&'a str> {
+    let parent = plan.resource(parent)?;
+    parent.incremental.as_ref().filter(|incremental| incremental.moves())?;
+    if parent.hints.write_disposition() == WriteDisposition::Append {
+        return None;
+    }
+    let is_short = |name: &str| ends.get(name).is_some_and(|end| !end.outcome.is_whole());
+    let mut below = plan.resources.iter().filter(|resource| {
+        package.manifest.resources.contains(&resource.name)
+            && plan.ancestors(resource).any(|other| other.name == parent.name)
+    });
+    below.find(|resource| is_short(&resource.name)).map(|resource| resource.name.as_str())
+}
+
 fn root_table(resource: &ResourcePlan) -> RootTable {
     let cursor_field = match &resource.incremental {
         // As in dlt, a path below other fields names no column.
@@ -254,11 +285,14 @@ impl<'a> Lane<'a> {
     fn page(&mut self, page: &PageRecord, rows: &[u8], normalizer: &mut Normalizer) -> Result<(), RowError> {
         self.page_count += 1;
         self.validators.extend(page.note.validators.clone());
+        if self.validators.len() > conditional::MAX_ANSWERS {
+            self.validators.pop_last();
+        }
         // The text was checked when it came and has a checksum since.
         let selected: &RawValue = serde_json::from_slice(rows).unwrap_or(RawValue::NULL);
         let rows = page::rows(selected).unwrap_or_default();
-        if let (false, Some(PageCursor::Token(token))) = (rows.is_empty(), &page.token) {
-            // On an empty page the API may put anything there: the cursor of the last row counts.
+        if let (1.., Some(PageCursor::Token(token))) = (page.row_count, &page.token) {
+            // On a page that came empty the API may put anything there: the cursor of the last row counts.
             self.page_cursor = Some(token.clone());
         }
         let from_parent: Vec<_> = page
@@ -281,7 +315,13 @@ impl<'a> Lane<'a> {
     }
 
     /// The record of this resource, and its state if it is incremental and may move.
-    fn finish(self, package: &Package, end: &ResourceRecord) -> (ResourceRecord, Option<Map<String, Value>>) {
+    /// What the next run may ask with is kept only of a package that was made for this plan: `is_own`.
+    fn finish(
+        self,
+        package: &Package,
+        end: &ResourceRecord,
+        is_own: bool,
+    ) -> (ResourceRecord, Option<Map<String, Value>>) {
         let whole = end.outcome.is_whole();
         let record = ResourceRecord {
             resource: end.resource.clone(),
@@ -309,7 +349,7 @@ impl<'a> Lane<'a> {
         if whole && begin.is_full_scan {
             own.insert(FULL_SCAN_AT.to_owned(), utc_text(begin.now).into());
         }
-        if whole && self.plan.endpoint.responses.conditional {
+        if whole && is_own && self.plan.endpoint.responses.conditional {
             own.extend(conditional::state(self.plan, &self.validators));
         }
         if !own.is_empty() {

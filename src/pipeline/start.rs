@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use sha3::{Digest, Sha3_256};
 
 use super::{Run, conditional};
-use crate::config::{DataPlan, IncrementalPlan, Plan, ResourcePlan, did_you_mean};
+use crate::config::{DataPlan, IncrementalPlan, Plan, ResourcePlan, Secret, did_you_mean};
 use crate::destination::Committed;
 use crate::error::Error;
+use crate::http::carries_credentials;
 use crate::package::{Manifest, Package, Start};
 use crate::paginate::PageCursor;
 use crate::report::{Event, PendingWork, RunReport, now_micros};
@@ -218,9 +219,24 @@ fn is_due(last: Option<i64>, every: Duration, now: i64) -> bool {
 /// Hash of what decides which pages come and what they mean. Credentials, quotas and time-outs may change
 /// while an extraction is cut.
 fn plan_hash(plan: &Plan, selected: &[String]) -> String {
-    let resources: Vec<_> = plan.resources.iter().map(fetched).collect();
-    let fetched = json!([plan.pipeline, plan.source, plan.client.base_url.as_str(), selected, resources]);
+    let names = extracted(plan, selected);
+    let resources = plan.resources.iter().filter(|resource| names.contains(&resource.name));
+    let resources: Vec<_> = resources.map(fetched).collect();
+    let base_url = plan.client.base_url.as_str();
+    let headers = headers(&plan.client.headers);
+    let fetched = json!([plan.pipeline, plan.source, base_url, headers, selected, resources]);
     URL_SAFE_NO_PAD.encode(Sha3_256::digest(fetched.to_string()))
+}
+
+/// Whether a package was made for a plan. Rows of another one may be made otherwise, or not be all there are.
+pub(super) fn is_own_plan(plan: &Plan, package: &Package) -> bool {
+    package.manifest.plan_hash == plan_hash(plan, &package.manifest.selected)
+}
+
+/// Headers as far as they choose rows: a tenant, a version, a language. Those that carry credentials may change.
+fn headers(headers: &[(String, Secret)]) -> Vec<(String, &str)> {
+    let named = headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.expose()));
+    named.filter(|(name, _)| !carries_credentials(name)).collect()
 }
 
 pub(super) fn fetched(resource: &ResourcePlan) -> Value {
@@ -237,6 +253,7 @@ pub(super) fn fetched(resource: &ResourcePlan) -> Value {
         "method": format!("{:?}", endpoint.method),
         "path": endpoint.path,
         "params": endpoint.params,
+        "headers": headers(&endpoint.headers),
         "json": endpoint.json,
         "data": match &endpoint.data {
             None => Value::Null,

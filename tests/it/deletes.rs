@@ -148,3 +148,25 @@ fn a_read_that_may_be_short_deletes_nothing() {
     assert_eq!(ran.with_code(3).code, 3);
     assert_eq!(shop.orders(), [1, 2, 3, 4, 5, 6]);
 }
+
+/// What it asked for may have been fewer rows than the config asks for now.
+#[test]
+fn a_package_of_another_config_deletes_nothing() {
+    let shop = Shop::new("'hard'", End::Flag);
+    shop.run(1..=10);
+    let reader = Connection::open_with_flags(
+        shop.dir.path().join("shop.duckdb"),
+        Config::default().access_mode(AccessMode::ReadOnly).unwrap(),
+    );
+    *shop.orders.lock().unwrap() = (1..=9).collect();
+    let run = |args: [&str; 2]| {
+        Forebay::new(shop.dir.path()).args(["run", "--quiet", "shop.toml"]).args(args).ran()
+    };
+    assert_eq!(run(["--lock-timeout", "0"]).code, 1);
+    drop(reader);
+    *shop.orders.lock().unwrap() = (1..=10).collect();
+    let ran = run(["--set", "resources.orders.endpoint.params.all=true"]);
+    assert!(ran.stderr.contains("its rows were received under another config"), "{ran}");
+    assert!(!ran.stdout.contains("gone from the API"), "{ran}");
+    assert_eq!(shop.orders(), (1..=10).collect::<Vec<_>>());
+}

@@ -93,6 +93,8 @@ fn an_unfinished_extraction_is_dropped_when_it_is_not_wanted() {
     check(&["--restart"], "`--restart` was given");
     check(&["--full-refresh"], "`--full-refresh` was given");
     check(&["--set", "resources.members.endpoint.params.order=asc"], "the config has changed since");
+    check(&["--set", "client.headers.X-Tenant=other"], "the config has changed since");
+    check(&["--set", "resources.members.endpoint.headers.X-Version=2"], "the config has changed since");
 }
 
 #[test]
@@ -106,6 +108,9 @@ fn what_does_not_change_the_pages_keeps_them() {
     check(&["--set", "client.rate_limits=[\"20/s\"]"]);
     check(&["--set", "client.timeout=5s"]);
     check(&["--set", "resources.members.endpoint.paginator.max_pages=1000"]);
+    check(&["--set", "client.headers.X-Session-Token=renewed"]);
+    // It is not part of the run.
+    check(&["--set", "resources.member.endpoint.params.verbose=true"]);
 }
 
 #[test]

@@ -109,6 +109,11 @@ impl IncrementalPlan {
         }
     }
 
+    /// Whether a run starts where the last one ended.
+    pub fn moves(&self) -> bool {
+        self.cursor_field().is_none_or(|field| field.end_value.is_none())
+    }
+
     /// The field of the rows, if that is what it goes by.
     pub fn cursor_field(&self) -> Option<&CursorField> {
         match self {

@@ -151,14 +151,23 @@ fn the_fields_of_an_object_are_rows() {
 }
 
 #[test]
-fn an_answer_without_a_body_has_no_rows_and_is_the_last() {
-    for empty in [Reply::empty(204), Reply::empty(200), Reply::text("application/json", " \n")] {
+fn an_answer_without_a_body_is_the_last_and_none_where_it_says_so() {
+    let blank = || Reply::text("application/json", " \n");
+    for (empty, optional, code, expected) in [
+        (Reply::empty(204), "", 0, "complete"),
+        (Reply::empty(200), "", 3, "partial"),
+        (blank(), "", 3, "partial"),
+        (blank(), "\noptional = true", 0, "complete"),
+    ] {
         let api = Api::start(move |call| match call.number {
             0 => Reply::json(&json!({ "data": [{ "id": 1 }], "pages": 9 })),
             _ => empty.clone(),
         });
-        let scene = resource(&api, "paginator = { type = \"page_number\", total_path = \"pages\" }");
-        assert_eq!(outcome(&scene.run_well()), "complete");
+        let paginator = "paginator = { type = \"page_number\", total_path = \"pages\" }";
+        let scene = resource(&api, &format!("{paginator}{optional}"));
+        let finished = scene.run(&["--format", "json"]);
+        finished.expect_code(code);
+        assert_eq!(outcome(&finished.report()), expected);
         assert_eq!(scene.column("t", "id"), [1]);
         assert_eq!(api.calls().len(), 2);
     }
