@@ -436,6 +436,32 @@ fn children_of_a_range_come_from_its_rows_once() {
     assert_eq!(feed.api.targets()[before + 1..], ["/events/10/notes"]);
 }
 
+/// An API that heeds one end of a range, or none, has its pages read as far as the window goes, where rows are in order.
+#[test]
+fn windows_of_rows_in_order_save_pages_and_have_children() {
+    for (order, requests, notes) in [("asc", 4, [2, 3, 4, 5]), ("desc", 9, [3, 2, 5, 4])] {
+        let feed = Feed::answering(days(9), move |call, events| match call.path.as_str() {
+            "/events" => {
+                let since = call.param("since").filter(|_| order == "asc").unwrap_or("").to_owned();
+                let is_in = |event: &Value| event["at"].as_str().is_some_and(|at| at >= since.as_str());
+                paged(call, events.into_iter().filter(is_in).collect(), order == "desc")
+            }
+            path => Reply::json(&json!({ "data": [{ "of": path }] })),
+        });
+        let child = "\n[[resources]]\nname = \"notes\"\nendpoint = { path = \"events/{resources.events.id}/notes\", data_selector = \"data\", paginator = \"single_page\" }\n";
+        let paginator = "paginator = { type = \"cursor\", cursor_path = \"next\", cursor_param = \"after\", has_more_path = \"more\" }";
+        let ordered = RANGED.replace("start_param", &format!("row_order = \"{order}\", start_param"));
+        let config = events(&ordered).replace("paginator = \"single_page\"", paginator);
+        let scene = feed.scene(&format!("{config}{child}"));
+        let args = ["--from", "2024-01-02", "--to", "2024-01-06", "--window", "2d"];
+        scene.run(&args).expect_code(0);
+        let asked = feed.api.targets().iter().filter(|target| target.starts_with("/events?")).count();
+        assert_eq!(asked, requests, "{order}: {:?}", feed.api.targets());
+        assert_eq!(sorted_ids(&scene), [2, 3, 4, 5], "{order}");
+        assert_eq!(scene.column("notes", "of"), notes.map(|id| format!("/events/{id}/notes")), "{order}");
+    }
+}
+
 #[test]
 fn a_configured_window_cuts_every_run() {
     let feed = Feed::answering(days(9), ranged);

@@ -13,3 +13,4 @@ mod quota;
 mod requests;
 mod responses;
 mod scene;
+mod together;
