@@ -535,6 +535,49 @@ fn a_full_scan_that_fails_is_due_still() {
 }
 
 #[test]
+fn edges_functions_and_keys_decide_which_rows_come_again() {
+    for (settings, since, expected) in [
+        ("initial_value = 3", ["3", "5"], vec![1, 2, 3, 4]),
+        ("initial_value = 3, range_start = \"open\"", ["3", "5"], vec![2, 4]),
+        ("initial_value = 3, primary_key = []", ["3", "5"], vec![1, 2, 2, 3, 4]),
+        ("initial_value = 3, primary_key = \"at\"", ["3", "5"], vec![1, 2, 4]),
+        ("initial_value = 5, last_value_func = \"min\"", ["5", "3"], vec![0, 1, 2]),
+    ] {
+        let feed = Feed::new(json!([[1, 3], [2, 5]]));
+        let scene = feed.scene(&events(&format!(
+            "incremental = {{ cursor_path = \"at\", start_param = \"since\", {settings} }}"
+        )));
+        scene.run_well();
+        feed.set(json!([[0, 2], [1, 3], [2, 5], [3, 5], [4, 9]]));
+        scene.run_well();
+        let sent: Vec<_> =
+            feed.api.calls().iter().map(|call| call.param("since").unwrap().to_owned()).collect();
+        assert_eq!(sent, since, "{settings}");
+        assert_eq!(sorted_ids(&scene), expected, "{settings}");
+    }
+}
+
+#[test]
+fn a_run_that_fails_moves_no_cursor() {
+    let feed = Feed::answering((1..=4).map(|id| json!([id, id])).collect(), |call, events| {
+        if call.number == 3 { Reply::empty(422) } else { paged(call, events, false) }
+    });
+    let paginator = "paginator = { type = \"cursor\", cursor_path = \"next\", cursor_param = \"after\", has_more_path = \"more\" }";
+    let config = events("incremental = { cursor_path = \"at\", start_param = \"since\" }")
+        .replace("paginator = \"single_page\"", paginator);
+    let scene = feed.scene(&config);
+    scene.run_well();
+    let before = cursor(&scene);
+    feed.set((1..=6).map(|id| json!([id, id])).collect());
+    scene.run(&[]).expect_code(1);
+    assert_eq!((cursor(&scene), ids(&scene).len()), (before, 4));
+    scene.run_well();
+    let targets = feed.api.targets();
+    assert_eq!((targets[2].as_str(), targets[4].as_str()), ("/events?since=4", "/events?since=4"));
+    assert_eq!(sorted_ids(&scene), (1..=6).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_page_cursor_reads_everything_now_and_then() {
     let feed = Feed::answering(json!([[1, 1], [2, 2], [3, 3]]), |call, events| {
         let from = call.number_param("after").unwrap_or(0);
