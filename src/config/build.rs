@@ -52,6 +52,7 @@ pub(super) fn plan(
         pipeline: name,
         destination: destination?,
         credentials_dir: work_dir.join("credentials"),
+        quota_dir: work_dir.join("quota"),
         work_dir,
         client,
         schema: schema.as_ref().map(schema_options).unwrap_or_default(),

@@ -208,10 +208,11 @@ impl Place<'_> {
         let size_target = self.target((size_param, None), ("page_size_param", ""), "page_size");
         let page_size = raw.page_size.zip(size_target).map(|(size, target)| (target, size));
         // Not dlt's `total`: where it is there, it is mostly a number of rows.
-        let total_path = self.optional(raw.total_path.as_deref(), "total_path");
+        let total_path = raw.total_path.as_deref().filter(|path| !path.is_empty());
+        let ends = [total_path.is_some(), raw.maximum_page.is_some(), raw.has_more_path.is_some()];
+        let total_path = self.optional(total_path, "total_path");
         let has_more_path = self.optional(raw.has_more_path.as_deref(), "has_more_path");
         self.check_maximum("maximum_page", raw.maximum_page, page);
-        let ends = [raw.total_path.is_some(), raw.maximum_page.is_some(), raw.has_more_path.is_some()];
         let after_empty_page = self.after_empty_page(raw.stop_after_empty_page, ends, "maximum_page");
         let end = || {
             Some(RangeEnd {

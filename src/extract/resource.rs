@@ -16,7 +16,7 @@ use super::request::{add_idempotency_key, first_request};
 use super::rows::RowSelector;
 use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
-use crate::config::{Auth, IncrementalPlan, KeyLocation, ResourcePlan};
+use crate::config::{Auth, IncrementalPlan, ResourcePlan};
 use crate::http::{Action, HttpError, Request, Response, is_transient_status};
 use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
 use crate::paginate::{Doubt, Next, PageCursor, PaginateError, PaginatorKind};
@@ -454,15 +454,7 @@ impl ResourceRun<'_> {
     /// Query parameters that carry credentials: an API may well repeat them in its links.
     fn secret_params(&self) -> Vec<&str> {
         let auth = self.resource.endpoint.auth.iter().chain(&self.extraction.plan.client.auth);
-        let mut names = Vec::new();
-        for part in auth.flat_map(Auth::parts) {
-            match part {
-                Auth::ApiKey { name, location: KeyLocation::Query, .. } => names.push(name.as_str()),
-                Auth::Hmac(plan) => names.extend(plan.params.iter().map(|(name, _)| name.as_str())),
-                _ => {}
-            }
-        }
-        names
+        auth.flat_map(Auth::params).collect()
     }
 
     fn append(&self, record: &Record) -> Result<Place, ExtractError> {

@@ -7,7 +7,7 @@ use jaq_core::load::{parse, span};
 use jaq_json::Val;
 use serde_json::value::RawValue;
 
-use super::library::{TOO_DEEP, TOO_MANY_STEPS};
+use super::library::{TOO_DEEP, TOO_DEEP_VALUE, TOO_MANY_STEPS};
 use super::{MAX_OUTPUTS, MAX_STEPS};
 
 /// Why a text is no jq expression.
@@ -101,6 +101,14 @@ impl JqError {
         Self::new("the value has more than 128 levels")
     }
 
+    pub(super) fn too_long() -> Self {
+        Self::new("gives a value that is too long")
+    }
+
+    pub(super) fn no_stack() -> Self {
+        Self::new("the system gives no thread to run it on")
+    }
+
     pub(super) fn too_many_outputs() -> Self {
         Self::new(format!("gives more than {MAX_OUTPUTS} values"))
     }
@@ -117,6 +125,7 @@ impl JqError {
             Err(exception) => match exception.get_halt() {
                 Ok(TOO_MANY_STEPS) => Self::new(format!("does not come to an end within {MAX_STEPS} steps")),
                 Ok(TOO_DEEP) => Self::new("calls itself too deep"),
+                Ok(TOO_DEEP_VALUE) => Self::too_deep_value(),
                 _ => Self::new("`break` without its label"),
             },
         }

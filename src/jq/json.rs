@@ -1,5 +1,7 @@
 //! Values as expressions have them: with all digits of their numbers.
 
+use std::collections::HashMap;
+
 use jaq_core::ValT;
 use jaq_json::{Num, Val};
 use serde_json::value::RawValue;
@@ -7,7 +9,13 @@ use serde_json::value::RawValue;
 use super::JqError;
 
 /// How deep lists and objects may be within each other: serde's limit, too.
-const MAX_DEPTH: usize = 128;
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// Most bytes that one value may take as JSON: a value whose parts are shared can be beyond all bounds when written.
+const MAX_BYTES: usize = 64 << 20;
+
+/// Most brackets in a text with comments: as many levels fit the stack.
+const MAX_OPENING: usize = 100_000;
 
 /// A value on its way through expressions. Integers of any size and decimals that nothing was computed with keep all
 /// their digits.
@@ -20,7 +28,7 @@ impl Json {
     /// # Errors
     /// The text is not JSON, or too deep.
     pub fn parse(text: &str) -> Result<Self, JqError> {
-        if depth(text) > MAX_DEPTH {
+        if depth(text.as_bytes()) > MAX_DEPTH {
             return Err(JqError::too_deep_value());
         }
         jaq_json::read::parse_single(text.as_bytes()).map(Self).map_err(|_| JqError::not_json())
@@ -45,6 +53,33 @@ impl Json {
         }
     }
 
+    /// Whether it has no more levels than a value may have. Parts that are shared are looked at once.
+    pub(super) fn is_shallow(&self) -> bool {
+        let mut seen = HashMap::new();
+        let mut waiting = vec![(&self.0, 0_usize)];
+        while let Some((value, depth)) = waiting.pop() {
+            let part = match value {
+                Val::Arr(elements) => std::sync::Arc::as_ptr(elements).cast::<()>(),
+                Val::Obj(fields) => std::sync::Arc::as_ptr(fields).cast::<()>(),
+                _ => continue,
+            };
+            if depth == MAX_DEPTH {
+                return false;
+            }
+            // What was met at this depth or below it has been followed as far down.
+            if seen.get(&part).is_some_and(|met| *met >= depth) {
+                continue;
+            }
+            seen.insert(part, depth);
+            match value {
+                Val::Arr(elements) => waiting.extend(elements.iter().map(|element| (element, depth + 1))),
+                Val::Obj(fields) => waiting.extend(fields.values().map(|field| (field, depth + 1))),
+                _ => {}
+            }
+        }
+        true
+    }
+
     /// Whether it is `null`.
     pub fn is_null(&self) -> bool {
         matches!(self.0, Val::Null)
@@ -65,14 +100,24 @@ impl Json {
     /// # Errors
     /// As [`Self::to_text`].
     pub fn write(&self, out: &mut String) -> Result<(), JqError> {
-        write(&self.0, 0, out)
+        self.write_within(MAX_BYTES, out)
+    }
+
+    pub(super) fn write_within(&self, limit: usize, out: &mut String) -> Result<(), JqError> {
+        let limit = out.len().saturating_add(limit);
+        write(&self.0, 0, limit, out)
     }
 }
 
-/// How deep lists and objects are within each other.
-fn depth(text: &str) -> usize {
+/// How deep lists and objects are within each other in a text. One with `#` may have comments, in which a quote means
+/// nothing, so all brackets count there if they are many.
+pub(super) fn depth(text: &[u8]) -> usize {
+    let opening = text.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
+    if opening <= MAX_DEPTH || (opening > MAX_OPENING && text.contains(&b'#')) {
+        return opening;
+    }
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in text.bytes() {
+    for byte in text.iter().copied() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
@@ -88,9 +133,12 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-fn write(value: &Val, depth: usize, out: &mut String) -> Result<(), JqError> {
+fn write(value: &Val, depth: usize, limit: usize, out: &mut String) -> Result<(), JqError> {
     if depth > MAX_DEPTH {
         return Err(JqError::too_deep_value());
+    }
+    if out.len() > limit {
+        return Err(JqError::too_long());
     }
     match value {
         Val::Null => out.push_str("null"),
@@ -104,7 +152,7 @@ fn write(value: &Val, depth: usize, out: &mut String) -> Result<(), JqError> {
                 if index > 0 {
                     out.push(',');
                 }
-                write(element, depth + 1, out)?;
+                write(element, depth + 1, limit, out)?;
             }
             out.push(']');
         }
@@ -117,7 +165,7 @@ fn write(value: &Val, depth: usize, out: &mut String) -> Result<(), JqError> {
                 let Val::TStr(key) = key else { return Err(JqError::not_json()) };
                 write_text(key, out);
                 out.push(':');
-                write(value, depth + 1, out)?;
+                write(value, depth + 1, limit, out)?;
             }
             out.push('}');
         }

@@ -7,6 +7,7 @@
 mod error;
 mod json;
 mod library;
+mod stack;
 
 use std::cell::Cell;
 use std::fmt;
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 pub use error::{JqError, JqSyntaxError};
 pub use json::Json;
+pub use stack::on_deep_stack;
 
 /// Most steps that one run may take: calls of functions that call themselves, and numbers that `range` gives. It is far
 /// more than a row needs, and passed in a moment.
@@ -33,6 +35,10 @@ pub const MAX_OUTPUTS: usize = 100_000;
 /// Stack that one run may take, in bytes. Threads have two megabytes at least.
 const MAX_STACK: usize = 768 << 10;
 
+/// Levels that a step may add to a value before it counts for more than one: with as many steps as there are, the
+/// deepest value fits [`on_deep_stack`].
+const LEVELS: u32 = 4;
+
 /// A compiled expression. Clones share it.
 #[derive(Clone)]
 pub struct Filter(Arc<Compiled>);
@@ -40,6 +46,8 @@ pub struct Filter(Arc<Compiled>);
 struct Compiled {
     text: String,
     program: jaq_core::Filter<Kind>,
+    /// Levels that one step may add to a value; 0: only as many as the expression has.
+    levels: u32,
 }
 
 /// The kind of values that expressions work on, and what comes along with each run.
@@ -55,6 +63,8 @@ impl DataT for Kind {
 struct Limits<'a> {
     lut: &'a Lut<Kind>,
     steps_left: &'a Cell<u32>,
+    /// How many steps each step counts for.
+    weight: u32,
     stack_start: usize,
 }
 
@@ -71,11 +81,12 @@ impl Filter {
     /// It is no expression, or names a function or a variable that does not exist.
     pub fn parse(text: &str) -> Result<Self, JqSyntaxError> {
         let tokens = Lexer::new(text).lex().map_err(|errors| JqSyntaxError::lexed(text, &errors))?;
-        let term = Parser::new(&tokens).parse(Parser::term).map_err(|errors| {
+        let mut term = Parser::new(&tokens).parse(Parser::term).map_err(|errors| {
             let found =
                 |(expected, found): &(_, Option<&Token<_>>)| JqSyntaxError::expected(text, expected, *found);
             errors.first().map_or_else(JqSyntaxError::default, found)
         })?;
+        let levels = library::levels(&mut term);
         // The expression is a function beside those of the library, since text is all that a main program can be.
         let main = Def { name: library::MAIN, args: Vec::new(), body: term };
         let definitions = library::definitions().into_iter().chain([main]).map(library::counted);
@@ -88,7 +99,7 @@ impl Filter {
                 let first = errors.iter().flat_map(|(_, errors)| errors).next();
                 first.map_or_else(JqSyntaxError::default, |error| JqSyntaxError::undefined(text, error))
             })?;
-        Ok(Self(Arc::new(Compiled { text: text.to_owned(), program })))
+        Ok(Self(Arc::new(Compiled { text: text.to_owned(), program, levels })))
     }
 
     /// Everything that the expression makes of a value, in order. Numbers beyond 64 bits lose digits on the way through
@@ -108,16 +119,33 @@ impl Filter {
     /// # Errors
     /// The expression fails, or takes too long.
     pub fn run_json(&self, value: Json) -> Result<Vec<Json>, JqError> {
+        if self.needs_deep_stack() { on_deep_stack(|| self.run_here(value))? } else { self.run_here(value) }
+    }
+
+    /// Whether it may build values of which it takes much stack to let go, as `reduce .[] as $x (.; [.])` does: then it
+    /// runs [`on_deep_stack`]. Who runs it on many values spares time by going there once.
+    pub fn needs_deep_stack(&self) -> bool {
+        self.0.levels > 0
+    }
+
+    fn run_here(&self, value: Json) -> Result<Vec<Json>, JqError> {
         let steps_left = Cell::new(MAX_STEPS);
         let program = &self.0.program;
-        let limits = Limits { lut: &program.lut, steps_left: &steps_left, stack_start: stack_address() };
+        let weight = self.0.levels.div_ceil(LEVELS).max(1);
+        let limits =
+            Limits { lut: &program.lut, steps_left: &steps_left, weight, stack_start: stack::address() };
         let context = Ctx::<Kind>::new(limits, Vars::new([]));
         let mut outputs = Vec::new();
         for output in program.id.run((context, value.0)) {
             if outputs.len() == MAX_OUTPUTS {
                 return Err(JqError::too_many_outputs());
             }
-            outputs.push(Json(output.map_err(|exception| JqError::of(&self.0.text, exception))?));
+            let output = Json(output.map_err(|exception| JqError::of(&self.0.text, exception))?);
+            // Whoever lets go of it may have little stack.
+            if self.needs_deep_stack() && !output.is_shallow() {
+                return Err(JqError::too_deep_value());
+            }
+            outputs.push(output);
         }
         Ok(outputs)
     }
@@ -126,13 +154,6 @@ impl Filter {
     pub fn as_str(&self) -> &str {
         &self.0.text
     }
-}
-
-/// About where the stack is now.
-#[inline(never)]
-fn stack_address() -> usize {
-    let here = 0_u8;
-    std::ptr::from_ref(std::hint::black_box(&here)) as usize
 }
 
 impl fmt::Display for Filter {

@@ -198,3 +198,36 @@ fn values_without_a_bottom_are_refused() {
     assert!(Json::parse(&format!("{}1{}", "[".repeat(128), "]".repeat(128))).is_ok());
     assert!(Json::parse("\"[[[\"").is_ok());
 }
+
+#[test]
+fn values_of_any_depth_are_let_go_of() {
+    let deep = "the value has more than 128 levels";
+    for (text, input, message) in [
+        ("reduce range(49000) as $x (.; [.])", json!(1), deep),
+        ("reduce range(49000) as $x (.; .a = .) | tojson | length", json!({}), ""),
+        ("reduce range(49000) as $x (.; [.]) | . == .", json!(1), ""),
+        ("reduce range(99999) as $x (.; [[[[[[[[[[.]]]]]]]]]])", json!(1), "does not come to an end"),
+        ("last(foreach range(49000) as $x (.; {a: .}))", json!(1), deep),
+        ("def f($n): if $n == 0 then . else [.] | f($n - 1) end; f(90000)", json!(1), deep),
+        ("reduce (. * 300000 | explode[]) as $x (1; [.])", json!("x"), "does not come to an end"),
+        ("[limit(49000; repeat(\"a\"))] as $path | null | setpath($path; 1) | length", json!(1), ""),
+        ("(. * 1000000) | fromjson", json!("["), deep),
+        ("(\"# \\\"\n\" + . * 1000000) | fromjson", json!("["), deep),
+        ("until(false; [.])", json!(1), "does not come to an end"),
+    ] {
+        let outputs = Filter::parse(text).unwrap().run(input);
+        match outputs {
+            Err(error) => assert!(error.to_string().starts_with(message), "{text}: {error}"),
+            Ok(_) => assert!(message.is_empty(), "{text}"),
+        }
+    }
+    assert_eq!(run("fromjson", &json!("[\"#[[\"]")), [json!(["#[["])]);
+}
+
+#[test]
+fn values_without_bounds_are_not_written() {
+    let doubled = Filter::parse("reduce range(100) as $x (1; [., .])").unwrap();
+    let outputs = doubled.run_json(Json::parse("1").unwrap()).unwrap();
+    let error = outputs[0].write_within(1000, &mut String::new()).unwrap_err();
+    assert_eq!(error.to_string(), "gives a value that is too long");
+}

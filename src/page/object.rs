@@ -17,6 +17,11 @@ impl<'a> Fields<'a> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
+    /// The values by name, the last of a repeated one: for many lookups in a large object.
+    pub(super) fn index(&self) -> HashMap<&str, &'a RawValue> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), *value)).collect()
+    }
+
     /// The values, one for each name: the last of a repeated one, in the place of the first.
     pub fn distinct(&self) -> Vec<&'a RawValue> {
         let mut places: HashMap<&str, usize> = HashMap::with_capacity(self.0.len());

@@ -252,6 +252,33 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_cannot_be_decoded_hides_no_other() {
+        let check = |path: &str, document: &str, expected: &[&str]| {
+            let document: &RawValue = serde_json::from_str(document).unwrap();
+            let path: JsonPath = path.parse().unwrap();
+            let found: Vec<&str> = path.find_all(document).into_iter().map(RawValue::get).collect();
+            assert_eq!(found, expected, "{path}");
+        };
+        let odd = r#"{"data": [{"k": 1, "t": "\ud83d"}, {"k": 1, "t": 1e999}, {"k": 2}], "e": [], "o": {}}"#;
+        check("data[?@.k == 1].t", odd, &[r#""\ud83d""#, "1e999"]);
+        check("$..k", odd, &["1", "1", "2"]);
+        check("data[-1]", odd, &[r#"{"k": 2}"#]);
+        let deep = format!(r#"{{"a": {}1{}, "b": {{"k": 3}}}}"#, "[".repeat(5000), "]".repeat(5000));
+        check("$..k", &deep, &["3"]);
+    }
+
+    #[test]
+    fn many_matches_in_one_object_are_found_at_once() {
+        // Comparing each name with each would take minutes.
+        let fields: Vec<String> =
+            (0..100_000).map(|at| format!("\"key number {at}\":{{\"n\":{at}}}")).collect();
+        let document = format!("{{{}}}", fields.join(","));
+        let document: &RawValue = serde_json::from_str(&document).unwrap();
+        let path: JsonPath = "$[?@.n >= 0].n".parse().unwrap();
+        assert_eq!(path.find_all(document).len(), 100_000);
+    }
+
+    #[test]
     fn spellings_of_dlt_are_read() {
         let check = |path: &str, expected: &[&str]| assert_eq!(found(path), expected, "{path}");
         check("data[?(@.kind=='x' & @.n>1)].n", &["3"]);

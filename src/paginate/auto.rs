@@ -23,15 +23,20 @@ pub struct Detected {
     pub kind: PaginatorKind,
     /// Tells the rows of the first page from others.
     pub rows: u64,
+    /// The same of their ids, if they have some: rows that hold the time of day are never the same twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<u64>,
 }
 
 impl Detected {
     /// # Errors
     /// The second page has the rows of the first.
     pub(super) fn verify(&self, received: &Received<'_>) -> Result<(), PaginateError> {
-        let is_repeated =
-            received.page_count == 2 && received.row_count > 0 && received.fingerprint() == self.rows;
-        match is_repeated {
+        let is_repeated = || {
+            received.fingerprint() == self.rows
+                || self.ids.is_some() && received.fingerprint_of_ids() == self.ids
+        };
+        match received.page_count == 2 && received.row_count > 0 && is_repeated() {
             true => Err(PaginateError::Misdetected { chosen: self.kind.to_string() }),
             false => Ok(()),
         }
@@ -522,9 +527,30 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_change_with_each_request_are_known_by_their_ids() {
+        // Counted from 0 where the API counts from 1: pages would be doubled, and the last one lost.
+        let first =
+            Answer::new(r#"{"total_pages": 3}"#).with_rows(r#"[{"id": 1, "at": 5}, {"id": 2, "at": 5}]"#);
+        let detected = first.advance(&auto(), &PageCursor::Start).unwrap().detected.unwrap();
+        let plan = auto().with_detected(Some(&detected)).into_owned();
+        let second = |rows: &str| {
+            let detected = Some(detected.clone());
+            let answer = Answer { detected, ..Answer::new(r#"{"total_pages": 3}"#).with_rows(rows).page(2) };
+            answer.next(&plan, &PageCursor::Number(1))
+        };
+        let again = second(r#"[{"id": 1, "at": 6}, {"id": 2, "at": 6}]"#);
+        assert!(matches!(again, Err(PaginateError::Misdetected { .. })), "{again:?}");
+        assert!(second(r#"[{"id": 2, "at": 6}, {"id": 3, "at": 6}]"#).is_ok());
+        assert!(second(r#"[{"at": 6}]"#).is_ok());
+    }
+
+    #[test]
     fn what_was_found_out_keeps_its_form() {
-        let detected =
-            Detected { kind: cursor(CursorSource::Path("a.next".parse().unwrap()), "after", None), rows: 7 };
+        let detected = Detected {
+            kind: cursor(CursorSource::Path("a.next".parse().unwrap()), "after", None),
+            rows: 7,
+            ids: None,
+        };
         let text = r#"{"kind":{"cursor":{"source":{"path":"a.next"},"target":{"param":"after"},"has_more_path":null,"stop_after_empty_page":false}},"rows":7}"#;
         assert_eq!(serde_json::to_string(&detected).unwrap(), text);
         assert_eq!(serde_json::from_str::<Detected>(text).unwrap(), detected);

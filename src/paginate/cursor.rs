@@ -76,10 +76,12 @@ fn raw<'a>(received: &Received<'a>, source: &CursorSource) -> Option<&'a RawValu
 
 fn found(received: &Received<'_>, source: &CursorSource) -> String {
     let text = match source {
-        CursorSource::Header(name) => received.headers.get(name).and_then(|value| value.to_str().ok()),
-        source => raw(received, source).map(RawValue::get),
+        CursorSource::Header(name) => {
+            received.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
+        }
+        source => raw(received, source).map(|raw| raw.get().into()),
     };
-    text.map_or_else(|| "missing".to_owned(), shorten)
+    text.map_or_else(|| "missing".to_owned(), |text| shorten(&text))
 }
 
 /// The token in an answer. What Python takes for false is none: null, `""`, 0, `false`, empty lists and objects.
@@ -88,13 +90,13 @@ pub(super) fn token(
     source: &CursorSource,
     target: &Target,
 ) -> Result<Option<PageCursor>, PaginateError> {
-    if let CursorSource::Header(name) = source {
-        let text = received.headers.get(name).and_then(|value| value.to_str().ok());
-        let text = text.map(str::trim).filter(|text| !text.is_empty());
-        return Ok(text.map(|text| PageCursor::Token(Value::from(text))));
-    }
     let not_a_cursor =
         || PaginateError::NotACursor { path: source.to_string(), found: found(received, source) };
+    if let CursorSource::Header(name) = source {
+        let Some(value) = received.headers.get(name) else { return Ok(None) };
+        let text = std::str::from_utf8(value.as_bytes()).map_err(|_| not_a_cursor())?.trim();
+        return Ok((!text.is_empty()).then(|| PageCursor::Token(Value::from(text))));
+    }
     let Some(raw) = raw(received, source) else { return Ok(None) };
     let value = match serde_json::from_str(raw.get()).map_err(|_| not_a_cursor())? {
         Value::Null | Value::Bool(false) => return Ok(None),
@@ -276,6 +278,10 @@ mod tests {
         let header = by(CursorSource::Header("X-Next".to_owned()), "");
         check(&header, &Answer::new("[]").rows(1).header("x-next", "t"), "\"t\"");
         check(&header, &Answer::new("[]").rows(1).header("x-next", ""), "Done");
+        check(&header, &Answer::new("[]").rows(1).header("x-next", "é"), "\"é\"");
+        let mut latin = Answer::new("[]").rows(1);
+        latin.headers.append("x-next", reqwest::header::HeaderValue::from_bytes(b"\xe9").unwrap());
+        check(&header, &latin, "`X-Next` is \u{fffd}, which cannot be sent back as a cursor");
         check(&header, &Answer::new("[]").rows(1), "Done");
         check(&header, &Answer::new("[]").rows(50), "Doubtful(FullPage { rows: 50 })");
     }

@@ -4,9 +4,13 @@ use reqwest::header::{HeaderMap, LINK};
 
 /// The target of the first link of that relation, as it is written: in any of several headers, among several links in
 /// one, and whatever the case of the relation. Links of another context (`anchor`) are not meant.
-pub(super) fn link<'a>(headers: &'a HeaderMap, relation: &str) -> Option<&'a str> {
-    let texts = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
-    texts.flat_map(links).find(|link| link.has_relation(relation)).map(|link| link.target)
+pub(super) fn link(headers: &HeaderMap, relation: &str) -> Option<String> {
+    headers.get_all(LINK).iter().find_map(|value| {
+        // A title may well be in Latin-1, which is no reason to lose the link.
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let found = links(&text).into_iter().find(|link| link.has_relation(relation));
+        found.map(|link| link.target.to_owned())
+    })
 }
 
 struct Link<'a> {
@@ -83,7 +87,15 @@ mod tests {
         for text in headers {
             map.append(LINK, text.parse().unwrap());
         }
-        assert_eq!(link(&map, "next"), expected, "{headers:?}");
+        assert_eq!(link(&map, "next").as_deref(), expected, "{headers:?}");
+    }
+
+    #[test]
+    fn a_title_in_any_encoding_costs_no_link() {
+        let mut map = HeaderMap::new();
+        let text = b"<a>; rel=prev; title=\"\xe9t\xe9\", </2>; rel=next";
+        map.append(LINK, reqwest::header::HeaderValue::from_bytes(text).unwrap());
+        assert_eq!(link(&map, "next").as_deref(), Some("/2"));
     }
 
     #[test]

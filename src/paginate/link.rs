@@ -80,7 +80,7 @@ pub(super) fn after_header(
     relation: &str,
 ) -> Result<Next, PaginateError> {
     match header::link(received.headers, relation) {
-        Some(text) => follow(asked, received, text, "Link"),
+        Some(text) => follow(asked, received, &text, "Link"),
         None => Ok(without_header(asked, received, "link")),
     }
 }

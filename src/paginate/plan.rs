@@ -69,8 +69,8 @@ impl PaginatorPlan {
                 Some(doubt) => Next::Doubtful(doubt),
                 None => plan.next(cursor, received)?,
             };
-            let rows = received.fingerprint();
-            return Ok(Advance { next, detected: Some(Detected { kind: plan.kind, rows }) });
+            let (rows, ids) = (received.fingerprint(), received.fingerprint_of_ids());
+            return Ok(Advance { next, detected: Some(Detected { kind: plan.kind, rows, ids }) });
         }
         Ok(Advance { next: self.next(cursor, received)?, detected: None })
     }
@@ -120,16 +120,23 @@ impl PaginatorPlan {
     }
 
     /// How many rows there are in all, if the API reports it: where the config says, else at the total of an offset.
+    /// Rows before the offset that the config begins with do not count; how many there are before a page is not known.
     pub fn total_rows(&self, page: &Page<'_>) -> Option<u64> {
+        let before = match &self.kind {
+            PaginatorKind::Offset { offset, .. } => *offset,
+            PaginatorKind::PageNumber { base_page, page, .. } if page > base_page => return None,
+            _ => 0,
+        };
         let of_offset = match &self.kind {
             PaginatorKind::Offset { end, .. } => end.total_path.as_ref().map(|total| &total.path),
             _ => None,
         };
-        match page.value(self.total_rows_path.as_ref().or(of_offset)?)? {
+        let total: Option<u64> = match page.value(self.total_rows_path.as_ref().or(of_offset)?)? {
             Value::Number(number) => number.as_u64(),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
-        }
+        };
+        total.map(|total| total.saturating_sub(before))
     }
 
     /// Where an answer has what leads to the next page, for messages.

@@ -132,7 +132,7 @@ impl RangeRule<'_> {
         {
             let Ok(path) = format!("{above}['{name}']").parse::<JsonPath>() else { continue };
             if let Ok(Some(cap)) = signal::total(received.page, &path)
-                && u64::try_from(cap).is_ok_and(|cap| cap == received.row_count)
+                && cap == received.row_count
             {
                 return Err(PaginateError::LimitCapped {
                     path: path.to_string(),
@@ -176,8 +176,7 @@ impl RangeRule<'_> {
     fn read_total<'s>(&'s self, page: &Page<'_>) -> Result<Option<Total<'s>>, PaginateError> {
         let Some(total) = &self.end.total_path else { return Ok(None) };
         let number = signal::total(page, &total.path)?;
-        let total = |number| Total { path: &total.path, number: u64::try_from(number).unwrap_or(0) };
-        Ok(number.map(total))
+        Ok(number.map(|number| Total { path: &total.path, number }))
     }
 
     fn number(&self, asked: &PageCursor) -> Result<u64, PaginateError> {

@@ -1,5 +1,6 @@
 //! What a paginator sees of an answer.
 
+use std::collections::HashSet;
 use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
@@ -9,6 +10,9 @@ use url::Url;
 
 use super::{Detected, Tally};
 use crate::page::{self, Page};
+
+/// Fields by which APIs tell rows apart.
+const ID_NAMES: [&str; 5] = ["id", "_id", "uuid", "guid", "key"];
 
 /// What a paginator sees of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +46,18 @@ impl<'a> Received<'a> {
     /// A number that tells these rows from others.
     pub(super) fn fingerprint(&self) -> u64 {
         FixedState::default().hash_one(self.rows.get())
+    }
+
+    /// The same of the ids of these rows; `None` unless each has one of its own.
+    pub(super) fn fingerprint_of_ids(&self) -> Option<u64> {
+        let rows = page::rows(self.rows).ok()?;
+        let id = |row: &&'a RawValue| {
+            let fields = page::fields(row).ok()?;
+            ID_NAMES.iter().find_map(|name| fields.get(name)).map(RawValue::get)
+        };
+        let ids: Vec<&str> = rows.iter().map(id).collect::<Option<_>>()?;
+        let distinct: HashSet<&str> = ids.iter().copied().collect();
+        (!ids.is_empty() && distinct.len() == ids.len()).then(|| FixedState::default().hash_one(ids))
     }
 }
 

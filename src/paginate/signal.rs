@@ -44,7 +44,7 @@ pub(super) fn is_full(row_count: u64) -> bool {
 }
 
 /// The number of pages or rows at `path`, if there is one: a number (cut to a whole one, as Python's `int` does) or its text.
-pub(super) fn total(page: &Page<'_>, path: &JsonPath) -> Result<Option<i64>, PaginateError> {
+pub(super) fn total(page: &Page<'_>, path: &JsonPath) -> Result<Option<u64>, PaginateError> {
     let value = match page.value(path) {
         None | Some(Value::Null) => return Ok(None),
         Some(value) => value,
@@ -52,12 +52,13 @@ pub(super) fn total(page: &Page<'_>, path: &JsonPath) -> Result<Option<i64>, Pag
     let total = match &value {
         #[expect(clippy::cast_possible_truncation, reason = "a float is cut, and saturates")]
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|float| float as i64)),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::String(text) => text.trim().parse::<i64>().ok(),
         _ => None,
     };
     let not_a_total =
         || PaginateError::NotATotal { path: path.to_string(), found: shorten(&value.to_string()) };
-    total.map(Some).ok_or_else(not_a_total)
+    // Below zero: the API does not know.
+    total.map(|total| u64::try_from(total).ok()).ok_or_else(not_a_total)
 }
 
 /// The error for a value that had to be there.
@@ -110,6 +111,8 @@ mod tests {
         assert_eq!(read("\" 3 \""), Some(Some(3)));
         assert_eq!(read("0"), Some(Some(0)));
         assert_eq!(read("null"), Some(None));
+        assert_eq!(read("-1"), Some(None));
+        assert_eq!(read("\"-1\""), Some(None));
         assert_eq!(read("\"many\""), None);
         assert_eq!(read("[3]"), None);
     }

@@ -25,8 +25,8 @@ pub(super) async fn sharing(plan: &Plan) -> Result<QuotaSharing, HttpError> {
     let Some(url) = plan.client.quota.store.clone() else {
         let variable =
             |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let own = plan.work_dir.join("quota");
-        return Ok(QuotaSharing::Files(state_dir(&variable).into_iter().chain([own]).collect()));
+        let shared = state_dir(&variable, std::env::home_dir());
+        return Ok(QuotaSharing::Files(shared.into_iter().chain([plan.quota_dir.clone()]).collect()));
     };
     let (key, horizon) = (quota_key(&plan.client), quota_horizon(&plan.client));
     let opened = tokio::task::spawn_blocking(move || SharedLog::open(&url, &key, horizon)).await;
@@ -35,15 +35,17 @@ pub(super) async fn sharing(plan: &Plan) -> Result<QuotaSharing, HttpError> {
     Ok(QuotaSharing::Store(Box::new(PostgresStore(log))))
 }
 
-/// The directory that all pipelines of a user share.
-fn state_dir(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+/// The directory that all pipelines of a user share. `home` is what the system has for the user where `HOME` is not
+/// set, as under systemd: a service meets those that were started by hand.
+fn state_dir(variable: &dyn Fn(&str) -> Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     if let Some(dir) = variable(STATE_DIR) {
         return Some(dir.join("quota"));
     }
     // The specification has relative ones ignored.
     let state = variable("XDG_STATE_HOME").filter(|dir| dir.is_absolute()).or_else(|| {
         let below = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/state" };
-        Some(variable("HOME")?.join(below))
+        let home = variable("HOME").or(home).filter(|dir| dir.is_absolute())?;
+        Some(home.join(below))
     });
     state.map(|state| state.join("forebay").join("quota"))
 }
@@ -73,18 +75,22 @@ mod tests {
 
     #[test]
     fn the_first_variable_that_is_set_counts() {
-        let check = |set: &[(&str, &str)], expected: Option<&str>| {
+        let check_with = |set: &[(&str, &str)], home: Option<&str>, expected: Option<&str>| {
             let variable = |name: &str| {
                 set.iter().find(|(known, _)| *known == name).map(|(_, value)| PathBuf::from(value))
             };
-            assert_eq!(state_dir(&variable), expected.map(PathBuf::from), "{set:?}");
+            assert_eq!(state_dir(&variable, home.map(PathBuf::from)), expected.map(PathBuf::from), "{set:?}");
         };
+        let check = |set: &[(&str, &str)], expected: Option<&str>| check_with(set, None, expected);
         let home = if cfg!(target_os = "macos") {
             "/home/me/Library/Application Support/forebay/quota"
         } else {
             "/home/me/.local/state/forebay/quota"
         };
         check(&[], None);
+        check_with(&[], Some("/home/me"), Some(home));
+        check_with(&[("HOME", "/home/me")], Some("/root"), Some(home));
+        check_with(&[], Some(""), None);
         check(&[("HOME", "/home/me")], Some(home));
         check(&[("HOME", "/home/me"), ("XDG_STATE_HOME", "/state")], Some("/state/forebay/quota"));
         check(&[("HOME", "/home/me"), ("XDG_STATE_HOME", "state")], Some(home));

@@ -40,6 +40,9 @@ pub enum ProcessError {
         #[source]
         source: JqError,
     },
+    /// There is no thread to do it on.
+    #[error("the processing steps cannot be run")]
+    Thread(#[source] JqError),
     /// Two fields would have one name.
     #[error("row {row}: a field is renamed to `{name}`, and there is one of that name")]
     SameName {
@@ -47,6 +50,12 @@ pub enum ProcessError {
         row: usize,
         /// The name, as the config has it.
         name: String,
+    },
+    /// A name that cannot be read may be that of a field that must not be kept.
+    #[error("row {row} has a field whose name is no text")]
+    Name {
+        /// Number of the row.
+        row: usize,
     },
     /// Lists within lists without an end.
     #[error("row {row} has more than 128 lists within each other")]
@@ -64,9 +73,10 @@ impl ProcessError {
                 "an expression has to hold for every row: `.a?` and `//` help where a field is missing"
             }
             Self::NotOne { .. } => "`filter` drops rows, and `yield_map` makes several of one",
-            Self::Row { .. } | Self::TooDeep { .. } => {
+            Self::Row { .. } | Self::Name { .. } | Self::TooDeep { .. } => {
                 "leave the field out of the answer, if the API can do that"
             }
+            Self::Thread(_) => "the system is short of threads or of address space",
             Self::SameName { .. } => "exclude the other field, or choose another name",
         }
     }

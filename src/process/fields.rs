@@ -193,7 +193,7 @@ impl Pass<'_> {
     }
 
     fn object(&self, object: &RawValue, node: &Node, keep: bool) -> Result<Change, ProcessError> {
-        let fields = page::fields(object).unwrap_or_default();
+        let fields = page::fields(object).map_err(|_| ProcessError::Name { row: self.row })?;
         let mut kept: Vec<(&Cow<'_, str>, &str, Cow<'_, str>)> = Vec::new();
         let (mut is_same, mut renamed) = (true, Vec::new());
         for (key, value) in fields.iter() {

@@ -20,7 +20,7 @@ pub use protect::Protection;
 pub use step::{Step, StepKind};
 
 use crate::config::Secret;
-use crate::page;
+use crate::{jq, page};
 use fields::{Change, Fields};
 use protect::Protector;
 
@@ -99,13 +99,19 @@ impl Processor {
         if !self.is_active() {
             return Ok(document.slice_ref(selected.get().as_bytes()));
         }
-        let from_parent = parent_fields(from_parent);
+        let rows = || self.processed(selected, parent_fields(from_parent).as_deref());
+        // There once for all rows: each of them would go there otherwise.
+        let is_deep = self.plan.steps.iter().any(|step| step.filter.needs_deep_stack());
+        if is_deep { jq::on_deep_stack(rows).map_err(ProcessError::Thread)? } else { rows() }
+    }
+
+    fn processed(&self, selected: &RawValue, from_parent: Option<&str>) -> Result<Bytes, ProcessError> {
         let mut out = String::with_capacity(selected.get().len());
         out.push('[');
         // The text was checked to be JSON when the page was read.
         for (index, row) in page::rows(selected).unwrap_or_default().into_iter().enumerate() {
             let number = index + 1;
-            match with_parent(row.get(), from_parent.as_deref()) {
+            match with_parent(row.get(), from_parent) {
                 Some(row) => self.row(number, &row, &mut out)?,
                 None => self.row(number, row.get(), &mut out)?,
             }

@@ -166,6 +166,17 @@ fn protected_values_are_gone_wherever_they_stand() {
 }
 
 #[test]
+fn a_row_whose_names_cannot_be_read_is_not_kept() {
+    // Half of a surrogate pair is no character: the object cannot be looked into, at whatever depth it is.
+    for row in [r#"{"a": "hunter2", "\ud800": 1}"#, r#"{"b": [{"\ud800": 1, "a": "hunter2"}]}"#] {
+        let protect = paths(&["a", "b.a"]).into_iter().map(|path| (path, Protection::Mask(0))).collect();
+        let plan = ProcessPlan { protect, ..ProcessPlan::default() };
+        let error = processed(plan, &format!("[{row}]"), &PARENT()).unwrap_err().to_string();
+        assert_eq!(error, "row 1 has a field whose name is no text");
+    }
+}
+
+#[test]
 fn protected_fields_that_no_row_has_are_known() {
     let protect = [("a.b", Protection::Mask(0)), ("a.c", Protection::Drop), ("d", Protection::Hash)];
     let protect = protect.map(|(path, protection)| (path.parse().unwrap(), protection)).to_vec();

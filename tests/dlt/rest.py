@@ -4,15 +4,13 @@
     rest.py compare CASE…                     CASE/dlt.duckdb with CASE/forebay.duckdb
 
 A file is what dlt takes, written as TOML. `${BASE_URL}` stands for URL/dlt/CASE/RUN. What dlt takes as Python functions
-is jq there and becomes a function around the original jq here. One process does all cases, as starting dlt costs as
+is jq there and becomes a function around the original jq here. One process does many cases, as starting dlt costs as
 much as a case. Both print one JSON object: per case what went wrong, null if nothing.
 """
 
 import argparse
 import json
-import os
 import re
-import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path

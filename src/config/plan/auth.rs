@@ -51,6 +51,19 @@ impl Auth {
     }
 }
 
+impl Auth {
+    /// Query parameters that it adds to each request.
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        self.parts().iter().flat_map(|part| -> Vec<&str> {
+            match part {
+                Self::ApiKey { name, location: KeyLocation::Query, .. } => vec![name],
+                Self::Hmac(plan) => plan.params.iter().map(|(name, _)| name.as_str()).collect(),
+                _ => Vec::new(),
+            }
+        })
+    }
+}
+
 /// Where an API key is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyLocation {

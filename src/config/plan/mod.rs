@@ -40,6 +40,9 @@ pub struct Plan {
     /// Absolute; holds refresh tokens that replaced those of the config. Losing one may lock the user out, so it is the same
     /// for all that is done with this file.
     pub credentials_dir: PathBuf,
+    /// Absolute; holds what is used of the quota where the user has no directory for it. The same for all that is done
+    /// with this file.
+    pub quota_dir: PathBuf,
     /// The API as a whole.
     pub client: ClientPlan,
     /// What goes beyond dlt's rules for tables.

@@ -200,7 +200,7 @@ pub(in crate::config) struct RawPageNumber {
     pub page_size: Option<u64>,
     /// Query parameter that gets `page_size`. Default: `page_size`.
     pub page_size_param: Option<String>,
-    /// Where a page tells how many pages there are.
+    /// Where a page tells how many pages there are. Default, and `""`: it does not tell.
     pub total_path: Option<String>,
     /// First page number that is not read any more.
     pub maximum_page: Option<u64>,

@@ -25,6 +25,9 @@ const CREATION_LOCK: u64 = 0x66_6f72_6562_6179;
 /// are gone after two minutes.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(150);
 
+/// A program that stands still in the middle of an exchange loses its turn after this time: all others wait for it.
+const IDLE_TIMEOUT: &str = "SET idle_in_transaction_session_timeout = '20s'";
+
 /// The clocks of two machines may run apart by one part in this many.
 const CLOCK_DRIFT: i64 = 1000;
 
@@ -105,6 +108,7 @@ impl SharedLog {
 
     fn connect(&mut self) -> Result<Session, DestinationError> {
         let session = Session::connect(&self.options, CONNECT_PATIENCE, LOCK_TIMEOUT)?;
+        session.execute_batch(&"set up the session", IDLE_TIMEOUT)?;
         let made = session.rows(
             &"look for the quota's tables",
             &format!("SELECT to_regclass('{SCHEMA}.lines') IS NOT NULL"),
@@ -186,7 +190,7 @@ impl SharedLog {
         let last = if self.is_anew { 0 } else { self.last };
         // Each statement sees what was committed before it: the second one all that was added before the lock.
         let sql = format!(
-            "BEGIN; SET LOCAL synchronous_commit = off; \
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off; \
              SELECT FROM {SCHEMA}.keys WHERE key = {key} FOR UPDATE; \
              {NOW} UNION ALL (SELECT number, line FROM {SCHEMA}.lines WHERE key = {key} AND number > {last} \
              ORDER BY number)"
@@ -229,7 +233,7 @@ impl SharedLog {
                 values.join(", ")
             );
         }
-        self.exchanges += 1;
+        // Short runs, too, leave no more than there was.
         if self.exchanges.is_multiple_of(CLEANED_EVERY) {
             // A pause may be as long as a window.
             sql += &format!(
@@ -239,6 +243,7 @@ impl SharedLog {
         }
         // Nobody is waited for here: this is what tells the time well.
         sql += &format!("COMMIT; {NOW}");
+        self.exchanges = self.exchanges.wrapping_add(1);
         let asked = self.clock.elapsed();
         for (number, line) in run(session, &"record used quota", sql)? {
             match line {

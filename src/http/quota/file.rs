@@ -4,6 +4,7 @@
 //! matters to anybody. So a clock on the wall that is set changes nothing. Each write is whole lines in one call: a
 //! killed process leaves whole ones, and the system takes its lock. A damaged line is left out.
 
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -35,6 +36,8 @@ pub(super) struct FileStore {
     file: File,
     /// What was read of it.
     offset: u64,
+    /// It may end in a piece of a line: what follows has to begin on a line of its own.
+    is_cut: bool,
     /// What the clock is behind the file's timescale.
     epoch: Micros,
     horizon: Micros,
@@ -63,6 +66,7 @@ impl FileStore {
             lock,
             file,
             offset: 0,
+            is_cut: false,
             epoch: 0,
             horizon: micros(horizon),
             compact_at: 0,
@@ -127,6 +131,7 @@ impl FileStore {
     fn reopen(&mut self) -> io::Result<()> {
         self.file = open(&self.path)?;
         self.offset = 0;
+        self.is_cut = false;
         Ok(())
     }
 
@@ -163,10 +168,8 @@ impl FileStore {
         self.file.seek(SeekFrom::Start(self.offset))?;
         self.file.read_to_end(&mut content)?;
         self.offset += content.len() as u64;
-        if content.last().is_some_and(|byte| *byte != b'\n') {
-            // A full disk has cut it: what follows begins on a line of its own.
-            self.file.write_all(b"\n")?;
-            self.offset += 1;
+        if let Some(last) = content.last() {
+            self.is_cut = *last != b'\n';
         }
         Ok(String::from_utf8_lossy(&content).into_owned())
     }
@@ -175,9 +178,12 @@ impl FileStore {
         if lines.is_empty() {
             return Ok(());
         }
-        let text = lines.join("\n") + "\n";
-        self.file.write_all(text.as_bytes())?;
-        self.offset += text.len() as u64;
+        let start = if self.is_cut { "\n" } else { "" };
+        let written = self.file.write_all(format!("{start}{}\n", lines.join("\n")).as_bytes());
+        // What a full disk took of it is ours, too, and counted already.
+        self.is_cut = written.is_err();
+        self.offset = self.file.metadata()?.len();
+        written?;
         if self.offset > self.compact_at.max(MIN_COMPACTED) {
             self.offset = 0;
             let content = self.read_on()?;
@@ -193,7 +199,7 @@ impl FileStore {
     /// or the clock set back: it counts as just now.
     fn rewrite(&mut self, records: Vec<Record>) -> io::Result<()> {
         let now = self.now();
-        let mut slacks = std::collections::HashMap::new();
+        let mut slacks = HashMap::new();
         for record in &records {
             if let Record::Answered { at, slack } = record {
                 slacks.insert(*at, *slack);
@@ -222,6 +228,7 @@ impl FileStore {
         file.write_all(text.as_bytes())?;
         fs::rename(&temporary, &self.path)?;
         self.file = file;
+        self.is_cut = false;
         Ok(())
     }
 
@@ -233,7 +240,7 @@ impl FileStore {
 }
 
 impl QuotaStore for FileStore {
-    /// A disk that fails is reported once and stops nothing: this process keeps to its quota, but not the others.
+    /// A disk that fails is reported when it begins to, and stops nothing: this process keeps to its quota, but not the others.
     fn exchange(&mut self, decide: &mut dyn FnMut(&Seen) -> Vec<String>) -> Result<(), StoreError> {
         let mut is_decided = false;
         let mut decide_once = |seen: &Seen| {
@@ -245,8 +252,9 @@ impl QuotaStore for FileStore {
             self.unlock();
             done
         });
+        let was_failing = std::mem::replace(&mut self.is_failing, done.is_err());
         if let Err(error) = done {
-            if !std::mem::replace(&mut self.is_failing, true) {
+            if !was_failing {
                 tracing::warn!(
                     path = %self.path.display(), %error,
                     "could not record used quota; another process with the same key may exceed it"
@@ -349,6 +357,51 @@ mod tests {
         check(format!("{header}{line}\nnonsense\n{line}\n").into_bytes(), 2);
         check(format!("{line}\n").into_bytes(), 1);
         check(vec![0xff; 64], 0);
+    }
+
+    #[test]
+    fn a_line_that_a_full_disk_cut_costs_no_other() {
+        let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(10_000_000)));
+        let (mut one, mut two) = (open_at(dir.path(), &clock), open_at(dir.path(), &clock));
+        let lines: Vec<_> = (1..=4).map(|ago| at(&one, ago)).collect();
+        exchange(&mut one, &lines[..1]);
+        assert_eq!(exchange(&mut two, &[]).lines, lines[..1]);
+        OpenOptions::new().append(true).open(dir.path().join("k.quota")).unwrap().write_all(b"123").unwrap();
+        // Who only reads sees the piece, and who writes begins anew behind it.
+        assert_eq!(exchange(&mut two, &[]).lines, ["123"]);
+        assert_eq!(exchange(&mut one, &lines[1..2]).lines, ["123"]);
+        assert_eq!(exchange(&mut two, &lines[2..3]).lines, ["", &lines[1]]);
+        assert_eq!(exchange(&mut one, &lines[3..]).lines, lines[2..3]);
+    }
+
+    #[test]
+    fn a_disk_that_fails_hides_no_others_and_is_used_again() {
+        let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(10_000_000)));
+        let (mut one, mut two) = (open_at(dir.path(), &clock), open_at(dir.path(), &clock));
+        let lines: Vec<_> = (1..=4).map(|ago| at(&one, ago)).collect();
+        exchange(&mut one, &lines[..1]);
+        exchange(&mut two, &lines[1..2]);
+        // The same file, which takes nothing now.
+        one.file = File::open(dir.path().join("k.quota")).unwrap();
+        assert_eq!(exchange(&mut one, &lines[2..3]).lines, lines[1..2]);
+        assert!(one.is_failing);
+        assert!(exchange(&mut one, &lines[2..3]).lines.is_empty());
+        assert!(exchange(&mut two, &[]).lines.is_empty());
+        one.file = open(&dir.path().join("k.quota")).unwrap();
+        exchange(&mut one, &lines[3..]);
+        assert!(!one.is_failing);
+        assert_eq!(exchange(&mut two, &[]).lines, ["", &lines[3]]);
+    }
+
+    #[test]
+    fn a_directory_that_is_removed_stops_nobody() {
+        let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(10_000_000)));
+        let mut store = open_at(&dir.path().join("state"), &clock);
+        fs::remove_dir_all(dir.path().join("state")).unwrap();
+        let line = at(&store, 1);
+        for _ in 0..3 {
+            assert!(exchange(&mut store, std::slice::from_ref(&line)).lines.is_empty());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! - `a TIME SLACK`: the answer to the request of that time took that much longer than the fastest one.
 //! - `p TIME`: nothing is sent before; a server asked for it.
 //!
-//! Times and slacks are microseconds.
+//! Times and slacks are microseconds, in 16 digits at most: sums of them are no larger than the types for them.
 
 use std::fmt::{self, Write};
 
@@ -62,9 +62,13 @@ impl Record {
     }
 }
 
+/// Digits of the longest number, which is a time until the year 2286.
+const MAX_DIGITS: usize = 16;
+
 /// Digits alone: `parse` would take a sign, too.
 fn number(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    let is_number = text.len() <= MAX_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok())?
 }
 
 impl fmt::Display for Record {
@@ -146,7 +150,10 @@ mod tests {
             "a 1 2 3",
             "p",
             "\0\0",
-            "99999999999999999999999999",
+            "10000000000000000",
+            "1+10000000000000000",
+            "a 10000000000000000 1",
+            "p 18446744073709551615",
         ] {
             assert_eq!(Record::parse(line), None, "{line:?}");
         }

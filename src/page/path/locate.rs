@@ -7,17 +7,42 @@ use serde_json::value::RawValue;
 use serde_json_path::PathElement;
 
 use super::{Step, elements};
-use crate::page::object::fields;
+use crate::page::object::{Fields, fields};
+
+/// How deep a value is decoded that cannot be decoded in one go; serde's limit.
+const MAX_DEPTH: usize = 128;
+
+/// Fields of an object that are looked up one by one; more are looked up in an index of all.
+const FEW: usize = 8;
 
 /// All matches of a query below `value`. Numbers beyond 64 bits are compared as doubles in filters, but come as they
 /// are written.
 pub(super) fn find_all<'a>(query: &serde_json_path::JsonPath, value: &'a RawValue) -> Vec<&'a RawValue> {
-    let Ok(decoded) = serde_json::from_str::<Value>(value.get()) else { return Vec::new() };
+    let decoded = decoded(value, MAX_DEPTH);
     let located = query.query_located(&decoded);
     let places: Vec<Vec<Step>> = located.locations().map(|place| place.iter().map(step).collect()).collect();
     let mut found = vec![None; places.len()];
     cut(value, 0, (0..places.len()).collect(), &places, &mut found);
     found.into_iter().flatten().collect()
+}
+
+/// The value, with null for what there is in the text but not among decoded values: half of a surrogate pair, numbers
+/// beyond a double, and what is too deep. One such field is no reason to find nothing beside it.
+fn decoded(value: &RawValue, depth: usize) -> Value {
+    if let Ok(decoded) = serde_json::from_str(value.get()) {
+        return decoded;
+    }
+    if depth == 0 {
+        return Value::Null;
+    }
+    if let Some(elements) = elements(value) {
+        return elements.into_iter().map(|element| decoded(element, depth - 1)).collect();
+    }
+    let fields = fields(value).unwrap_or_default();
+    if fields.iter().next().is_none() {
+        return Value::Null;
+    }
+    fields.iter().map(|(name, value)| (name.to_string(), decoded(value, depth - 1))).collect()
 }
 
 fn step(element: &PathElement<'_>) -> Step {
@@ -47,10 +72,15 @@ fn cut<'a>(
         return;
     }
     let (elements, fields) = (elements(value), fields(value).ok());
+    let index = fields.as_ref().filter(|_| below.len() > FEW).map(Fields::index);
     for (step, wanted) in below {
         let value = match step {
             Step::Index(index) => elements.as_ref().and_then(|elements| elements.get(*index).copied()),
-            Step::Key(key) => fields.as_ref().and_then(|fields| fields.get(key)),
+            Step::Key(key) => match (&index, &fields) {
+                (Some(index), _) => index.get(key.as_str()).copied(),
+                (None, Some(fields)) => fields.get(key),
+                (None, None) => None,
+            },
             Step::All => None,
         };
         if let Some(value) = value {
