@@ -9,6 +9,7 @@ use super::problem::{Report, at_index, at_key};
 use super::raw::{RawFields, RawProtection, RawProtectionName, RawScalar, RawStep};
 use super::{DataPlan, EndpointPlan, IncrementalPlan, Secret};
 use crate::jq::Filter;
+use crate::page::JsonPath;
 use crate::process::{Fate, FieldPath, FieldPathError, ProcessPlan, Processor, Protection, Step, StepKind};
 use crate::schema::TableHints;
 
@@ -159,6 +160,7 @@ pub(super) fn check(
     processor: &Processor,
     hints: &TableHints,
     incremental: Option<&IncrementalPlan>,
+    endpoint: Option<&EndpointPlan>,
     path: &str,
     report: &mut Report,
 ) {
@@ -179,6 +181,13 @@ pub(super) fn check(
         let place = format!("{path}.endpoint.incremental.cursor_path");
         let hint = "the API is asked for its value; choose another field for either";
         check_fate(&processor.fate(&keys(&text)), &place, &subject, hint, report);
+    }
+    // Paging goes by the rows as they come, so that names and values left out of the tables do no harm.
+    let last_row = endpoint.and_then(|endpoint| endpoint.paginator.kind.last_row_field());
+    if last_row.and_then(JsonPath::names).is_some_and(|names| processor.protects(&names)) {
+        let hint = "a cursor is sent in requests and kept with what was received; page by another field, or do not protect this one";
+        let message = "the paginator goes on from a field of the last row that `protect` names";
+        report.add(&at_key(path, "protect"), message, Some(hint.to_owned()));
     }
 }
 

@@ -117,7 +117,8 @@ fn resource(
     let deletes = pick!(raw, defaults, deletes, path)
         .and_then(|(deletes, place)| deletes::deletes(deletes, &place, &owner, report));
     let processor = process::processor(&process_keys(raw, defaults, shared, path), report);
-    process::check(&processor, &hints, incremental.as_ref().and_then(Option::as_ref), path, report);
+    let cursor = incremental.as_ref().and_then(Option::as_ref);
+    process::check(&processor, &hints, cursor, endpoint.as_ref(), path, report);
     let mutates = endpoint.as_ref().is_some_and(|endpoint| endpoint.mutates);
     if mutates && raw.selected == Some(true) {
         let hint = "drop `selected`, and name the resource with `--resource` when it is to run".to_owned();

@@ -181,6 +181,7 @@ fn page_with_rows(
         (Advance { next: Next::Done, detected: None }, token)
     } else {
         let advance = asked.paginator.advance(asked.cursor, &received).map_err(cannot_go_on)?;
+        check_found_out(resource, advance.detected.as_ref()).map_err(cannot_go_on)?;
         (advance, asked.paginator.token(&received).map_err(cannot_go_on)?)
     };
     Ok(Answer {
@@ -195,12 +196,24 @@ fn page_with_rows(
     })
 }
 
+/// What was found out must not go on from a value that is to be kept nowhere; a configured paginator was checked.
+fn check_found_out(resource: &ResourcePlan, detected: Option<&Detected>) -> Result<(), PaginateError> {
+    match detected.and_then(|detected| detected.kind.last_row_field()) {
+        Some(field) if field.names().is_some_and(|names| resource.processor.protects(&names)) => {
+            Err(PaginateError::ProtectedCursor { field: field.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A page that has no rows because the config says so: what it says of the next one still holds, if it says anything.
 fn page_without_rows(asked: &Asked<'_>, response: &Response) -> Answer {
     let Ok(page) = Page::parse(&response.body) else { return Answer::end() };
     let received = asked.received(response, &page, RawValue::NULL);
-    let next = asked.paginator.advance(asked.cursor, &received).map(|advance| advance.next);
-    Answer { next: next.unwrap_or(Next::Done), ..Answer::end() }
+    match asked.paginator.advance(asked.cursor, &received) {
+        Ok(advance) => Answer { next: advance.next, detected: advance.detected, ..Answer::end() },
+        Err(_) => Answer::end(),
+    }
 }
 
 /// Whether a page without rows speaks of an error: then it is not one that merely has none.

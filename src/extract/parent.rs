@@ -14,6 +14,9 @@ use crate::page::{self, JsonPath};
 use crate::process;
 use crate::state::Incremental;
 
+/// Windows that a look tries until one has rows.
+const WINDOWS_LOOKED_AT: u64 = 12;
+
 /// One pagination of a resource: the only one, or that of one row of the parent; of each of them, that of one window.
 #[derive(Debug, Default)]
 pub(super) struct Series {
@@ -60,6 +63,8 @@ fn with_inherited(row: &RawValue, inherited: Option<&str>) -> Box<RawValue> {
 pub(super) enum AllSeries<'a> {
     /// A resource without a parent has one, or one for each window; these are the numbers of those to come.
     Alone(Range<u64>),
+    /// The same for a mere look: the newest window first, since the first ones of a long range may well be empty.
+    NewestFirst(Range<u64>),
     /// A child has one for each row, or one for each window of each row.
     OfParent {
         resource: &'a ResourcePlan,
@@ -80,8 +85,12 @@ impl<'a> AllSeries<'a> {
         package: &Package,
         resource: &'a ResourcePlan,
         window_count: u64,
+        is_look: bool,
     ) -> Result<Self, ExtractError> {
         Ok(match &resource.parent {
+            None if is_look => {
+                Self::NewestFirst(window_count.saturating_sub(WINDOWS_LOOKED_AT)..window_count)
+            }
             None => Self::Alone(0..window_count),
             Some(parent) => Self::OfParent {
                 resource,
@@ -100,6 +109,9 @@ impl<'a> AllSeries<'a> {
         let (resource, parent, pages, rows, next_number, window_count, incremental) = match self {
             Self::Alone(numbers) => {
                 return Ok(numbers.next().map(|number| Series { number, ..Series::default() }));
+            }
+            Self::NewestFirst(numbers) => {
+                return Ok(numbers.next_back().map(|number| Series { number, ..Series::default() }));
             }
             Self::OfParent { resource, parent, pages, rows, next_number, window_count, incremental } => {
                 (resource, parent, pages, rows, next_number, *window_count, incremental)

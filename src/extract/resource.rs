@@ -106,7 +106,8 @@ impl ResourceRun<'_> {
         };
         let Extraction { plan, package, .. } = self.extraction;
         let window_count = self.reading.as_ref().map_or(1, Reading::window_count);
-        let mut all = AllSeries::of(plan, package, self.resource, window_count)?;
+        let mut all =
+            AllSeries::of(plan, package, self.resource, window_count, self.extraction.max_series.is_some())?;
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < self.resource.max_in_flight.get() {
@@ -129,13 +130,21 @@ impl ResourceRun<'_> {
 
     /// The next pagination that has not ended; `None` after the last.
     fn next_series(&self, all: &mut AllSeries<'_>) -> Result<Option<Series>, ExtractError> {
-        let most = self.extraction.max_series;
         loop {
             match all.next()? {
-                Some(series) if most.is_some_and(|most| series.number >= most) => return Ok(None),
+                Some(series) if self.is_enough(&series) => return Ok(None),
                 Some(series) if self.progress().has_ended(series.number) => {}
                 next => return Ok(next),
             }
+        }
+    }
+
+    /// Whether a look has seen enough before this pagination: so many rows of the parent, or a window with rows.
+    fn is_enough(&self, series: &Series) -> bool {
+        match (self.extraction.max_series, &self.resource.parent) {
+            (None, _) => false,
+            (Some(most), Some(_)) => series.number >= most,
+            (Some(_), None) => self.progress().row_count > 0,
         }
     }
 

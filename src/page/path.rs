@@ -108,6 +108,11 @@ impl JsonPath {
         Some((Self { text, kind: Kind::Steps(above.to_vec()) }, name))
     }
 
+    /// The names on the way of a path that has names and indexes only, without its indexes.
+    pub(crate) fn names(&self) -> Option<Vec<&str>> {
+        Some(self.singular_steps()?.iter().filter_map(Step::as_key).collect())
+    }
+
     /// The steps, if the path has names and indexes only.
     pub(super) fn singular_steps(&self) -> Option<&[Step]> {
         match &self.kind {

@@ -110,6 +110,12 @@ pub enum PaginateError {
         /// The line of config that does the same.
         chosen: String,
     },
+    /// The API pages by a field of the last row whose values are to be kept nowhere.
+    #[error("the API pages by `{field}` of the last row, which `protect` names")]
+    ProtectedCursor {
+        /// The field.
+        field: String,
+    },
     /// A pagination stands at a cursor that its paginator cannot have given.
     #[error("the pagination stands at {found}, which is not a number")]
     ForeignCursor {
@@ -155,6 +161,9 @@ impl PaginateError {
             ),
             Self::Misdetected { .. } => Some(
                 "configure the paginator, with the parameters that the API reads (for pages from 1: `base_page = 1`), or write `paginator = \"single_page\"`",
+            ),
+            Self::ProtectedCursor { .. } => Some(
+                "a cursor is sent in requests and kept with what was received; configure a paginator that goes by another field, or do not protect this one",
             ),
             Self::ForeignCursor { .. } => {
                 Some("the paginator was changed since; start anew with `--restart`")

@@ -77,6 +77,16 @@ pub enum PaginatorKind {
     },
 }
 
+impl PaginatorKind {
+    /// The field of the last row that leads to the next page, if that is what does.
+    pub fn last_row_field(&self) -> Option<&JsonPath> {
+        match self {
+            Self::Cursor { source: CursorSource::LastRow(path), .. } => Some(path),
+            _ => None,
+        }
+    }
+}
+
 /// Where an answer has its cursor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -13,13 +13,17 @@ const NO: [&str; 5] = ["no", "false", "f", "n", "0"];
 const USUAL_SIZES: [u64; 18] =
     [10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 120, 150, 200, 250, 300, 400, 500, 750];
 
-/// The flag at `path`: a boolean, or one of the texts dlt takes for one, in any case.
+/// The flag at `path`: a boolean, one of the texts dlt takes for one, in any case, or 1 and 0.
 pub(super) fn has_more(page: &Page<'_>, path: &JsonPath) -> Result<bool, PaginateError> {
     match page.value(path) {
         None | Some(Value::Null) => Err(missing(page, path)),
         Some(Value::Bool(flag)) => Ok(flag),
         Some(Value::String(text)) if YES.iter().any(|yes| text.eq_ignore_ascii_case(yes)) => Ok(true),
         Some(Value::String(text)) if NO.iter().any(|no| text.eq_ignore_ascii_case(no)) => Ok(false),
+        // As databases without a type for it have it. dlt takes it in quotes only.
+        Some(Value::Number(number)) if number.as_u64().is_some_and(|number| number < 2) => {
+            Ok(number.as_u64() == Some(1))
+        }
         Some(other) => {
             Err(PaginateError::NotAFlag { path: path.to_string(), found: shorten(&other.to_string()) })
         }
@@ -78,13 +82,13 @@ mod tests {
             let body = format!("{{\"more\": {value}}}");
             has_more(&Page::parse(body.as_bytes()).unwrap(), &"more".parse().unwrap()).ok()
         };
-        for value in ["true", "\"yes\"", "\"TRUE\"", "\"t\"", "\"Y\"", "\"1\""] {
+        for value in ["true", "\"yes\"", "\"TRUE\"", "\"t\"", "\"Y\"", "\"1\"", "1"] {
             assert_eq!(flag(value), Some(true), "{value}");
         }
-        for value in ["false", "\"no\"", "\"False\"", "\"f\"", "\"n\"", "\"0\""] {
+        for value in ["false", "\"no\"", "\"False\"", "\"f\"", "\"n\"", "\"0\"", "0"] {
             assert_eq!(flag(value), Some(false), "{value}");
         }
-        for value in ["null", "1", "0", "\"\"", "\"maybe\"", "[]", "{}"] {
+        for value in ["null", "2", "1.5", "-1", "\"\"", "\"maybe\"", "[]", "{}"] {
             assert_eq!(flag(value), None, "{value}");
         }
     }

@@ -71,6 +71,14 @@ impl Processor {
         self.fields.as_ref().map_or(Fate::Kept, |fields| fields.fate(path))
     }
 
+    /// Whether a field of the rows as the API gives them must not be kept as it is. What steps make of it is not known.
+    pub fn protects(&self, keys: &[&str]) -> bool {
+        let is_above = |path: &[String]| {
+            path.len() <= keys.len() && path.iter().zip(keys).all(|(name, key)| name.as_str() == *key)
+        };
+        self.plan.protect.iter().any(|(path, _)| is_above(path.keys()))
+    }
+
     /// Protected fields that no row had so far: each may be a slip of the pen, and its values in plain sight.
     pub fn unmet(&self) -> impl Iterator<Item = &FieldPath> {
         let has_met = |path: &FieldPath| self.fields.as_ref().is_some_and(|fields| fields.has_met(path));

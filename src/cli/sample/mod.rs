@@ -3,6 +3,7 @@
 pub(super) mod online;
 pub(super) mod preview;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -32,7 +33,8 @@ struct Sample {
 struct Extent {
     /// Pages of each pagination.
     pages: u64,
-    /// Paginations of a child resource: how many rows of the parent it is asked for.
+    /// Paginations of a child resource: how many rows of the parent it is asked for. Of windows, the newest are tried
+    /// until one has rows.
     series: u64,
 }
 
@@ -59,6 +61,8 @@ async fn sample(
         paginator.max_pages = paginator.max_pages.min(extent.pages);
         // Of a part of the rows nothing can be said about the others.
         resource.deletes = None;
+        // What is looked at next depends on what came.
+        resource.max_in_flight = NonZeroUsize::MIN;
     }
     let plan = Arc::new(plan);
     let progress = Arc::new(Progress::new(false));

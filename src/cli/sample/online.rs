@@ -1,12 +1,14 @@
 //! `forebay check --online`: the key, the first page and the way to the second.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::super::args::Common;
 use super::super::render::{counted, failure};
 use super::super::signal::Signals;
 use super::{Extent, sample};
-use crate::config::Plan;
+use crate::config::{IncrementalPlan, Plan, ResourcePlan};
 use crate::error::Error;
 use crate::report::{ResourceReport, Status};
 
@@ -16,6 +18,8 @@ const EXTENT: Extent = Extent { pages: 2, series: 1 };
 /// What the API answered.
 pub(in super::super) struct Online {
     resources: Vec<ResourceReport>,
+    /// Resources of which there are more lists than those that were looked at, and which these are.
+    parts: BTreeMap<String, &'static str>,
     warnings: Vec<String>,
     is_stopped: bool,
 }
@@ -28,7 +32,17 @@ pub(in super::super) async fn online(
 ) -> Result<Online, Error> {
     let report = sample(plan, &[], &EXTENT, common, signals).await?.report;
     let is_stopped = report.status == Status::Stopped;
-    Ok(Online { resources: report.resources, warnings: report.warnings, is_stopped })
+    let parts = plan.resources.iter().filter_map(|resource| Some((resource.name.clone(), part(resource)?)));
+    Ok(Online { resources: report.resources, parts: parts.collect(), warnings: report.warnings, is_stopped })
+}
+
+/// What a look sees of a resource with several lists.
+fn part(resource: &ResourcePlan) -> Option<&'static str> {
+    let field = resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field);
+    match &resource.parent {
+        Some(_) => Some("of one row of its parent"),
+        None => field?.window.map(|_| "of its newest windows"),
+    }
 }
 
 impl Online {
@@ -48,9 +62,25 @@ impl Online {
         let mut text = String::new();
         let width = self.resources.iter().map(|resource| resource.resource.len()).max().unwrap_or(0);
         for resource in &self.resources {
-            text.push_str(&format!("  {:width$}   {}\n", resource.resource, found(resource)));
+            text.push_str(&format!("  {:width$}   {}\n", resource.resource, self.found(resource)));
         }
         text
+    }
+
+    fn found(&self, resource: &ResourceReport) -> String {
+        if is_failed(resource) {
+            return "failed".to_owned();
+        }
+        let rows = match resource.total_rows {
+            Some(total) => format!("{} of {total}", counted(resource.rows, "row")),
+            None => counted(resource.rows, "row"),
+        };
+        let more = match resource.outcome.as_str() {
+            "complete" => self.parts.get(&resource.resource).copied().unwrap_or("that is all"),
+            "unproven" => "that may be all: the API does not say",
+            _ => "there is more",
+        };
+        format!("{rows} on {}, {more}", counted(resource.pages, "page"))
     }
 
     /// What is wrong, and what to look at.
@@ -82,20 +112,4 @@ impl Online {
 
 fn is_failed(resource: &ResourceReport) -> bool {
     resource.outcome == "failed"
-}
-
-fn found(resource: &ResourceReport) -> String {
-    if is_failed(resource) {
-        return "failed".to_owned();
-    }
-    let rows = match resource.total_rows {
-        Some(total) => format!("{} of {total}", counted(resource.rows, "row")),
-        None => counted(resource.rows, "row"),
-    };
-    let more = match resource.outcome.as_str() {
-        "complete" => "that is all",
-        "unproven" => "that may be all: the API does not say",
-        _ => "there is more",
-    };
-    format!("{rows} on {}, {more}", counted(resource.pages, "page"))
 }

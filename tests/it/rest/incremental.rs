@@ -493,6 +493,32 @@ fn a_backfill_of_a_child_goes_through_the_windows_of_each_row_of_its_parent() {
     refused.expect_said("`events` takes values from a parent that has a range of its own");
 }
 
+/// An API that heeds one end of a range, or none, has its pages read as far as the window goes, where rows are in order.
+#[test]
+fn windows_of_rows_in_order_save_pages_and_have_children() {
+    for (order, requests, notes) in [("asc", 4, [2, 3, 4, 5]), ("desc", 9, [3, 2, 5, 4])] {
+        let feed = Feed::answering(days(9), move |call, events| match call.path.as_str() {
+            "/events" => {
+                let since = call.param("since").filter(|_| order == "asc").unwrap_or("").to_owned();
+                let is_in = |event: &Value| event["at"].as_str().is_some_and(|at| at >= since.as_str());
+                paged(call, events.into_iter().filter(is_in).collect(), order == "desc")
+            }
+            path => Reply::json(&json!({ "data": [{ "of": path }] })),
+        });
+        let child = "\n[[resources]]\nname = \"notes\"\nendpoint = { path = \"events/{resources.events.id}/notes\", data_selector = \"data\", paginator = \"single_page\" }\n";
+        let paginator = "paginator = { type = \"cursor\", cursor_path = \"next\", cursor_param = \"after\", has_more_path = \"more\" }";
+        let ordered = RANGED.replace("start_param", &format!("row_order = \"{order}\", start_param"));
+        let config = events(&ordered).replace("paginator = \"single_page\"", paginator);
+        let scene = feed.scene(&format!("{config}{child}"));
+        let args = ["--from", "2024-01-02", "--to", "2024-01-06", "--window", "2d"];
+        scene.run(&args).expect_code(0);
+        let asked = feed.api.targets().iter().filter(|target| target.starts_with("/events?")).count();
+        assert_eq!(asked, requests, "{order}: {:?}", feed.api.targets());
+        assert_eq!(sorted_ids(&scene), [2, 3, 4, 5], "{order}");
+        assert_eq!(scene.column("notes", "of"), notes.map(|id| format!("/events/{id}/notes")), "{order}");
+    }
+}
+
 #[test]
 fn a_configured_window_cuts_every_run() {
     let feed = Feed::answering(days(9), ranged);
@@ -563,6 +589,49 @@ fn a_full_scan_that_fails_is_due_still() {
     scene.run_well();
     scene.run_well();
     assert_eq!(feed.api.targets()[3..], ["/events", "/events?since=a"]);
+}
+
+#[test]
+fn edges_functions_and_keys_decide_which_rows_come_again() {
+    for (settings, since, expected) in [
+        ("initial_value = 3", ["3", "5"], vec![1, 2, 3, 4]),
+        ("initial_value = 3, range_start = \"open\"", ["3", "5"], vec![2, 4]),
+        ("initial_value = 3, primary_key = []", ["3", "5"], vec![1, 2, 2, 3, 4]),
+        ("initial_value = 3, primary_key = \"at\"", ["3", "5"], vec![1, 2, 4]),
+        ("initial_value = 5, last_value_func = \"min\"", ["5", "3"], vec![0, 1, 2]),
+    ] {
+        let feed = Feed::new(json!([[1, 3], [2, 5]]));
+        let scene = feed.scene(&events(&format!(
+            "incremental = {{ cursor_path = \"at\", start_param = \"since\", {settings} }}"
+        )));
+        scene.run_well();
+        feed.set(json!([[0, 2], [1, 3], [2, 5], [3, 5], [4, 9]]));
+        scene.run_well();
+        let sent: Vec<_> =
+            feed.api.calls().iter().map(|call| call.param("since").unwrap().to_owned()).collect();
+        assert_eq!(sent, since, "{settings}");
+        assert_eq!(sorted_ids(&scene), expected, "{settings}");
+    }
+}
+
+#[test]
+fn a_run_that_fails_moves_no_cursor() {
+    let feed = Feed::answering((1..=4).map(|id| json!([id, id])).collect(), |call, events| {
+        if call.number == 3 { Reply::empty(422) } else { paged(call, events, false) }
+    });
+    let paginator = "paginator = { type = \"cursor\", cursor_path = \"next\", cursor_param = \"after\", has_more_path = \"more\" }";
+    let config = events("incremental = { cursor_path = \"at\", start_param = \"since\" }")
+        .replace("paginator = \"single_page\"", paginator);
+    let scene = feed.scene(&config);
+    scene.run_well();
+    let before = cursor(&scene);
+    feed.set((1..=6).map(|id| json!([id, id])).collect());
+    scene.run(&[]).expect_code(1);
+    assert_eq!((cursor(&scene), ids(&scene).len()), (before, 4));
+    scene.run_well();
+    let targets = feed.api.targets();
+    assert_eq!((targets[2].as_str(), targets[4].as_str()), ("/events?since=4", "/events?since=4"));
+    assert_eq!(sorted_ids(&scene), (1..=6).collect::<Vec<_>>());
 }
 
 #[test]

@@ -13,4 +13,5 @@ mod quota;
 mod requests;
 mod responses;
 mod scene;
+mod together;
 mod whole;

@@ -3,6 +3,7 @@
 mod auto;
 mod links;
 mod numbers;
+mod rules;
 mod shapes;
 
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
 //! Addresses that an API gives, and how far they are trusted.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
@@ -52,40 +53,77 @@ fn links_that_lead_back_are_noticed() {
     );
 }
 
+/// APIs repeat in their links what they were asked with, credentials included.
 #[test]
 fn a_key_in_a_link_is_kept_nowhere_and_sent_again() {
-    let api = Api::start(|call| {
+    let key = "{ type = \"api_key\", name = \"api_key\", api_key = \"KEY-1234567\", location = \"query\" }";
+    let app = "{ type = \"api_key\", name = \"app\", api_key = \"APP-1234567\", location = \"param\" }";
+    let signed = "{ type = \"hmac\", secret = \"S3CRET-hmac\", message = \"{method}\", params = { at = \"{timestamp}\", sign = \"{signature}\" } }";
+    for (auth, names, traces) in [
+        (key.to_owned(), &["api_key"][..], &["KEY-1234567"][..]),
+        (format!("[{key}, {app}]"), &["api_key", "app"], &["KEY-1234567", "APP-1234567"]),
+        (signed.to_owned(), &["at", "sign"], &["sign="]),
+    ] {
+        for kind in ["json_link", "header_link"] {
+            follows_without_keys(&auth, names, traces, kind);
+        }
+    }
+}
+
+fn follows_without_keys(auth: &str, names: &'static [&str], traces: &[&str], kind: &str) {
+    let api = Api::start(move |call| {
+        for name in names {
+            assert_eq!(
+                call.params.iter().filter(|(key, _)| key == name).count(),
+                1,
+                "{name}: {}",
+                call.query
+            );
+        }
         let page = call.number_param("page").unwrap_or(1);
-        assert_eq!(call.param("api_key"), Some("KEY123"));
         if page == 3 {
             return Reply::empty(503);
         }
-        let next = at(call, &format!("/rows?api_key=KEY123&page={}", page + 1));
-        Reply::json(&json!({"data": slice((page - 1) * 3), "next": next}))
+        let others: Vec<_> = call.query.split('&').filter(|param| !param.starts_with("page=")).collect();
+        let next = at(call, &format!("/rows?{}&page={}", others.join("&"), page + 1));
+        let reply = Reply::json(&json!({"data": slice((page - 1) * 3), "next": next}));
+        reply.with("link", &format!("<{next}>; rel=next"))
     });
     let config = format!(
-        "[client]\nauth = {{ type = \"api_key\", name = \"api_key\", api_key = \"KEY123\", location = \"query\" }}\n\
-         [[resources]]\nname = \"rows\"\n[resources.endpoint]\n{LINK}\n"
+        "[client]\nauth = {auth}\n[[resources]]\nname = \"rows\"\n[resources.endpoint]\n\
+         data_selector = \"data\"\nparams = {{ lang = \"en\" }}\npaginator = \"{kind}\"\n"
     );
     let scene = Scene::new(&api, &config);
     let ran = scene.run(&[]);
-    assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("KEY123"));
-    let mut folders = vec![scene.workspace.work_dir()];
-    let mut seen = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            match entry.file_type().unwrap().is_dir() {
-                true => folders.push(entry.path()),
-                false => {
-                    let bytes = std::fs::read(entry.path()).unwrap();
-                    seen += 1;
-                    assert!(!bytes.windows(6).any(|part| part == b"KEY123"), "{}", entry.path().display());
-                }
-            }
+    ran.expect_code(1);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    let files = files_below(&scene.workspace.work_dir());
+    assert!(!files.is_empty());
+    for trace in traces {
+        assert!(!said.contains(trace), "{said}");
+        for (path, bytes) in &files {
+            let is_in = bytes.windows(trace.len()).any(|part| part == trace.as_bytes());
+            assert!(!is_in, "{trace} in {}", path.display());
         }
     }
-    assert!(seen > 0);
-    assert_eq!(asked(&api)[..2], ["api_key=KEY123", "page=2&api_key=KEY123"]);
+    // A page, the next, and the third as often as the client tries.
+    let pages: Vec<_> = api.calls().iter().map(|call| call.param("page").unwrap_or("1").to_owned()).collect();
+    assert_eq!(pages, ["1", "2", "3", "3", "3"], "{auth} {kind}");
+    assert!(api.calls().iter().all(|call| call.param("lang") == Some("en")));
+}
+
+fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            files.push((path, bytes));
+        }
+    }
+    files
 }
 
 /// Breaks once at the last page; the next run must ask for that page alone.

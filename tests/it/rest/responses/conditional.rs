@@ -174,6 +174,29 @@ fn rows_that_would_be_made_otherwise_now_are_asked_for_anew() {
     assert_eq!(versioned.asked(), [None, None]);
 }
 
+/// Whatever changes what becomes of an answer: the answer that is known is not asked about, and then known anew.
+#[test]
+fn a_change_of_what_is_done_to_rows_asks_for_them_anew() {
+    for (setting, loaded) in [
+        ("resources.t.processing_steps=[{filter=\".id == 1\"}]", 1),
+        ("resources.t.fields={exclude=[\"x\"]}", 2),
+        ("resources.t.protect={x=\"mask\"}", 2),
+        ("resources.t.columns={id={data_type=\"text\"}}", 2),
+        ("resources.t.endpoint.response_actions=[{status_code=404, action=\"stop\"}]", 2),
+    ] {
+        let row = |id: usize| json!({ "id": id, "x": "seen" });
+        let versioned =
+            Versioned::with(move |version| Reply::json(&json!((1..=version).map(row).collect::<Vec<_>>())));
+        let scene = Scene::new(&versioned.api, &config("\"replace\""));
+        scene.run_well();
+        for _ in 0..2 {
+            scene.run(&["--set", setting]).expect_code(0);
+        }
+        assert_eq!(versioned.asked(), [None, None, some("\"v2\"")], "{setting}");
+        assert_eq!(scene.db().count("t"), loaded, "{setting}");
+    }
+}
+
 #[test]
 fn a_list_of_several_pages_is_always_read() {
     let answer = |call: &Call| {
