@@ -222,6 +222,10 @@ impl Work {
     /// Takes in the pages of a resource whose turn has come. Returns `false` if it is refused.
     fn take_due(&mut self, making: &mut Making<'_>, resource: &str) -> Result<bool, Error> {
         while let Some(place) = making.turns.due(resource) {
+            // There may be many, and a signal does not wait for them.
+            if self.is_cancelled() {
+                break;
+            }
             if let Record::Page(page, body) = making.records.read(place).map_err(PackageError::from)?
                 && !self.take(&mut making.rows, &page, &body)?
             {

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::extract;
 use crate::http::Action;
 use crate::package::{Outcome, Package, PackageError, Record};
-use crate::paginate::PaginatorKind;
+use crate::paginate::{Next, PaginatorKind};
 use crate::schema::normalize_path;
 
 /// What an API says of a row of the parent that went while its children were read (RFC 9110, sections 15.5.5 and
@@ -45,7 +45,7 @@ pub(super) enum Doubt {
     Ignored { count: u64, status: u16 },
     #[error("{count} of its answers were those of the last run, which come without their rows")]
     Unchanged { count: u64 },
-    #[error("{count} of its answers had no list of rows, which `optional` allows")]
+    #[error("{count} of its answers had no list of rows, and the config takes them for the end")]
     Unlisted { count: u64 },
     #[error("its rows were received under another config")]
     OtherPlan,
@@ -73,7 +73,7 @@ impl Doubt {
             }
             Self::Unchanged { .. } => "set `conditional = false`; what came is loaded",
             Self::Unlisted { .. } => {
-                "leave out `optional`, or say in `response_actions` which answers have no rows; what came is loaded"
+                "leave out `optional`, or say in `response_actions` which answers `stop`; what came is loaded"
             }
             Self::OtherPlan => "the next complete run decides anew; what came is loaded",
             Self::Discarded => "let its table change with `evolve` in `schema_contract`; what came is loaded",
@@ -218,7 +218,10 @@ fn totals(plan: &Plan, package: &Package) -> Result<BTreeMap<String, Totals>, Er
             let totals = totals.entry(page.resource).or_default();
             totals.rows += page.row_count;
             totals.unchanged += u64::from(note.is_unchanged);
-            totals.unlisted += u64::from(note.is_without_list);
+            // An error page that is taken to be empty does not say that it is the last.
+            let is_empty = matches!(note.settled, Some((Action::Empty, 200..400)));
+            let is_last = !matches!(page.next, Next::Page(_));
+            totals.unlisted += u64::from(note.is_without_list || (is_empty && is_last));
             if let Some((Action::Ignore, status)) = note.settled
                 && !(is_child && GONE.contains(&status))
             {

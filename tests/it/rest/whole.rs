@@ -195,6 +195,8 @@ fn an_empty_answer_proves_nothing_unless_it_says_so() {
     check(Reply::empty(200), "", 3, 10);
     check(Reply::empty(204), "", 0, 9);
     check(Reply::json(&json!({ "note": "later", "more": false })), "optional = true", 3, 10);
+    let later = "response_actions = [{ content = \"later\", action = \"empty\" }]";
+    check(Reply::json(&json!({ "note": "later" })), later, 3, 10);
     check(Reply::json(&json!({ "data": [], "more": false })), "", 0, 9);
 }
 
