@@ -41,7 +41,7 @@ test-kill: ## Kill runs at the real quota of 25/s and let the next ones go on
 	$(CARGO) test --test it kill -- --ignored
 
 test-quota: ## Two processes with one key, on one machine and by a quota store: how much of 25/s they use together
-	$(CARGO) test --test it 95_percent -- --nocapture --test-threads=1
+	$(CARGO) test --test it rest::quota -- --ignored --nocapture --test-threads=1
 
 soak: ## Eight pipelines load into one dataset on Postgres while it is read and changed (MINUTES=60 for longer)
 	FOREBAY_TEST_MINUTES=$(MINUTES) $(CARGO) test --test it postgres_soak -- --nocapture

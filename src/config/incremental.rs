@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::endpoint::Layers;
 use super::hints;
+use super::layers::Layers;
 use super::problem::{Report, at_key};
 use super::raw::{RawIncremental, RawLastValue, RawOnMissing, RawRangeEdge, RawRowOrder, RawScalar};
 use super::{
@@ -57,7 +57,7 @@ pub(super) fn incremental(
         }
         (Some(cursor_path), false) => {
             let field = cursor_field(raw, cursor_path, full_scan_every, layers, &asks, &place, report)?;
-            check_field(&field, &asks, has_parent, &place, report);
+            check_field(&field, &asks, &place, report);
             Some(Some(IncrementalPlan::CursorField(Box::new(field))))
         }
         (None, true) => {
@@ -194,7 +194,7 @@ fn convert(raw: &RawIncremental, place: &str, report: &mut Report) -> Option<Fil
 }
 
 /// Checks what the keys say to each other.
-fn check_field(field: &CursorField, asks: &Asks, has_parent: bool, place: &str, report: &mut Report) {
+fn check_field(field: &CursorField, asks: &Asks, place: &str, report: &mut Report) {
     if let Some(end) = &field.end_value {
         let place = at_key(place, "end_value");
         match &field.initial_value {
@@ -238,7 +238,7 @@ fn check_field(field: &CursorField, asks: &Asks, has_parent: bool, place: &str, 
         report.add(place, message, None);
     }
     if field.window.is_some() {
-        check_window(field, has_parent, is_time(&field.initial_value), &at_key(place, "window"), report);
+        check_window(field, is_time(&field.initial_value), &at_key(place, "window"), report);
     }
     if let Some(deletes_from) = asks.start().filter(|_| field.full_scan_every.is_some()) {
         let hint = "send the start by `start_param`: a run that reads everything leaves it out".to_owned();
@@ -250,14 +250,7 @@ fn check_field(field: &CursorField, asks: &Asks, has_parent: bool, place: &str, 
     }
 }
 
-fn check_window(field: &CursorField, has_parent: bool, is_time: bool, place: &str, report: &mut Report) {
-    if has_parent {
-        report.add(
-            place,
-            "does not go with a parent: there is one reading for each of its rows already",
-            None,
-        );
-    }
+fn check_window(field: &CursorField, is_time: bool, place: &str, report: &mut Report) {
     if !(field.sends_start() && field.sends_end()) {
         let hint = "give both `start_param` and `end_param`, or `{incremental.start_value}` and \
                     `{incremental.end_value}` in the request";

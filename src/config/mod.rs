@@ -15,6 +15,7 @@ mod graph;
 mod hints;
 mod incremental;
 mod interpolate;
+mod layers;
 mod load;
 mod overrides;
 mod paginator;

@@ -6,7 +6,7 @@ use super::Method;
 use super::problem::{Report, at_key};
 use super::raw::{
     RawCommon, RawCursor, RawHeaderCursor, RawHeaderLink, RawJsonLink, RawLastRow, RawOffset, RawOffsetStep,
-    RawPageNumber, RawPaginator, RawPaginatorName, RawPaginatorSettings,
+    RawPageNumber, RawPaginator, RawPaginatorName, RawPaginatorSettings, RawSinglePage,
 };
 use crate::page::JsonPath;
 use crate::paginate::{
@@ -40,7 +40,7 @@ pub(super) fn paginator(
         },
         RawPaginator::Settings(settings) => match settings.as_ref() {
             RawPaginatorSettings::Auto(raw) => place.plain(PaginatorKind::Auto, raw),
-            RawPaginatorSettings::SinglePage(raw) => place.plain(PaginatorKind::SinglePage, raw),
+            RawPaginatorSettings::SinglePage(raw) => place.one_page(raw),
             RawPaginatorSettings::Cursor(raw) => place.cursor(raw),
             RawPaginatorSettings::HeaderCursor(raw) => place.header_cursor(raw),
             RawPaginatorSettings::LastRow(raw) => place.last_row(raw),
@@ -86,6 +86,14 @@ impl Place<'_> {
     }
 
     fn plain(&mut self, kind: PaginatorKind, raw: &RawCommon) -> Option<PaginatorPlan> {
+        self.plan(Some(kind), raw.max_pages, raw.total_rows_path.as_deref())
+    }
+
+    fn one_page(&mut self, raw: &RawSinglePage) -> Option<PaginatorPlan> {
+        if raw.full_page == Some(0) {
+            self.report.add(&at_key(self.path, "full_page"), "must be at least 1", None);
+        }
+        let kind = raw.full_page.map_or(PaginatorKind::SinglePage, |most| PaginatorKind::Latest { most });
         self.plan(Some(kind), raw.max_pages, raw.total_rows_path.as_deref())
     }
 

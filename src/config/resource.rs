@@ -3,9 +3,10 @@
 use std::num::NonZeroUsize;
 
 use super::deletes::{self, Owner};
-use super::endpoint::{self, Layer, Layers};
+use super::endpoint;
 use super::graph::Draft;
 use super::hints::{self, RawTable};
+use super::layers::{Layer, Layers};
 use super::problem::{Report, at_index, at_key};
 use super::raw::{RawDefaults, RawPaginator, RawResource, RawResourceForm};
 use super::{ResourcePlan, Secret, columns, incremental, process, responses};

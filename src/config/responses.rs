@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::endpoint::Layers;
 use super::graph::Draft;
+use super::layers::Layers;
 use super::problem::{Report, at_index, at_key};
 use super::raw::{
     RawAction, RawFormatName, RawFormatSettings, RawResponseAction, RawResponseFormat, RawScalar,
@@ -176,6 +176,7 @@ fn says_in_the_body_what_follows(kind: &PaginatorKind) -> bool {
     match kind {
         PaginatorKind::Cursor { source, .. } => !matches!(source, CursorSource::Header(_)),
         PaginatorKind::SinglePage
+        | PaginatorKind::Latest { .. }
         | PaginatorKind::Offset { .. }
         | PaginatorKind::PageNumber { .. }
         | PaginatorKind::JsonLink { .. } => true,

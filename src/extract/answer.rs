@@ -10,7 +10,9 @@ use super::rows::{RowSelector, Selected};
 use crate::config::ResourcePlan;
 use crate::http::{Action, Response, StatusFailure};
 use crate::page::{self, Format, JsonPath, Page};
-use crate::paginate::{Detected, Next, PageCursor, PaginateError, PaginatorPlan, Received, Tally};
+use crate::paginate::{
+    Detected, Next, PageCursor, PaginateError, PaginatorPlan, Received, SecretParam, Tally,
+};
 
 /// A list without rows.
 const NO_ROWS: Bytes = Bytes::from_static(b"[]");
@@ -38,7 +40,7 @@ pub(super) struct Asked<'a> {
     /// Rows of the pages before.
     pub(super) before: Tally,
     /// Query parameters that carry credentials.
-    pub(super) secret_params: &'a [&'a str],
+    pub(super) secret_params: &'a [SecretParam<'a>],
     /// Bytes that the rows may take, made from lines.
     pub(super) max_bytes: u64,
     /// What each row gets from the parent's.

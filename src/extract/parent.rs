@@ -17,7 +17,7 @@ use crate::state::Incremental;
 /// Windows that a look tries until one has rows.
 const WINDOWS_LOOKED_AT: u64 = 12;
 
-/// One pagination of a resource: the only one, or that of one row of the parent.
+/// One pagination of a resource: the only one, or that of one row of the parent; of each of them, that of one window.
 #[derive(Debug, Default)]
 pub(super) struct Series {
     /// Its place, from 0.
@@ -65,20 +65,21 @@ pub(super) enum AllSeries<'a> {
     Alone(Range<u64>),
     /// The same for a mere look: the newest window first, since the first ones of a long range may well be empty.
     NewestFirst(Range<u64>),
-    /// A child has one for each row.
+    /// A child has one for each row, or one for each window of each row.
     OfParent {
         resource: &'a ResourcePlan,
         parent: &'a str,
         pages: OrderedPages,
         rows: VecDeque<Box<RawValue>>,
         next_number: u64,
+        window_count: u64,
         /// Leaves out the parent's rows that are not new, as in dlt.
         incremental: Option<Box<Incremental>>,
     },
 }
 
 impl<'a> AllSeries<'a> {
-    /// `window_count` is that of a resource without a parent.
+    /// `window_count` is 1 if no range is cut.
     pub(super) fn of(
         plan: &Plan,
         package: &Package,
@@ -97,6 +98,7 @@ impl<'a> AllSeries<'a> {
                 pages: package.pages_of(parent)?,
                 rows: VecDeque::new(),
                 next_number: 0,
+                window_count,
                 incremental: incremental_of(plan, package, parent)?.map(Box::new),
             },
         })
@@ -104,15 +106,15 @@ impl<'a> AllSeries<'a> {
 
     /// The next pagination, or `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<Series>, ExtractError> {
-        let (resource, parent, pages, rows, next_number, incremental) = match self {
+        let (resource, parent, pages, rows, next_number, window_count, incremental) = match self {
             Self::Alone(numbers) => {
                 return Ok(numbers.next().map(|number| Series { number, ..Series::default() }));
             }
             Self::NewestFirst(numbers) => {
                 return Ok(numbers.next_back().map(|number| Series { number, ..Series::default() }));
             }
-            Self::OfParent { resource, parent, pages, rows, next_number, incremental } => {
-                (resource, parent, pages, rows, next_number, incremental)
+            Self::OfParent { resource, parent, pages, rows, next_number, window_count, incremental } => {
+                (resource, parent, pages, rows, next_number, *window_count, incremental)
             }
         };
         while rows.is_empty() {
@@ -129,16 +131,17 @@ impl<'a> AllSeries<'a> {
             let inherited = process::parent_fields(&page.from_parent);
             rows.extend(found.into_iter().map(|row| with_inherited(row, inherited.as_deref())));
         }
-        let row = rows.pop_front();
         let number = *next_number;
         *next_number += 1;
+        let is_last_window = *next_number % window_count == 0;
+        let row = if is_last_window { rows.pop_front() } else { rows.front().cloned() };
         let mut from_parent = Map::new();
         for field in &resource.include_from_parent {
             let path = field.parse::<JsonPath>().ok();
             let value = path.zip(row.as_deref()).and_then(|(path, row)| find(row, &path));
             let value = value.ok_or_else(|| ExtractError::ParentField {
                 parent: (*parent).to_owned(),
-                row: number + 1,
+                row: number / window_count + 1,
                 field: field.clone(),
             })?;
             from_parent.insert(format!("_{parent}_{field}"), value);

@@ -17,9 +17,9 @@ use super::rows::RowSelector;
 use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
 use crate::config::{Auth, IncrementalPlan, ResourcePlan};
-use crate::http::{Action, HttpError, Request, Response, is_transient_status};
+use crate::http::{Action, HttpError, Request, Response, is_secret_param, is_transient_status};
 use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
-use crate::paginate::{Doubt, Next, PageCursor, PaginateError, PaginatorKind};
+use crate::paginate::{Doubt, Next, PageCursor, PaginateError, PaginatorKind, SecretParam};
 use crate::report::{Event, now_micros};
 use crate::state::{Range, Reading, RowOrderWatch};
 
@@ -356,10 +356,10 @@ impl ResourceRun<'_> {
         }
     }
 
-    /// Looks out for the end of the range, where rows come in order. As in dlt, not in the paginations of a child.
+    /// Looks out for the end of the range, where rows come in order.
     fn row_order<'b>(&'b self, range: Option<&'b Range>) -> Option<RowOrderWatch<'b>> {
         let field = self.resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field)?;
-        RowOrderWatch::new(field, range.filter(|_| self.resource.parent.is_none())?)
+        RowOrderWatch::new(field, range?)
     }
 
     /// Reads one answer and keeps it.
@@ -382,7 +382,7 @@ impl ResourceRun<'_> {
         let complaint = || self.extraction.client.complaint(request, response);
         let max_bytes = self.extraction.plan.client.max_body_bytes;
         let detected = done.and_then(|done| done.detected.as_ref());
-        let secret_params = self.secret_params();
+        let secret_params = self.secret_params(request);
         let asked = Asked {
             request: &describe,
             complaint: &complaint,
@@ -397,7 +397,9 @@ impl ResourceRun<'_> {
         };
         let was_detected = rows.detected().is_some();
         let mut answer = answer::read(self.resource, &asked, response, rows)?;
-        if order.is_some_and(|order| order.is_past(&answer.rows)) {
+        // As in dlt, the pages of a child are read to their end; but what has reached older rows lacks none in between.
+        let ends = self.resource.parent.is_none() || matches!(answer.next, Next::Doubtful(_));
+        if order.is_some_and(|order| order.is_past(&answer.rows)) && ends {
             answer.next = Next::Done;
         }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
@@ -452,9 +454,11 @@ impl ResourceRun<'_> {
     }
 
     /// Query parameters that carry credentials: an API may well repeat them in its links.
-    fn secret_params(&self) -> Vec<&str> {
+    fn secret_params<'b>(&'b self, request: &'b Request) -> Vec<SecretParam<'b>> {
         let auth = self.resource.endpoint.auth.iter().chain(&self.extraction.plan.client.auth);
-        auth.flat_map(Auth::params).collect()
+        let of_auth = auth.flat_map(Auth::params).map(|name| SecretParam { name, value: None });
+        let own = request.params.iter().filter(|(name, _)| is_secret_param(name));
+        of_auth.chain(own.map(|(name, value)| SecretParam { name, value: Some(value) })).collect()
     }
 
     fn append(&self, record: &Record) -> Result<Place, ExtractError> {

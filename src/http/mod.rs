@@ -18,4 +18,5 @@ pub use client::HttpClient;
 pub use error::{Failure, HttpError, StatusFailure, TokenError, is_transient_status};
 pub use event::{HttpCounts, HttpEvent, WaitReason};
 pub use quota::{QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
+pub(crate) use redact::is_secret_param;
 pub use request::{Body, Claim, Request, Response, Validators};

@@ -25,6 +25,11 @@ const SECRET_PARAMS: [&str; 11] = [
     "client_secret",
 ];
 
+/// Whether the value of a query parameter of this name is never shown, whatever it is.
+pub(crate) fn is_secret_param(name: &str) -> bool {
+    SECRET_PARAMS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
 /// Headers whose values are no secrets, though they come as such: they may well occur in a message.
 const PLAIN_HEADERS: [&str; 5] = ["accept", "accept-language", "content-type", "user-agent", "prefer"];
 
@@ -178,8 +183,7 @@ impl Redactor {
     }
 
     fn is_secret_param(&self, name: &str) -> bool {
-        let name = name.to_ascii_lowercase();
-        SECRET_PARAMS.contains(&name.as_str()) || self.params.contains(&name)
+        is_secret_param(name) || self.params.contains(&name.to_ascii_lowercase())
     }
 
     /// `text` with `***` for each secret in it.

@@ -15,6 +15,12 @@ pub enum Doubt {
         /// Its rows.
         rows: u64,
     },
+    /// The API gives the latest rows, and gave as many as it ever does.
+    #[error("{rows} rows came, the most that the API gives; it has no way to older ones")]
+    FullWindow {
+        /// Its rows.
+        rows: u64,
+    },
     /// A number beside the rows is larger than theirs.
     #[error("`{path}` is {total}, but only {rows} rows came")]
     TotalAbove {
@@ -52,7 +58,7 @@ impl Doubt {
     pub fn is_short(&self) -> bool {
         match self {
             Self::TotalAbove { .. } | Self::SaysMore { .. } | Self::EmptyPage { .. } => true,
-            Self::FullPage { .. } | Self::ShortPages { .. } => false,
+            Self::FullPage { .. } | Self::FullWindow { .. } | Self::ShortPages { .. } => false,
         }
     }
 
@@ -61,6 +67,9 @@ impl Doubt {
         match self {
             Self::FullPage { .. } => {
                 "if it is all, write `paginator = \"single_page\"`; if not, configure the paginator"
+            }
+            Self::FullWindow { .. } => {
+                "what came is loaded; run often enough that fewer are new (`incremental` with `row_order = \"desc\"` tells)"
             }
             Self::TotalAbove { .. } | Self::SaysMore { .. } => "configure the paginator that the API has",
             Self::ShortPages { .. } => {

@@ -70,6 +70,11 @@ pub enum PaginatorKind {
     },
     /// One page is all.
     SinglePage,
+    /// One page is all that the API gives: the latest rows. Whether there are more is open if it is full.
+    Latest {
+        /// Rows of a full page.
+        most: u64,
+    },
 }
 
 impl PaginatorKind {
@@ -146,6 +151,9 @@ impl fmt::Display for PaginatorKind {
         let has_more = match self {
             Self::Auto => return f.write_str("paginator = \"auto\""),
             Self::SinglePage => return f.write_str("paginator = \"single_page\""),
+            Self::Latest { most } => {
+                return write!(f, "paginator = {{ type = \"single_page\", full_page = {most} }}");
+            }
             Self::Cursor { source, target, has_more_path, .. } => {
                 match source {
                     CursorSource::Path(path) => {

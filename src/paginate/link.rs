@@ -4,8 +4,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::shorten;
-use super::{Doubt, Next, PageCursor, PaginateError, Received, header, signal};
-use crate::http::Request;
+use super::{Doubt, Next, PageCursor, PaginateError, Received, SecretParam, header, signal};
+use crate::http::{Request, is_secret_param};
 use crate::page::JsonPath;
 
 /// Fields of an object that is a link, in the order they are looked for.
@@ -126,12 +126,12 @@ fn follow(
     Ok(Next::Page(next))
 }
 
-fn without_secrets(url: &Url, secret_params: &[&str]) -> Url {
-    let is_secret = |name: &str| secret_params.contains(&name);
-    if !url.query_pairs().any(|(name, _)| is_secret(&name)) {
+fn without_secrets(url: &Url, secret_params: &[SecretParam<'_>]) -> Url {
+    let is_secret = |name: &str, value: &str| secret_params.iter().any(|param| param.is(name, value));
+    if !url.query_pairs().any(|(name, value)| is_secret(&name, &value)) {
         return url.clone();
     }
-    let kept: Vec<_> = url.query_pairs().filter(|(name, _)| !is_secret(name)).collect();
+    let kept: Vec<_> = url.query_pairs().filter(|(name, value)| !is_secret(name, value)).collect();
     let mut cleared = url.clone();
     cleared.set_query(None);
     if !kept.is_empty() {
@@ -141,11 +141,13 @@ fn without_secrets(url: &Url, secret_params: &[&str]) -> Url {
 }
 
 /// Turns a request to that address, which keeps its query as it is. Of the request's own parameters those stay that
-/// the address lacks, if they are to be kept.
+/// the address lacks, if they are to be kept; keys always, since no address that is kept has them.
 pub(super) fn apply(address: &str, keep_params: bool, request: &mut Request) {
     // It was an address when it was made.
     let Ok(url) = Url::parse(address) else { return };
-    request.params.retain(|(name, _)| keep_params && !url.query_pairs().any(|(known, _)| known == *name));
+    request.params.retain(|(name, _)| {
+        (keep_params || is_secret_param(name)) && !url.query_pairs().any(|(known, _)| known == *name)
+    });
     request.url = url;
 }
 
@@ -188,6 +190,7 @@ mod tests {
             "\"http://api.example.com/v1/rows?page=2\"",
             "\"https://user:pw@api.example.com:443/v1/rows?page=2\"",
             "\"?page=2&api_key=SECRET\"",
+            "\"?token=K3Y&page=2\"",
             "{\"href\": \"?page=2\"}",
             "{\"title\": 1, \"url\": \"?page=2\"}",
         ] {
@@ -256,6 +259,18 @@ mod tests {
         let url = "https://api.example.com/v1/rows?page=2&q=%2F".to_owned();
         assert_eq!(applied(true), (url.clone(), vec!["limit".to_owned(), "a".to_owned()]));
         assert_eq!(applied(false), (url, Vec::new()));
+    }
+
+    #[test]
+    fn a_parameter_that_holds_a_key_stays_and_a_token_of_that_name_is_followed() {
+        let mut changed = request(&[("limit", "5"), ("token", "K3Y")], None);
+        apply("https://api.example.com/v1/rows?page=2", false, &mut changed);
+        assert_eq!(changed.params, [("token".to_owned(), "K3Y".to_owned())]);
+        apply("https://api.example.com/v1/rows?token=t2", false, &mut changed);
+        assert!(changed.params.is_empty());
+        let answer = Answer::new(r#"{"next": "?token=t2"}"#);
+        let next = answer.next(&plan("next", ""), &PageCursor::Start).unwrap();
+        assert_eq!(next, Next::Page(PageCursor::Url("https://api.example.com/v1/rows?token=t2".to_owned())));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use auto::Detected;
 pub use doubt::Doubt;
 pub use error::PaginateError;
 pub use kind::{AfterEmptyPage, CursorSource, PaginatorKind, RangeEnd, Step, TotalPath};
-pub use received::Received;
+pub use received::{Received, SecretParam};
 pub use seen::CursorsSeen;
 pub use tally::Tally;
 

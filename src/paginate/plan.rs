@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::range::{OffsetRule, RangeRule};
 use super::{
-    Advance, Detected, Next, PageCursor, PaginateError, PaginatorKind, PaginatorPlan, Received, auto, cursor,
-    link,
+    Advance, Detected, Doubt, Next, PageCursor, PaginateError, PaginatorKind, PaginatorPlan, Received, auto,
+    cursor, link,
 };
 use crate::http::Request;
 use crate::page::Page;
@@ -30,7 +30,7 @@ impl PaginatorPlan {
     /// Writes `cursor` into `request`, in place of what was there under that name.
     pub fn apply(&self, cursor: &PageCursor, request: &mut Request) {
         match &self.kind {
-            PaginatorKind::Auto | PaginatorKind::SinglePage => {}
+            PaginatorKind::Auto | PaginatorKind::SinglePage | PaginatorKind::Latest { .. } => {}
             PaginatorKind::Cursor { target, .. } => {
                 if let PageCursor::Token(value) = cursor {
                     target.write(value.clone(), request);
@@ -78,6 +78,10 @@ impl PaginatorPlan {
     fn next(&self, asked: &PageCursor, received: &Received<'_>) -> Result<Next, PaginateError> {
         let next = match &self.kind {
             PaginatorKind::Auto | PaginatorKind::SinglePage => Next::Done,
+            PaginatorKind::Latest { most } if received.row_count >= *most => {
+                Next::Doubtful(Doubt::FullWindow { rows: received.row_count })
+            }
+            PaginatorKind::Latest { .. } => Next::Done,
             PaginatorKind::Cursor { source, target, has_more_path, stop_after_empty_page } => {
                 let has_more_path = has_more_path.as_ref();
                 let stop_after_empty_page = *stop_after_empty_page;
@@ -201,6 +205,14 @@ mod tests {
     fn a_single_page_is_all_whatever_it_says() {
         let answer = Answer::new(r#"{"has_more": true, "next": "x"}"#).rows(9);
         assert_eq!(answer.next(&single_page("total"), &PageCursor::Start).unwrap(), Next::Done);
+    }
+
+    #[test]
+    fn a_full_page_of_the_latest_rows_may_not_be_all() {
+        let latest = PaginatorPlan { kind: PaginatorKind::Latest { most: 200 }, ..single_page("total") };
+        let next = |rows: u64| Answer::new("{}").rows(rows).next(&latest, &PageCursor::Start).unwrap();
+        assert_eq!((next(0), next(199)), (Next::Done, Next::Done));
+        assert_eq!(next(200), Next::Doubtful(Doubt::FullWindow { rows: 200 }));
     }
 
     fn by_token() -> PaginatorPlan {

@@ -33,8 +33,24 @@ pub struct Received<'a> {
     pub before: Tally,
     /// What was found out on the first page.
     pub detected: Option<&'a Detected>,
-    /// Query parameters that carry credentials: they are not kept in cursors, since the client adds them anew.
-    pub secret_params: &'a [&'a str],
+    /// Query parameters that carry credentials: they are not kept in cursors, since each request has them anyway.
+    pub secret_params: &'a [SecretParam<'a>],
+}
+
+/// A query parameter that carries credentials.
+#[derive(Debug, Clone, Copy)]
+pub struct SecretParam<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The value that is the secret; `None`: whatever it has.
+    pub value: Option<&'a str>,
+}
+
+impl SecretParam<'_> {
+    /// Whether a parameter is this one.
+    pub(super) fn is(&self, name: &str, value: &str) -> bool {
+        self.name == name && self.value.is_none_or(|secret| secret == value)
+    }
 }
 
 impl<'a> Received<'a> {
@@ -125,7 +141,10 @@ pub(super) mod tests {
                 page_count: self.page_count,
                 before: self.before,
                 detected: self.detected.as_ref(),
-                secret_params: &["api_key"],
+                secret_params: &[
+                    SecretParam { name: "api_key", value: None },
+                    SecretParam { name: "token", value: Some("K3Y") },
+                ],
             })
         }
 

@@ -17,7 +17,7 @@ pub(super) struct Selection {
 enum Obstacle {
     #[error("has no `incremental` with a `cursor_path`")]
     NoCursor,
-    #[error("takes values from a parent: a range is read of resources that have none")]
+    #[error("takes values from a parent that has a range of its own")]
     Parent,
     #[error("is `replace`, and a range must not take the place of all rows")]
     Replaces,
@@ -74,12 +74,22 @@ fn ranged<'a>(
             // What a parent that is not loaded does with its rows is of no matter here, but its rows come from a range.
             ranged(plan, parent)
         }
-        (Some(_), _) => Err(Obstacle::Parent),
-        (None, None) => Err(Obstacle::NoCursor),
-        (None, Some(field)) if field.last_value_func == LastValue::Min => Err(Obstacle::Downwards),
-        (None, Some(field)) if !(field.sends_start() && field.sends_end()) => Err(Obstacle::NotSent),
-        (None, Some(field)) => Ok((resource, field)),
+        // Its own range is meant; rows of the parent that are in no range would then be left out for another reason.
+        (Some(parent), Some(_)) if has_cursor(plan, parent) => Err(Obstacle::Parent),
+        (_, None) => Err(Obstacle::NoCursor),
+        (_, Some(field)) if field.last_value_func == LastValue::Min => Err(Obstacle::Downwards),
+        (_, Some(field)) if !(field.sends_start() && field.sends_end()) => Err(Obstacle::NotSent),
+        (_, Some(field)) => Ok((resource, field)),
     }
+}
+
+/// Whether a resource, or one above it, has a cursor field.
+fn has_cursor(plan: &Plan, resource: &ResourcePlan) -> bool {
+    let parent = |resource: &&ResourcePlan| {
+        plan.resources.iter().find(|other| Some(&other.name) == resource.parent.as_ref())
+    };
+    std::iter::successors(Some(resource), parent)
+        .any(|resource| resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field).is_some())
 }
 
 fn check_range(resource: &ResourcePlan, field: &CursorField, backfill: &Backfill) -> Result<(), Error> {

@@ -577,3 +577,32 @@ async fn memberpass_keeps_both_windows() {
     let error: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     assert_eq!(error["error"]["code"], "RATE_LIMITED");
 }
+
+#[tokio::test]
+async fn memberpass_changes_nothing_without_a_key_and_nothing_twice_with_one() {
+    let mock = Mock::start(MockConfig::memberpass(6));
+    let subscription = ids(&json(pass(&mock, "/subscriptions")).await.1)[0].clone();
+    let post = |path: String, key: &str, body: Value| {
+        let request = client().post(format!("{}/v1{path}", mock.url())).bearer_auth("mpt_live_1_demo");
+        request.header("Idempotency-Key", key).body(body.to_string())
+    };
+    let cancel = || format!("/subscriptions/{subscription}/cancel");
+    let (status, error) = json(post(cancel(), "", json!({}))).await;
+    assert_eq!((status, &error["error"]["code"]), (400, &json!("IDEMPOTENCY_KEY_REQUIRED")));
+    let done = json(post(cancel(), "a", json!({}))).await;
+    assert_eq!((done.0, &done.1["data"]["status"]), (200, &json!("canceled")));
+    assert_eq!(json(post(cancel(), "a", json!({}))).await, done);
+    let (status, error) = json(post(cancel(), "a", json!({ "at_period_end": true }))).await;
+    assert_eq!((status, &error["error"]["code"]), (422, &json!("IDEMPOTENCY_KEY_REUSED")));
+
+    let plan = mock.lists().into_iter().find(|(name, _)| *name == "plans").unwrap().1[0].clone();
+    let text = |key: &str| plan[key].as_str().unwrap();
+    let codes = || mock.lists().into_iter().find(|(name, _)| *name == "access_codes").unwrap().1.len();
+    let generate =
+        format!("/projects/{}/plans/{}/access-codes/bulk-generate", text("project_id"), text("id"));
+    let before = codes();
+    for (key, more) in [("b", 3), ("b", 3), ("c", 6)] {
+        assert_eq!(json(post(generate.clone(), key, json!({ "quantity": 3 }))).await.0, 200);
+        assert_eq!(codes(), before + more);
+    }
+}

@@ -83,6 +83,29 @@ fn a_key_in_the_query_is_nowhere_but_in_the_requests() {
 }
 
 #[test]
+fn keys_that_links_repeat_are_nowhere_but_in_the_requests() {
+    let in_params = r#"resources.members.endpoint.params.api_key="${MEMBERSTACK_SECRET_KEY}""#;
+    let signed = r#"client.auth={type="hmac", secret="s3cret", message="{query}", params={ who="${MEMBERSTACK_SECRET_KEY}", sig="{signature}" }}"#;
+    for (setting, param) in [(in_params, "api_key"), (signed, "who")] {
+        let scene = Scene::new(0);
+        // The second page is of no use, so that the files of the run stay.
+        let api = Script::start(|target| match target.contains("page=2") {
+            true => "{}".to_owned(),
+            false => format!(r#"{{"next": "{target}&page=2", "data": [{{"id": "mem_1"}}]}}"#),
+        });
+        let mut forebay = scene.run_members();
+        forebay.set(&format!("client.base_url={}", api.url())).set(setting);
+        forebay.set(r#"resources.members.endpoint.paginator={type="json_link", keep_params=false}"#);
+        forebay.env("MEMBERSTACK_SECRET_KEY", MARKER).env("FOREBAY_LOG", "trace");
+        let ran = forebay.ran().with_code(1);
+        let second = api.requests().last().unwrap().clone();
+        assert!(second.contains("page=2"), "{second}");
+        assert_eq!(second.matches(&format!("{param}=sk_MARKER%2F9f%2B%22x+y")).count(), 1, "{second}");
+        assert_no_secret(&ran, scene.dir.path());
+    }
+}
+
+#[test]
 fn a_password_of_postgres_is_nowhere_but_in_the_log_in() {
     let Some(server) = Server::start_own(Access::Password) else { return };
     let scene = Scene::new(25);

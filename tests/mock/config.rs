@@ -82,6 +82,8 @@ pub(crate) struct MockConfig {
     pub(crate) buckets: Vec<(String, Window)>,
     /// MemberPass only: paths that the team's plan does not include, and the status that says so; no source tells which.
     pub(crate) above_tier: Vec<(String, u16)>,
+    /// MemberPass only: the time between the payments of a project, two of which are made at once.
+    pub(crate) payment_gap: Duration,
     pub(crate) faults: Vec<Fault>,
     pub(crate) empty_cursor: EmptyCursor,
     pub(crate) deleted_cursor: DeletedCursor,
@@ -114,6 +116,7 @@ impl Default for MockConfig {
             rate: vec![Window::new(25, Duration::from_secs(1))],
             buckets: Vec::new(),
             above_tier: Vec::new(),
+            payment_gap: Duration::from_secs(600),
             faults: Vec::new(),
             empty_cursor: EmptyCursor::After,
             deleted_cursor: DeletedCursor::Compare,

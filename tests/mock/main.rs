@@ -166,6 +166,7 @@ impl Arguments {
             },
             buckets: self.bucket,
             above_tier: Vec::new(),
+            payment_gap: base.payment_gap,
             faults: self.fault,
             empty_cursor: match self.empty_cursor {
                 EmptyName::After => EmptyCursor::After,

@@ -120,6 +120,16 @@ impl Mock {
         self.server.with(|inner| inner.api.lists())
     }
 
+    /// MemberPass only: gives a payment another state.
+    pub(crate) fn settle_payment(&self, id: &str, status: &str) {
+        self.server.with(|inner| inner.api.settle_payment(id, status));
+    }
+
+    /// MemberPass only: lets this much more happen in the first project.
+    pub(crate) fn add_activity(&self, count: usize) {
+        self.server.with(|inner| inner.api.add_activity(count));
+    }
+
     /// Adds one generated member at the end.
     pub(crate) fn create_member(&self) {
         self.server.with(|inner| inner.api.create_member());

@@ -61,13 +61,28 @@ pub(in crate::config) enum RawPaginatorSettings {
     /// The `Link` header has the address of the next page.
     HeaderLink(RawHeaderLink),
     /// One page is all there is.
-    SinglePage(RawCommon),
+    SinglePage(RawSinglePage),
 }
 
 /// What every kind has.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct RawCommon {
+    /// Number of pages after which the reading stops and the resource counts as partial.
+    #[schemars(range(min = 1))]
+    pub max_pages: Option<u64>,
+    /// Where a page tells how many rows there are in all; the number is compared with what was read.
+    pub total_rows_path: Option<String>,
+}
+
+/// One page is all there is.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawSinglePage {
+    /// The most rows that the API gives. If the page has as many, nothing tells whether there are more: the resource
+    /// counts as unproven.
+    #[schemars(range(min = 1))]
+    pub full_page: Option<u64>,
     /// Number of pages after which the reading stops and the resource counts as partial.
     #[schemars(range(min = 1))]
     pub max_pages: Option<u64>,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::io::Write;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -14,7 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::config::{Auth, KeyLocation, Method, QuotaPlan, RetryPlan, Secret, test_auth};
-use crate::http::Body;
+use crate::http::actions::{Action, ResponseAction};
+use crate::http::{Body, HttpEvent};
 
 const KEY: &str = "sk_live_0123456789";
 

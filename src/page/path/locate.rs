@@ -88,3 +88,57 @@ fn cut<'a>(
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{JsonPath, Kind, parse};
+    use super::*;
+
+    /// JSON with names that come twice or are written with escapes.
+    fn any_json() -> impl Strategy<Value = String> {
+        let name = prop_oneof![
+            Just("a"),
+            Just("b"),
+            Just(r"\u0061"),
+            Just("é"),
+            Just(r"\u00e9"),
+            Just("a b"),
+            Just("\\\"")
+        ];
+        let leaf = prop_oneof!["-?[1-9][0-9]{0,30}", Just("null".to_owned()), Just(r#""\u0061""#.to_owned())];
+        leaf.prop_recursive(4, 40, 4, move |inner| {
+            let field =
+                (name.clone(), inner.clone()).prop_map(|(name, value)| format!("\"{name}\" : {value}"));
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(|elements| format!("[{}]", elements.join(" ,"))),
+                prop::collection::vec(field, 0..5).prop_map(|fields| format!("{{{}}}", fields.join(", "))),
+            ]
+        })
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        let name = prop_oneof![Just("a"), Just("b"), Just("é"), Just("a b"), Just("\"")];
+        prop_oneof![
+            name.prop_map(|name| Step::Key(name.to_owned())),
+            (0_usize..3).prop_map(Step::Index),
+            Just(Step::All),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_find_the_same(document in any_json(), steps in prop::collection::vec(any_step(), 0..4)) {
+            let document: &RawValue = serde_json::from_str(&document).unwrap();
+            let text = format!("${}", parse::canonical(&steps));
+            let query = Kind::Query(Box::new(serde_json_path::JsonPath::parse(&text).unwrap()));
+            let in_text = JsonPath { text: text.clone(), kind: Kind::Steps(steps) };
+            let on_values = JsonPath { text, kind: query };
+            let found = |path: &JsonPath| path.find_all(document).into_iter().map(RawValue::get).collect::<Vec<_>>();
+            prop_assert_eq!(found(&in_text), found(&on_values), "{}", in_text);
+            prop_assert_eq!(in_text.find(document).map(RawValue::get), on_values.find(document).map(RawValue::get));
+        }
+    }
+}

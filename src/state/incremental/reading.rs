@@ -89,8 +89,13 @@ impl Reading {
             return Self::of_backfill(field, backfill, begin.now);
         }
         let is_stateless = field.end_value.is_some();
+        let present = |start: Option<&Value>| {
+            let (form, _) = start.and_then(Value::as_str).and_then(TimeForm::read)?;
+            Some(Value::from(form.write(begin.now)))
+        };
         if begin.is_full_scan {
-            return Ok(Self { ranges: vec![Range::new(field, Sent::default())], is_stateless });
+            let sent = Sent { end_in_text: present(field.initial_value.as_ref()), ..Sent::default() };
+            return Ok(Self { ranges: vec![Range::new(field, sent)], is_stateless });
         }
         let newest = stored(field, begin.state).and_then(|stored| stored.get("last_value"));
         let newest = newest.filter(|value| !value.is_null() && !is_stateless);
@@ -101,9 +106,8 @@ impl Reading {
         let ranges = match field.window {
             Some(step) => windows(field, start.as_ref(), step, begin.now)?,
             None => {
-                let form = start.as_ref().and_then(Value::as_str).and_then(TimeForm::read);
-                let now = form.map(|(form, _)| Value::from(form.write(begin.now)));
-                let sent = Sent { start, end: field.end_value.clone(), end_in_text: now, ..Sent::default() };
+                let end_in_text = present(start.as_ref());
+                let sent = Sent { start, end: field.end_value.clone(), end_in_text, ..Sent::default() };
                 let mut range = Range::new(field, sent);
                 range.start = range.sent.start.clone().map(Point::new);
                 range.end = range.sent.end.clone().map(Point::new);
@@ -144,9 +148,9 @@ impl Reading {
         Ok(Self { ranges, is_stateless: true })
     }
 
-    /// The range of a pagination. Rows of all parents are in the same one.
+    /// The range of a pagination. Those of a child go through all ranges for each row of the parent.
     pub fn range(&self, series: u64) -> &Range {
-        let index = usize::try_from(series).unwrap_or(usize::MAX).min(self.ranges.len() - 1);
+        let index = usize::try_from(series % self.window_count()).unwrap_or(0);
         &self.ranges[index]
     }
 

@@ -462,6 +462,63 @@ fn windows_of_rows_in_order_save_pages_and_have_children() {
     }
 }
 
+/// Shops, and the events of each of them, all with the same days.
+fn of_shops(feed: &Feed, events: &str, of_shops: &str) -> Scene {
+    feed.scene(&format!(
+        "[[resources]]\nname = \"shops\"\nselected = false\n[resources.endpoint]\npaginator = \"single_page\"\n\
+         data_selector = \"data\"\n{of_shops}\n{}",
+        events.replace("[resources.endpoint]", "include_from_parent = [\"id\"]\n[resources.endpoint]\npath = \"shops/{resources.shops.id}/events\"")
+    ))
+}
+
+fn shops_or_ranged(call: &Call, events: Vec<Value>) -> Reply {
+    match call.path.as_str() {
+        "/shops" => Reply::json(
+            &json!({ "data": [{ "id": 1, "at": "2024-01-01" }, { "id": 2, "at": "2024-01-01" }] }),
+        ),
+        _ => ranged(call, events),
+    }
+}
+
+#[test]
+fn a_backfill_of_a_child_goes_through_the_windows_of_each_row_of_its_parent() {
+    let feed = Feed::answering(days(9), shops_or_ranged);
+    let scene = of_shops(&feed, &events(RANGED), "");
+    scene
+        .run(&["-r", "events", "--from", "2024-01-02", "--to", "2024-01-07", "--window", "2d"])
+        .expect_code(0);
+    let mut targets = feed.api.targets();
+    targets.sort();
+    let windows = [
+        "since=2024-01-02&until=2024-01-04",
+        "since=2024-01-04&until=2024-01-06",
+        "since=2024-01-06&until=2024-01-07",
+    ];
+    let expected = [1, 2].map(|shop| windows.map(|window| format!("/shops/{shop}/events?{window}"))).concat();
+    assert_eq!(targets, [vec!["/shops".to_owned()], expected].concat());
+    // In the order of the parent's rows, and of the windows of each.
+    assert_eq!(ids(&scene), [2, 3, 4, 5, 6, 2, 3, 4, 5, 6]);
+    let shops: Vec<_> = scene.column("events", "_shops_id");
+    assert_eq!(shops, [1, 1, 1, 1, 1, 2, 2, 2, 2, 2]);
+
+    // The same cut in every run, where the config says so.
+    let feed = Feed::answering(days(9), shops_or_ranged);
+    let windowed =
+        RANGED.replace("start_param", "window = \"100y\", start_param").replace("2024-01-01", "1950-01-01");
+    let scene = of_shops(&feed, &events(&windowed), "");
+    scene.run_well();
+    assert_eq!(sorted_ids(&scene), (1..=9).flat_map(|id| [id, id]).collect::<Vec<_>>());
+    scene.run_well();
+    assert!(feed.api.targets().contains(&"/shops/2/events?since=2024-01-09&until=2124-01-09".to_owned()));
+    assert_eq!(ids(&scene).len(), 18);
+
+    // Which of two ranges is meant cannot be told.
+    let scene = of_shops(&feed, &events(RANGED), "incremental = { cursor_path = \"at\" }");
+    let refused = scene.run(&["-r", "events", "--from", "2024-01-02"]);
+    refused.expect_code(2);
+    refused.expect_said("`events` takes values from a parent that has a range of its own");
+}
+
 #[test]
 fn a_configured_window_cuts_every_run() {
     let feed = Feed::answering(days(9), ranged);

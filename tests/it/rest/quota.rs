@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -197,55 +199,118 @@ fn a_killed_process_leaves_its_requests_counted_and_no_lock() {
     expect_within_quota(&requests, 25, SECOND);
 }
 
-/// Runs two processes with one key, which load `pages` pages each. None may be refused; returns what part of the quota
-/// they use together.
-fn two_processes(pages: usize, setting: impl Fn(Workspace) -> Workspace) -> f64 {
+/// Runs two processes with one key, which load `pages` pages each. Returns what the API saw.
+fn two_processes(pages: usize, state: &str, setting: &dyn Fn(Workspace) -> Workspace) -> Vec<LoggedRequest> {
     let mock = Mock::start(MockConfig { members: 100 * pages, ..MockConfig::default() });
-    let state = tempfile::tempdir().unwrap();
-    let workspaces = [(); 2].map(|()| setting(sharing(&mock, state.path().to_str().unwrap())));
+    let workspaces = [(); 2].map(|()| setting(sharing(&mock, state)));
     let running = workspaces.each_ref().map(|workspace| workspace.start(&[]));
     for one in running {
         one.wait().expect_code(0);
     }
     let requests = mock.requests();
-    let refused = requests.iter().position(|request| request.status == Some(429));
-    assert_eq!(refused.map(|index| &requests[index.saturating_sub(26)..=index]), None);
-    assert_eq!((requests.len(), count_status(&requests, 200)), (2 * pages, 2 * pages));
-    expect_within_quota(&requests, 25, SECOND);
-    used(&requests)
+    assert_eq!(count_status(&requests, 200), 2 * pages);
+    requests
 }
 
-/// Part of 25/s that these requests use, from the first to the last.
-fn used(requests: &[LoggedRequest]) -> f64 {
-    let span = requests[requests.len() - 1].at - requests[0].at;
-    (requests.len() - 1) as f64 / span.as_secs_f64() / 25.0
-}
-
-/// Both send one request at a time, so what is left of the quota is what they lose by finding their turns.
-fn expect_95_percent(used: f64, place: &str) {
-    eprintln!("two processes that meet {place}: {:.1} % of 25/s", used * 100.0);
-    assert!(used >= 0.95, "{used}");
+/// Panics if these lines of a store have not at least `turns`, or more than 25 in any second. What the machine makes of
+/// them is not in there.
+fn expect_turns_within_quota(lines: &str, turns: usize) {
+    let time = |line: &str| line.split(['+', ' ']).next().unwrap().parse::<u64>().ok();
+    let mut times: Vec<_> = lines.lines().filter_map(time).collect();
+    times.sort_unstable();
+    assert!(times.len() >= turns, "{} in\n{lines}", times.len());
+    for (first, last) in times.iter().zip(times.iter().skip(25)) {
+        assert!(last - first >= 1_000_000, "26 turns within {} µs", last - first);
+    }
 }
 
 #[test]
-fn two_processes_with_one_key_use_95_percent_of_its_quota_and_are_not_refused() {
-    expect_95_percent(two_processes(100, |workspace| workspace), "on one machine");
+fn the_turns_of_two_processes_with_one_key_are_within_its_quota() {
+    let state = tempfile::tempdir().unwrap();
+    two_processes(40, state.path().to_str().unwrap(), &|workspace| workspace);
+    let files = fs::read_dir(state.path().join("quota")).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|it| it == "quota")).collect();
+    assert_eq!(files.len(), 1);
+    expect_turns_within_quota(&fs::read_to_string(&files[0]).unwrap(), 80);
 }
 
 #[test]
-fn two_processes_that_meet_on_a_server_use_95_percent_of_the_quota_and_are_not_refused() {
+fn the_turns_of_two_processes_that_meet_on_a_server_are_within_the_quota() {
     let Some(server) = server() else { return };
     let database = server.create_database();
     // Where each transaction sees what was there at its start, it would not see what the other one added meanwhile.
     database.sql(
-        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation TO ''serializable''', \
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation TO serializable', \
          current_database()); END $$",
     );
-    let store = format!("client.quota_store=\"{}\"", database.url());
-    expect_95_percent(two_processes(100, |workspace| workspace.with_set(&store)), "on a server");
-    let counted = database.sql("SELECT count(*) FROM forebay_quota.lines WHERE line !~ '^[ap]'");
-    assert!(counted.parse::<usize>().unwrap() >= 200, "{counted}");
+    let (state, store) = (tempfile::tempdir().unwrap(), format!("client.quota_store=\"{}\"", database.url()));
+    two_processes(40, state.path().to_str().unwrap(), &|workspace| workspace.with_set(&store));
+    let lines = database.sql("SELECT string_agg(line, E'\\n') FROM forebay_quota.lines");
+    expect_turns_within_quota(&lines, 80);
     assert_eq!(database.sql("SELECT count(*) FROM forebay_quota.keys"), "1");
+}
+
+/// A machine that stands still for longer, each time that a request goes from program to program, says nothing about who
+/// shares a quota: what is held up by more than is assumed of jitter may be refused, and time that is lost is not used.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// What `measure` gives, and how long this machine let a thread wait meanwhile that had its turn.
+fn with_stalls<T>(measure: impl FnOnce() -> T) -> (T, Duration) {
+    const STEP: Duration = Duration::from_millis(5);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let mut longest = Duration::ZERO;
+            while !is_over.load(Ordering::Relaxed) {
+                let start = Instant::now();
+                thread::sleep(STEP);
+                longest = longest.max(start.elapsed().saturating_sub(STEP));
+            }
+            longest
+        });
+        let measured = measure();
+        is_over.store(true, Ordering::Relaxed);
+        (measured, watching.join().unwrap())
+    })
+}
+
+/// Panics if two processes with one key are refused, or use less than 95 % of 25/s from the first request to the last.
+#[expect(clippy::print_stderr, reason = "the figures are what `make test-quota` is for")]
+fn expect_95_percent(place: &str, setting: &dyn Fn(Workspace) -> Workspace) {
+    for _ in 0..5 {
+        let state = tempfile::tempdir().unwrap();
+        let run = || two_processes(150, state.path().to_str().unwrap(), setting);
+        let (requests, stalled) = with_stalls(run);
+        let span = requests[requests.len() - 1].at - requests[0].at;
+        let used = (requests.len() - 1) as f64 / span.as_secs_f64() / 25.0;
+        let refused = count_status(&requests, 429);
+        eprintln!(
+            "two processes that meet {place}: {:.1} % of 25/s, {refused} refused; the machine stood still for up to \
+             {stalled:?}",
+            used * 100.0
+        );
+        if refused == 0 && used >= 0.95 {
+            expect_within_quota(&requests, 25, SECOND);
+            return;
+        }
+        assert!(stalled > QUIET, "{used} used, {refused} refused");
+    }
+    panic!("this machine does not come to rest");
+}
+
+#[test]
+#[ignore = "about time, so nothing else may run; `make test-quota` runs it"]
+fn two_processes_with_one_key_use_95_percent_of_its_quota_and_are_not_refused() {
+    expect_95_percent("on one machine", &|workspace| workspace);
+}
+
+#[test]
+#[ignore = "about time, so nothing else may run; `make test-quota` runs it"]
+fn two_processes_that_meet_on_a_server_use_95_percent_of_the_quota_and_are_not_refused() {
+    let Some(server) = server() else { return };
+    let database = server.create_database();
+    let store = format!("client.quota_store=\"{}\"", database.url());
+    expect_95_percent("on a server", &|workspace| workspace.with_set(&store));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the team of the mock owns, from a seed.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::super::memberstack::{Draw, iso_ms};
@@ -45,6 +47,16 @@ impl Project {
         detail
     }
 
+    /// Adds something that happened, as the newest: one thing a minute.
+    pub(super) fn add_activity(&mut self, seed: u64) {
+        let number = self.activity.len();
+        let mut draw = Draw::new(seed ^ 0xac7, number);
+        if let Some(member) = self.members.first() {
+            let row = activity(&mut draw, self.id(), member, NEWEST_MS + number as i64 * 60_000);
+            self.activity.insert(0, row);
+        }
+    }
+
     /// Adds a member in front, as the newest.
     pub(super) fn add_member(&mut self, seed: u64) {
         let number = self.members.len();
@@ -52,19 +64,26 @@ impl Project {
     }
 }
 
-/// Three projects that share the members as evenly as possible.
-pub(super) fn projects(seed: u64, members: usize) -> Vec<Project> {
+/// Three projects that share the members as evenly as possible; two members come, and pay, after each gap.
+pub(super) fn projects(seed: u64, members: usize, gap: Duration) -> Vec<Project> {
     let names =
         [("Nordic Signals", "nordic-signals"), ("Café Crypto", "cafe-crypto"), ("Løperne", "loperne")];
     (0..names.len())
         .map(|nth| {
             let count = members / names.len() + usize::from(nth < members % names.len());
-            project(seed, nth, names[nth], count)
+            project(seed, nth, names[nth], count, gap)
         })
         .collect()
 }
 
-fn project(seed: u64, nth: usize, (name, handle): (&str, &str), member_count: usize) -> Project {
+fn project(
+    seed: u64,
+    nth: usize,
+    (name, handle): (&str, &str),
+    member_count: usize,
+    gap: Duration,
+) -> Project {
+    let gap = gap.as_millis() as i64;
     let mut draw = Draw::new(seed ^ 0x9a55, nth);
     let id = ulid(&mut draw, "prj");
     let description = if nth == 0 { Value::Null } else { json!(format!("All about {name}")) };
@@ -85,8 +104,8 @@ fn project(seed: u64, nth: usize, (name, handle): (&str, &str), member_count: us
         payment_methods: Vec::new(),
     };
     for number in 0..member_count {
-        // Two rows in ten minutes, so that equal instants occur in a list.
-        let at = NEWEST_MS - (number as i64 / 2) * 600_000;
+        // Two rows at a time, so that equal instants occur in a list.
+        let at = NEWEST_MS - (number as i64 / 2) * gap;
         let member = member(&mut draw, &id, at);
         let subscription = subscription(&mut draw, &project.plans, &member, at);
         project.transactions.push(transaction(&mut draw, &subscription, at));
@@ -126,7 +145,7 @@ fn payment_method(draw: &mut Draw, project: &str, provider: &str) -> Value {
 }
 
 /// Every second one is taken. The ids have the prefix of subscriptions, as in the documentation.
-fn access_code(draw: &mut Draw, plan: &Value, member: Option<&Value>, nth: usize) -> Value {
+pub(super) fn access_code(draw: &mut Draw, plan: &Value, member: Option<&Value>, nth: usize) -> Value {
     let at = NEWEST_MS - nth as i64 * 60_000;
     let by = member.filter(|_| nth % 2 == 1).map_or(Value::Null, |member| member["id"].clone());
     let redeemed_at = if by.is_null() { Value::Null } else { json!(iso(at)) };

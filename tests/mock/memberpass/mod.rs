@@ -1,4 +1,4 @@
-//! The MemberPass REST API, reading only: every route that lists or shows something. Nothing that writes is here.
+//! The MemberPass REST API: every route that lists or shows something, and some that write.
 
 mod data;
 mod paging;
@@ -6,5 +6,6 @@ mod refusal;
 mod reports;
 mod routes;
 mod team;
+mod writes;
 
 pub(super) use routes::MemberPass;

@@ -12,6 +12,7 @@ use super::super::limiter::Verdict;
 use super::data::{self, Project};
 use super::refusal::{NOT_FOUND, Refusal, allow, required};
 use super::team::{self, Team};
+use super::writes::{self, Written};
 use super::{paging, reports};
 
 /// The API and its data.
@@ -21,15 +22,18 @@ pub(crate) struct MemberPass {
     team: Team,
     /// Numbers the `request_id` of errors.
     failures: u64,
+    /// Answers that a repeated key gets again.
+    written: Written,
 }
 
 impl MemberPass {
     pub(crate) fn new(config: MockConfig) -> Self {
         Self {
-            projects: data::projects(config.seed, config.members),
+            projects: data::projects(config.seed, config.members, config.payment_gap),
             team: Team::new(config.seed),
             config,
             failures: 0,
+            written: Written::default(),
         }
     }
 
@@ -59,9 +63,6 @@ impl MemberPass {
 
     fn read(&self, call: &Call) -> Result<Value, Refusal> {
         let key = self.token(call)?;
-        if call.method != Method::GET {
-            return Err(Refusal::new(405, "METHOD_NOT_ALLOWED", "This mock only reads."));
-        }
         let segments = call.segments();
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
         let Some((&"v1", path)) = path.split_first() else { return Err(NOT_FOUND) };
@@ -79,6 +80,19 @@ impl MemberPass {
             ["analytics", ref rest @ ..] => self.read_analytics(call, key, rest),
             _ => self.read_team(call, key, path),
         }
+    }
+
+    /// A write needs a key; one that was used before gets the answer of then.
+    fn write(&mut self, call: &Call) -> Result<Value, Refusal> {
+        let key = self.token(call)?.clone();
+        let once = call.header("idempotency-key").filter(|once| !once.is_empty()).map(str::to_owned);
+        let once = once.ok_or(writes::KEY_MISSING)?;
+        if let Some(answer) = self.written.again(&once, call)? {
+            return Ok(answer);
+        }
+        let answer = writes::write(&mut self.projects, &key, call, self.config.seed)?;
+        self.written.keep(once, call, &answer);
+        Ok(answer)
     }
 
     fn page(&self, call: &Call, rows: &[&Value]) -> Value {
@@ -156,7 +170,11 @@ impl MemberPass {
         let id = call.param("project_id").ok_or_else(|| required("project_id"))?;
         let project = self.project(key, &id)?;
         let rows: Vec<&Value> = project.transactions.iter().collect();
-        let rows = between(rows, call.param("from").as_deref(), call.param("to").as_deref());
+        let (from, to) = (call.param("from"), call.param("to"));
+        let rows = match (from, to) {
+            (Some(from), Some(to)) => between(rows, &from, &to),
+            _ => between(rows, &period_start(call)?, LAST_DAY),
+        };
         match *path {
             ["transactions"] => paging::keyset(call, &rows)
                 .ok_or_else(|| Refusal::invalid("cursor", "The cursor is invalid.")),
@@ -275,20 +293,38 @@ fn having<'a>(mut rows: Vec<&'a Value>, key: &str, wanted: Option<&str>) -> Vec<
     rows
 }
 
-/// Both dates (`YYYY-MM-DD`, inclusive) or neither.
-fn between<'a>(mut rows: Vec<&'a Value>, from: Option<&str>, to: Option<&str>) -> Vec<&'a Value> {
-    if let (Some(from), Some(to)) = (from, to) {
-        rows.retain(|row| {
-            let day = row["occurred_at"].as_str().and_then(|at| at.get(..10)).unwrap_or_default();
-            (from..=to).contains(&day)
-        });
-    }
+/// Later than any day.
+const LAST_DAY: &str = "9999-12-31";
+
+/// The first day of the `period`, 30 days if none is given. The mock's present is its youngest row.
+fn period_start(call: &Call) -> Result<String, Refusal> {
+    let period = call.param("period").unwrap_or_else(|| "30d".to_owned());
+    let days = match period.as_str() {
+        "all" => return Ok(String::new()),
+        "7d" => 7,
+        "14d" => 14,
+        "30d" => 30,
+        "60d" => 60,
+        "90d" => 90,
+        "1y" => 365,
+        _ => return Err(Refusal::invalid("period", "The selected period is invalid.")),
+    };
+    Ok(data::iso(data::NEWEST_MS - days * 86_400_000)[..10].to_owned())
+}
+
+/// Between two days (`YYYY-MM-DD`), both included.
+fn between<'a>(mut rows: Vec<&'a Value>, from: &str, to: &str) -> Vec<&'a Value> {
+    rows.retain(|row| {
+        let day = row["occurred_at"].as_str().and_then(|at| at.get(..10)).unwrap_or_default();
+        (from..=to).contains(&day)
+    });
     rows
 }
 
 impl Api for MemberPass {
     fn answer(&mut self, call: &Call) -> Reply {
-        match self.read(call) {
+        let answer = if call.method == Method::GET { self.read(call) } else { self.write(call) };
+        match answer {
             Ok(body) => Reply::json(200, &body),
             Err(refusal) => self.refuse(refusal),
         }
@@ -351,6 +387,20 @@ impl Api for MemberPass {
             ("tokens", self.team.tokens.clone()),
             ("webhook_endpoints", self.team.webhook_endpoints.clone()),
         ]
+    }
+
+    fn settle_payment(&mut self, id: &str, status: &str) {
+        let payments = self.projects.iter_mut().flat_map(|project| &mut project.transactions);
+        for payment in payments.filter(|payment| payment["id"] == id) {
+            payment["status"] = status.into();
+        }
+    }
+
+    fn add_activity(&mut self, count: usize) {
+        let seed = self.config.seed;
+        for _ in 0..count {
+            self.projects[0].add_activity(seed);
+        }
     }
 
     fn create_member(&mut self) {
