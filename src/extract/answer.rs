@@ -114,7 +114,7 @@ pub(super) fn read(
             ) => Ok(Answer::end()),
             answer => answer,
         },
-        Some(Action::Empty) => Ok(page_without_rows(asked, response)),
+        Some(Action::Empty) => page_without_rows(asked, response),
         _ => page_with_rows(resource, asked, response, rows),
     }
 }
@@ -207,12 +207,15 @@ fn check_found_out(resource: &ResourcePlan, detected: Option<&Detected>) -> Resu
 }
 
 /// A page that has no rows because the config says so: what it says of the next one still holds, if it says anything.
-fn page_without_rows(asked: &Asked<'_>, response: &Response) -> Answer {
-    let Ok(page) = Page::parse(&response.body) else { return Answer::end() };
+fn page_without_rows(asked: &Asked<'_>, response: &Response) -> Result<Answer, ExtractError> {
+    let Ok(page) = Page::parse(&response.body) else { return Ok(Answer::end()) };
     let received = asked.received(response, &page, RawValue::NULL);
     match asked.paginator.advance(asked.cursor, &received) {
-        Ok(advance) => Answer { next: advance.next, detected: advance.detected, ..Answer::end() },
-        Err(_) => Answer::end(),
+        Ok(advance) => Ok(Answer { next: advance.next, detected: advance.detected, ..Answer::end() }),
+        // That an error does not say what follows is no wonder; a page that says it wrongly is one all the same.
+        Err(PaginateError::Missing { .. }) => Ok(Answer::end()),
+        Err(_) if response.status >= 400 => Ok(Answer::end()),
+        Err(source) => Err(asked.cannot_go_on(source)),
     }
 }
 
