@@ -151,8 +151,10 @@ proptest! {
         // A page that was the last and grew after it was read hides what it grew by: those rows are of the next run.
         prop_assert!(read.is_sorted_by(|one, next| one < next), "{:?}", read);
         prop_assert_eq!(&read[..rows.len().min(usize::try_from(total).unwrap())], &rows[..usize::try_from(total).unwrap()]);
-        // Such a page is a short one before the last, and with offsets that is told.
-        if grows == 0 || step == Step::Rows || kind >= 2 {
+        // Such a page is a short one before the last, and with offsets that is told; so is a list that is one short
+        // page as long as servers like to cut them, where nothing counts.
+        let may_be_cut = kind == 1 && signal == 2 && total < size;
+        if (grows == 0 || step == Step::Rows || kind >= 2) && !may_be_cut {
             prop_assert_eq!(next, Next::Done);
         }
     }
