@@ -83,7 +83,8 @@ fn check_path(path: &str, place: &str, report: &mut Report) {
         let host = path.split_once("://").and_then(|(_, rest)| rest.split('/').next());
         if host.is_some_and(|host| host.contains('{')) {
             let hint = "write the host out, in one resource for each";
-            let message = "has a placeholder for its host: what rows say would decide who gets the credentials";
+            let message =
+                "has a placeholder for its host: what rows say would decide who gets the credentials";
             report.add(place, message, Some(hint.to_owned()));
         } else if !sound {
             let hint = "write a path below base_url, or a URL like `https://api.example.com/members`";
