@@ -150,7 +150,9 @@ impl PostgresDatabase {
             How::KillSession => {
                 let server = server.as_ref().unwrap().lock().unwrap();
                 let starts = count_starts(&server);
-                let pid = sql(&format!("SELECT pid {OTHERS} AND application_name LIKE 'forebay%'"));
+                // One that is closed may still be listed.
+                let newest = "application_name LIKE 'forebay%' ORDER BY backend_start DESC LIMIT 1";
+                let pid = sql(&format!("SELECT pid {OTHERS} AND {newest}"));
                 kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
                 while count_starts(&server) == starts {
                     std::thread::yield_now();
