@@ -76,9 +76,12 @@ impl Online {
             None => counted(resource.rows, "row"),
         };
         let more = match resource.outcome.as_str() {
-            "complete" => self.parts.get(&resource.resource).copied().unwrap_or("that is all"),
             "unproven" => "that may be all: the API does not say",
-            _ => "there is more",
+            outcome => match self.parts.get(&resource.resource) {
+                Some(part) => part,
+                None if outcome == "complete" => "that is all",
+                None => "there is more",
+            },
         };
         format!("{rows} on {}, {more}", counted(resource.pages, "page"))
     }

@@ -129,8 +129,9 @@ impl SharedLog {
             session.execute_batch(&"make the quota's tables", &sql)?;
         }
         let sql = format!(
-            "INSERT INTO {SCHEMA}.keys AS known (key, horizon) VALUES ({}, {}) \
-             ON CONFLICT (key) DO UPDATE SET horizon = greatest(known.horizon, excluded.horizon)",
+            // Whatever the server's default is: two that begin at once must not refuse each other.
+            "BEGIN ISOLATION LEVEL READ COMMITTED; INSERT INTO {SCHEMA}.keys AS known (key, horizon) VALUES ({}, {}) \
+             ON CONFLICT (key) DO UPDATE SET horizon = greatest(known.horizon, excluded.horizon); COMMIT",
             literal(&self.key),
             literal(&format!("{} seconds", self.horizon.as_secs_f64()))
         );

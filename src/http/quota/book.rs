@@ -80,6 +80,8 @@ pub(super) struct Wait {
     /// When to ask again.
     pub(super) ask_at: Micros,
     pub(super) reason: WaitReason,
+    /// The bucket that has no room until then; `None` if nobody may send.
+    pub(super) held_by: Option<usize>,
 }
 
 impl Book {
@@ -128,6 +130,7 @@ impl Book {
         let fastest = self.fastest.known();
         let mut at = now;
         let mut reason = WaitReason::Server;
+        let mut held_by = None;
         if self.pause > at {
             at = self.pause;
         }
@@ -135,6 +138,9 @@ impl Book {
             let bucket = &mut self.buckets[*index];
             bucket.forget(now, fastest);
             let (until, why) = bucket.earliest(at, *units, fastest);
+            if until > at {
+                held_by = Some(*index);
+            }
             // What one bucket holds up is later for all of them, never earlier.
             at = until;
             reason = why.unwrap_or(reason);
@@ -145,7 +151,7 @@ impl Book {
         }
         let ahead = micros(AHEAD);
         if at > now + ahead {
-            return Err(Wait { until: at, ask_at: at - ahead / 2, reason });
+            return Err(Wait { until: at, ask_at: at - ahead / 2, reason, held_by });
         }
         Ok(at)
     }

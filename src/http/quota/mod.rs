@@ -118,10 +118,11 @@ impl Quota {
     /// # Errors
     /// The store that tells what others do stays away.
     pub(super) async fn acquire(&self, ask: &Ask) -> Result<Turn, HttpError> {
-        let ticket = self.queue.enter(ask.priority);
+        let needs = ask.charges.iter().map(|(bucket, _)| *bucket).collect();
+        let ticket = self.queue.enter(ask.priority, needs);
         let mut place = None;
         loop {
-            if !ticket.is_first() {
+            if !ticket.may_go() {
                 // The first one may need it.
                 place = None;
                 ticket.changed().await;
@@ -149,6 +150,9 @@ impl Quota {
                     }
                 }
                 Err(wait) => {
+                    // Meanwhile those who need other buckets go on.
+                    ticket.is_held_by(wait.held_by);
+                    place = None;
                     let (until, ask_at) = {
                         let anchor = self.book().anchor;
                         (anchor.instant(wait.until), anchor.instant(wait.ask_at))
@@ -157,9 +161,14 @@ impl Quota {
                     if duration >= TOLD_FROM {
                         (self.events)(HttpEvent::Waiting { duration, reason: wait.reason });
                     }
-                    tokio::select! {
-                        () = sleep_until(ask_at) => {}
-                        () = ticket.changed() => {}
+                    let asked = sleep_until(ask_at);
+                    tokio::pin!(asked);
+                    // That somebody before it went is no reason to ask earlier.
+                    while ticket.may_go() {
+                        tokio::select! {
+                            () = &mut asked => break,
+                            () = ticket.changed() => {}
+                        }
                     }
                 }
             }
