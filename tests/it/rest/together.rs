@@ -55,7 +55,7 @@ fn ignored_children_stay_ignored_in_a_run_that_goes_on() {
         selected = false
         [[resources]]
         name = "posts"
-        max_in_flight = 4
+        max_in_flight = 3
         [resources.endpoint]
         path = "users/{resources.users.id}/posts"
         data_selector = "data"
@@ -67,7 +67,7 @@ fn ignored_children_stay_ignored_in_a_run_that_goes_on() {
     let has = |calls: &[Call], wanted: usize, page: usize| {
         calls.iter().any(|call| user(call) == Some(wanted) && call.number_param("page") == Some(page))
     };
-    // What a page is asked for after is kept; of the last of all, its first page is.
+    // What a page is asked for after is kept; these three leave no room for another user that is not done.
     api.wait_until(|calls| has(calls, 3, 2) && has(calls, 5, 2) && has(calls, 6, 2));
     run.signal(rustix::process::Signal::INT);
     run.wait().expect_code(130);
