@@ -29,13 +29,15 @@ pub(super) enum Command {
     /// Read the API and load what it gives: rows, schema and state in one transaction.
     ///
     /// A run that was cut goes on where it stopped; a package that was received but not loaded is loaded first.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Check config files, without touching the API unless --online asks for it.
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Show the first rows of a resource, and the tables they would become. Nothing is written.
     ///
     /// Asks for one page; of a resource that takes values from another one's rows, for the page of the first of these.
+    #[command(after_help = PREVIEW_EXAMPLES)]
     Preview(PreviewArgs),
     /// Show the last runs, unfinished work, and where each resource stands.
     Status(StatusArgs),
@@ -46,6 +48,7 @@ pub(super) enum Command {
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema(SchemaArgs),
     /// Run a read-only SQL query on the destination.
+    #[command(after_help = QUERY_EXAMPLES)]
     Query(QueryArgs),
 }
 
@@ -67,13 +70,38 @@ impl Command {
     }
 }
 
-const EXIT_CODES: &str = "Exit codes:\n  \
-    0         every resource is complete, or the run was skipped (--if-locked skip)\n  \
+const RUN_EXAMPLES: &str = "Examples:\n  \
+    forebay run members.toml                                    what the config selects\n  \
+    forebay run members.toml -r members -r plans                these resources only\n  \
+    forebay run members.toml --full-refresh                     everything, whatever was loaded before\n  \
+    forebay run shop.toml --from 2023-01-01 --window 1mo        a range, a month at a time\n\n\
+    Exit codes:\n  \
+    0         every resource is complete or unproven, or the run was skipped (--if-locked skip)\n  \
     1         failed, nothing of this run was committed\n  \
     2         usage or config\n  \
-    3         partial: some resources failed or are short\n  \
+    3         partial: some resources failed, are short, or kept rows that `deletes` could not decide\n  \
     4         another run holds the pipeline\n  \
     130, 143  stopped by a signal; what was received is kept, the next run goes on";
+
+const CHECK_EXAMPLES: &str = "Examples:\n  \
+    forebay check members.toml             finds mistakes, sends nothing\n  \
+    forebay check members.toml --online    is the key good, does paging work?\n\n\
+    Exit codes:\n  \
+    0         nothing is wrong\n  \
+    1         failed: none of the resources could be read (--online)\n  \
+    2         usage or config\n  \
+    3         some resources could not be read (--online)\n  \
+    130, 143  stopped by a signal";
+
+const PREVIEW_EXAMPLES: &str = "Examples:\n  \
+    forebay preview members.toml -r members                  three rows of each table\n  \
+    forebay preview members.toml -r members --limit 10       ten\n  \
+    forebay preview members.toml -r members --format json    for programs";
+
+const QUERY_EXAMPLES: &str = "Examples:\n  \
+    forebay query members.toml \"SELECT * FROM members LIMIT 10\"\n  \
+    forebay query members.toml \"FROM _dlt_loads\" --format csv > loads.csv\n\n\
+    As text, the first 1,000 rows are printed; as csv or json, all.";
 
 const SCHEMA_EXAMPLES: &str = "Examples:\n  \
     forebay schema members.toml                                 all tables, to read\n  \

@@ -73,7 +73,14 @@ impl ConfigError {
         let mut text = format!("error: {self}");
         // Writing to a `String` cannot fail.
         let _ = match self {
-            Self::Unreadable { source, .. } => write!(text, "\n  caused by: {source}"),
+            Self::Unreadable { source, .. } => {
+                let hint = match source.kind() {
+                    io::ErrorKind::IsADirectory => "\nhint: name the config file in it",
+                    io::ErrorKind::InvalidData => "\nhint: a config file is text in UTF-8",
+                    _ => "",
+                };
+                write!(text, "\n  caused by: {source}{hint}")
+            }
             Self::Syntax { source, .. } => write!(text, "\n{source}"),
             Self::Invalid { problems, .. } => problems.iter().try_for_each(|problem| {
                 write!(text, "\n  {problem}")?;
@@ -96,7 +103,7 @@ impl SyntaxError {
     /// Takes over toml's message. Values in the quoted line are masked where the line looks like a credential: a
     /// missing quote is no reason to mail a key around.
     pub(super) fn new(error: &toml::de::Error) -> Self {
-        let text = error.to_string();
+        let text = error.to_string().replace(error.message(), message(error.message()));
         let lines = text.trim_end().lines().map(|line| {
             let (gutter, code) = line.split_once(" | ").unwrap_or(("", line));
             let lower = code.to_lowercase();
@@ -112,6 +119,14 @@ impl SyntaxError {
         });
         Self(lines.collect::<Vec<_>>().join("\n"))
     }
+}
+
+/// What toml says, but where that is about Rust.
+fn message(of_toml: &str) -> &str {
+    if of_toml.starts_with("invalid type: integer") {
+        return "a number without a fraction has 64 bits at most; write a longer one as text, in quotes";
+    }
+    of_toml
 }
 
 /// Collects problems while a file is checked.
@@ -260,6 +275,15 @@ mod tests {
         );
         assert_eq!(did_you_mean("upsert", options), None);
         assert_eq!(did_you_mean("x", []), None);
+    }
+
+    #[test]
+    fn a_number_that_is_too_long_is_told_in_words() {
+        for number in ["99999999999999999999", "-9223372036854775809"] {
+            let error = toml::from_str::<toml::Table>(&format!("a = {number}")).unwrap_err();
+            let text = SyntaxError::new(&error).to_string();
+            assert!(text.contains("line 1") && text.ends_with("as text, in quotes"), "{text}");
+        }
     }
 
     #[test]

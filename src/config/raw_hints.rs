@@ -271,8 +271,8 @@ pub(super) enum RawDeleteMode {
 pub(super) struct RawDeletesSettings {
     /// Marked or removed.
     pub mode: RawDeleteMode,
-    /// Largest part of the table's rows that one run may mark or remove, above 0 and up to 1; beyond it the run
-    /// fails and changes nothing. Default: 0.2.
+    /// Largest part of the table's rows that one run may mark or remove, above 0 and up to 1; beyond it all of them
+    /// stay, and the run says so. Default: 0.2.
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub max_share: Option<f64>,
 }

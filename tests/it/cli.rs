@@ -32,7 +32,7 @@ fn help_of_run_names_the_exit_codes() {
 
 #[test]
 fn help_of_the_other_commands() {
-    for command in ["check", "status", "query", "schema"] {
+    for command in ["check", "status", "query", "schema", "preview"] {
         assert_said!(bare([command, "--help"]).with_code(0));
     }
 }
