@@ -109,6 +109,15 @@ const SCHEMA_EXAMPLES: &str = "Examples:\n  \
     forebay schema members.toml --format mermaid > schema.mmd   a diagram\n  \
     forebay schema members.toml --format dbt > sources.yml      sources for dbt, with tests";
 
+/// The value of a variable that stands for a flag.
+fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("write 1 or 0"),
+    }
+}
+
 /// What commands on a config file share.
 #[derive(Debug, Args)]
 pub(super) struct Common {
@@ -163,10 +172,10 @@ pub(super) struct RunArgs {
     )]
     pub(super) resources: Vec<String>,
     /// Read everything again, whatever was loaded before; rows of `append` tables are replaced.
-    #[arg(long, env = "FOREBAY_FULL_REFRESH")]
+    #[arg(long, env = "FOREBAY_FULL_REFRESH", value_parser = yes_or_no)]
     pub(super) full_refresh: bool,
     /// Drop an unfinished extraction and start anew.
-    #[arg(long, env = "FOREBAY_RESTART")]
+    #[arg(long, env = "FOREBAY_RESTART", value_parser = yes_or_no)]
     pub(super) restart: bool,
     /// Read a range again, from here on: a day like 2024-01-31, an instant, or a number, as the cursor has.
     ///
@@ -186,7 +195,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "WHAT", value_enum, env = "FOREBAY_IF_LOCKED", default_value_t = IfLocked::Fail)]
     pub(super) if_locked: IfLocked,
     /// Print errors and the closing lines only.
-    #[arg(short, long, env = "FOREBAY_QUIET")]
+    #[arg(short, long, env = "FOREBAY_QUIET", value_parser = yes_or_no)]
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) common: Common,
@@ -201,7 +210,7 @@ pub(super) struct CheckArgs {
     pub(super) configs: Vec<PathBuf>,
     /// Also ask the API for up to two pages of each selected resource: is the key good, are there rows, does the
     /// paginator lead on? Nothing is loaded.
-    #[arg(long, env = "FOREBAY_ONLINE")]
+    #[arg(long, env = "FOREBAY_ONLINE", value_parser = yes_or_no)]
     pub(super) online: bool,
     #[command(flatten)]
     pub(super) common: Common,
@@ -263,7 +272,7 @@ pub(super) struct SchemaArgs {
     #[arg(short, long = "table", value_name = "NAME", env = "FOREBAY_TABLE", value_delimiter = ',')]
     pub(super) tables: Vec<String>,
     /// Show dlt's own tables, too.
-    #[arg(long, env = "FOREBAY_ALL")]
+    #[arg(long, env = "FOREBAY_ALL", value_parser = yes_or_no)]
     pub(super) all: bool,
     #[command(flatten)]
     pub(super) common: Common,

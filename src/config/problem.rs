@@ -232,7 +232,8 @@ pub(super) fn at_index(path: &str, index: usize) -> String {
 /// fewer words.
 pub(crate) fn did_you_mean<'a>(text: &str, options: impl IntoIterator<Item = &'a str>) -> Option<String> {
     // Two slips in a word of six letters are still that word; in one of three they are another.
-    let near = (text.chars().count().max(3) / 3).min(3);
+    let length = text.chars().count();
+    let near = (length.max(3) / 3).min(3).min(length.saturating_sub(1));
     let folded = text.to_lowercase();
     let candidates = options.into_iter().filter_map(|option| {
         let known = option.to_lowercase();
@@ -275,6 +276,8 @@ mod tests {
         );
         assert_eq!(did_you_mean("upsert", options), None);
         assert_eq!(did_you_mean("x", []), None);
+        assert_eq!(did_you_mean("a", ["b"]), None);
+        assert_eq!(did_you_mean("ab", ["b"]).as_deref(), Some("did you mean `b`?"));
     }
 
     #[test]

@@ -38,6 +38,19 @@ fn help_of_the_other_commands() {
 }
 
 #[test]
+fn flags_may_be_variables_as_people_write_them() {
+    let said = |value: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let ran = Forebay::new(dir.path()).args(["run", "a.toml"]).env("FOREBAY_QUIET", value).ran();
+        ran.with_code(2).stderr
+    };
+    for value in ["1", "true", "YES", "", "0", "off"] {
+        assert!(said(value).contains("cannot read config file"), "{value}: {}", said(value));
+    }
+    assert!(said("quite").contains("write 1 or 0"), "{}", said("quite"));
+}
+
+#[test]
 fn usage_errors_end_with_2_and_leave_stdout_alone() {
     let cases: [&[&str]; 6] = [
         &[],
