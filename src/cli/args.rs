@@ -36,7 +36,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Show the first rows of a resource, and the tables they would become. Nothing is written.
     ///
-    /// Asks for one page; of a resource that takes values from another one's rows, for the page of the first of these.
+    /// Asks for one page; of a resource that takes values from another one's rows, for the page of the first of these; of
+    /// one with a `window`, for its newest windows until one has rows.
     #[command(after_help = PREVIEW_EXAMPLES)]
     Preview(PreviewArgs),
     /// Show the last runs, unfinished work, and where each resource stands.
@@ -100,7 +101,7 @@ const PREVIEW_EXAMPLES: &str = "Examples:\n  \
 
 const QUERY_EXAMPLES: &str = "Examples:\n  \
     forebay query members.toml \"SELECT * FROM members LIMIT 10\"\n  \
-    forebay query members.toml \"FROM _dlt_loads\" --format csv > loads.csv\n\n\
+    forebay query members.toml \"SELECT * FROM _dlt_loads\" --format csv > loads.csv\n\n\
     As text, the first 1,000 rows are printed; as csv or json, all.";
 
 const SCHEMA_EXAMPLES: &str = "Examples:\n  \
