@@ -68,25 +68,31 @@ impl ConfigError {
         }
     }
 
+    /// What to do about the file as a whole; problems have hints of their own.
+    pub fn hint(&self) -> Option<&'static str> {
+        let Self::Unreadable { source, .. } = self else { return None };
+        match source.kind() {
+            io::ErrorKind::IsADirectory => Some("name the config file in it"),
+            io::ErrorKind::InvalidData => Some("a config file is text in UTF-8"),
+            _ => None,
+        }
+    }
+
     /// The whole story on several lines, for a terminal or a mail: error, cause, problems, hints.
     pub fn report(&self) -> String {
         let mut text = format!("error: {self}");
         // Writing to a `String` cannot fail.
         let _ = match self {
-            Self::Unreadable { source, .. } => {
-                let hint = match source.kind() {
-                    io::ErrorKind::IsADirectory => "\nhint: name the config file in it",
-                    io::ErrorKind::InvalidData => "\nhint: a config file is text in UTF-8",
-                    _ => "",
-                };
-                write!(text, "\n  caused by: {source}{hint}")
-            }
+            Self::Unreadable { source, .. } => write!(text, "\n  caused by: {source}"),
             Self::Syntax { source, .. } => write!(text, "\n{source}"),
             Self::Invalid { problems, .. } => problems.iter().try_for_each(|problem| {
                 write!(text, "\n  {problem}")?;
                 problem.hint.iter().try_for_each(|hint| write!(text, "\n    hint: {hint}"))
             }),
         };
+        if let Some(hint) = self.hint() {
+            let _ = write!(text, "\nhint: {hint}");
+        }
         text
     }
 }

@@ -51,7 +51,7 @@ fn whole(part: Table) -> Table {
             // `[resources.endpoint]` goes on with a resource.
             ("resources", toml::Value::Table(keys)) => resource.extend(keys),
             ("auth" | "paginator", value) => {
-                drop(config["client"].as_table_mut().unwrap().insert(key, value))
+                drop(config["client"].as_table_mut().unwrap().insert(key, value));
             }
             ("resource_defaults" | "schema", value) => drop(config.insert(key, value)),
             (_, value) => drop(resource.insert(key, value)),
@@ -112,6 +112,7 @@ fn code_in(text: &str) -> Vec<String> {
 
 #[test]
 fn what_is_shown_within_the_text_has_the_form_of_a_config() {
+    let folder = Folder::new();
     let schema = json_schema();
     let mut tables = Vec::new();
     tables_of(&schema, &mut tables);
@@ -134,6 +135,15 @@ fn what_is_shown_within_the_text_has_the_form_of_a_config() {
                 report.is_empty()
             });
             assert!(fits, "`{code}`: nothing of that form is in a config");
+            let is_step = |value: &toml::Value| {
+                ["filter", "map", "yield_map"].iter().any(|kind| value.get(kind).is_some())
+            };
+            if is_step(&value) {
+                let steps = toml::Value::Array(vec![value]);
+                let plan =
+                    folder.load(&set(&with_resource(""), "resources.0", "processing_steps", steps).unwrap());
+                plan.unwrap_or_else(|error| panic!("`{code}`: {}", error.report()));
+            }
             count += 1;
         }
     }
