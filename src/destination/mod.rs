@@ -20,6 +20,7 @@ use crate::schema::{Capabilities, Column, DeleteMode, Schema};
 use crate::state::{LoadId, PipelineState};
 
 pub use answers::{ColumnOrigin, QueryResult, StoredRun};
+pub(crate) use sql::quote;
 
 /// How long a run waits for others to let go of what it needs before it gives up: DuckDB's file, tables of a server.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
