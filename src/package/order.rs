@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::journal::{JournalError, PageRecord, Place, Record, Records, RecordsAt};
+use super::{JournalError, PageRecord, Place, Record, Records, RecordsAt};
 use crate::paginate::Next;
 
 /// Whose turn it is, per resource.
@@ -194,8 +194,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Map;
 
-    use super::super::Journal;
-    use super::super::journal::{AnswerNote, Outcome};
+    use super::super::{AnswerNote, Journal, Outcome};
     use super::*;
     use crate::paginate::PageCursor;
 
