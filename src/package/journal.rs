@@ -194,25 +194,13 @@ impl Syncer {
 mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
-    use serde_json::Map;
 
-    use super::super::{AnswerNote, PageRecord, RecordsAt};
+    use super::super::{PageRecord, RecordsAt};
     use super::*;
     use crate::paginate::{Next, PageCursor};
 
     fn page(number: u64) -> Record {
-        let record = PageRecord {
-            resource: "members".to_owned(),
-            series: 0,
-            cursor: PageCursor::Number(number),
-            next: Next::Page(PageCursor::Number(number + 1)),
-            detected: None,
-            token: None,
-            row_count: 1,
-            total_rows: None,
-            from_parent: Map::new(),
-            note: AnswerNote::default(),
-        };
+        let record = PageRecord::test(0, number, Next::Page(PageCursor::Number(number + 1)));
         Record::Page(record, Bytes::from(format!("[{{\"id\":{number}}}]")))
     }
 

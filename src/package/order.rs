@@ -192,28 +192,16 @@ impl Iterator for OrderedPages {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::Map;
 
-    use super::super::{AnswerNote, Journal, Outcome};
+    use super::super::{Journal, Outcome};
     use super::*;
     use crate::paginate::PageCursor;
 
     /// Page `number` of `count` of a pagination.
     fn page(series: u64, number: u64, count: u64) -> Record {
         let next = if number == count { Next::Done } else { Next::Page(PageCursor::Number(number + 1)) };
-        let record = PageRecord {
-            resource: "posts".to_owned(),
-            series,
-            cursor: PageCursor::Number(number),
-            next,
-            detected: None,
-            token: None,
-            row_count: 1,
-            total_rows: None,
-            from_parent: Map::new(),
-            note: AnswerNote::default(),
-        };
-        Record::Page(record, Bytes::from(format!("[\"{series}.{number}\"]")))
+        let rows = Bytes::from(format!("[\"{series}.{number}\"]"));
+        Record::Page(PageRecord::test(series, number, next), rows)
     }
 
     fn end() -> Record {

@@ -37,6 +37,25 @@ pub struct PageRecord {
     pub note: AnswerNote,
 }
 
+#[cfg(test)]
+impl PageRecord {
+    /// A page of posts, with one row.
+    pub(super) fn test(series: u64, number: u64, next: Next) -> Self {
+        Self {
+            resource: "posts".to_owned(),
+            series,
+            cursor: PageCursor::Number(number),
+            next,
+            token: None,
+            detected: None,
+            row_count: 1,
+            total_rows: None,
+            from_parent: Map::new(),
+            note: AnswerNote::default(),
+        }
+    }
+}
+
 /// What is to be known of an answer beyond its rows and what follows them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AnswerNote {
