@@ -7,9 +7,27 @@ use super::*;
 
 /// One of the processes that share a directory and the paused clock, which began at `start`.
 pub(super) fn process(plan: &ClientPlan, dir: &Path, start: Instant) -> Quota {
-    let clock = move || 1_000_000_000 + micros(Instant::now() - start);
-    let store = FileStore::with_clock(dir, &quota_key(plan), quota_horizon(plan), Box::new(clock)).unwrap();
+    let store = store(plan, dir, start);
     Quota::new(plan, QuotaSharing::Store(Box::new(store)), Arc::new(|_| ())).unwrap()
+}
+
+fn store(plan: &ClientPlan, dir: &Path, start: Instant) -> FileStore {
+    let clock = move || 1_000_000_000 + micros(Instant::now() - start);
+    FileStore::with_clock(dir, &quota_key(plan), quota_horizon(plan), Box::new(clock)).unwrap()
+}
+
+/// Sends from all processes at once, so many requests each. Returns when they were sent, in order.
+async fn send_together(processes: Vec<Quota>, requests: usize) -> Vec<Instant> {
+    let send = |quota: Quota| async move {
+        send_all(&quota, std::iter::repeat_n(Duration::from_millis(4), requests)).await
+    };
+    let tasks: Vec<_> = processes.into_iter().map(|quota| tokio::spawn(send(quota))).collect();
+    let mut sent = Vec::new();
+    for task in tasks {
+        sent.extend(task.await.unwrap());
+    }
+    sent.sort();
+    sent
 }
 
 #[test]
@@ -36,20 +54,8 @@ fn processes_that_share_a_quota_use_it_up_together() {
         let plan = client(&[limit(25, SECOND)]);
         let sent = paused(async {
             let start = Instant::now();
-            let tasks: Vec<_> = (0..processes)
-                .map(|_| {
-                    let quota = process(&plan, dir.path(), start);
-                    tokio::spawn(async move {
-                        send_all(&quota, std::iter::repeat_n(Duration::from_millis(4), pages)).await
-                    })
-                })
-                .collect();
-            let mut sent = Vec::new();
-            for task in tasks {
-                sent.extend(task.await.unwrap());
-            }
-            sent.sort();
-            sent
+            let processes = (0..processes).map(|_| process(&plan, dir.path(), start)).collect();
+            send_together(processes, pages).await
         });
         assert!(most_in(SECOND, &sent) <= 25);
         assert!(per_second(&sent) >= 0.97 * 25.0, "{processes} processes: {}", per_second(&sent));
@@ -95,25 +101,11 @@ fn turns_of_a_store_that_is_far_away_are_taken_several_at_a_time() {
     let exchanges = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let sent = paused(async {
         let start = Instant::now();
-        let tasks: Vec<_> = (0..2)
-            .map(|_| {
-                let clock = move || 1_000_000_000 + micros(Instant::now() - start);
-                let (key, horizon) = (quota_key(&plan), quota_horizon(&plan));
-                let store = FileStore::with_clock(dir.path(), &key, horizon, Box::new(clock)).unwrap();
-                let store = FarAway { store, exchanges: Arc::clone(&exchanges) };
-                let sharing = QuotaSharing::Store(Box::new(store));
-                let quota = Quota::new(&plan, sharing, Arc::new(|_| ())).unwrap();
-                tokio::spawn(async move {
-                    send_all(&quota, std::iter::repeat_n(Duration::from_millis(4), 500)).await
-                })
-            })
-            .collect();
-        let mut sent = Vec::new();
-        for task in tasks {
-            sent.extend(task.await.unwrap());
-        }
-        sent.sort();
-        sent
+        let process = |_| {
+            let store = FarAway { store: store(&plan, dir.path(), start), exchanges: Arc::clone(&exchanges) };
+            Quota::new(&plan, QuotaSharing::Store(Box::new(store)), Arc::new(|_| ())).unwrap()
+        };
+        send_together((0..2).map(process).collect(), 500).await
     });
     let exchanges = exchanges.load(std::sync::atomic::Ordering::SeqCst);
     assert!(exchanges < 500, "{exchanges}");
