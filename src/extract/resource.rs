@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-
 use serde_json::Map;
 
 use super::answer::{self, Answer, Asked, NOT_MODIFIED};
@@ -17,7 +16,7 @@ use super::rows::RowSelector;
 use super::verdict::Ended;
 use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
-use crate::config::{Auth, IncrementalPlan, ResourcePlan};
+use crate::config::{Auth, ResourcePlan};
 use crate::http::{HttpError, Request, Response, is_secret_param};
 use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError, PaginatorKind, SecretParam};
@@ -207,7 +206,7 @@ impl ResourceRun<'_> {
     /// A pagination where it stands.
     fn pagination(&self, series: Series) -> Result<Pagination<'_>, ExtractError> {
         let range = self.reading.as_ref().map(|reading| reading.range(series.number));
-        let field = self.resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field);
+        let field = self.resource.cursor_field();
         let rows_at = self.progress().open.get(&series.number).and_then(|open| open.rows_at.clone());
         Ok(Pagination {
             first: first_request(self.extraction, self.resource, &series, range)?,
@@ -259,8 +258,10 @@ impl ResourceRun<'_> {
     async fn refused(&self) -> ExtractError {
         let Some(follower) = &self.extraction.follower else { return std::future::pending().await };
         let mut refused = follower.refused.clone();
-        let found = refused
-            .wait_for(|refused| !refused.is_empty() && self.lineage().any(|name| refused.contains_key(name)));
+        let lineage = || self.extraction.plan.lineage(self.resource);
+        let found = refused.wait_for(|refused| {
+            !refused.is_empty() && lineage().any(|resource| refused.contains_key(&resource.name))
+        });
         match found.await {
             Ok(refused) => match refused.get(&self.resource.name) {
                 Some(Refusal { error, hint }) => ExtractError::Refused {
@@ -276,15 +277,6 @@ impl ResourceRun<'_> {
             // Nobody can refuse anything any more.
             Err(_) => std::future::pending().await,
         }
-    }
-
-    /// The resource, its parent, and so on.
-    fn lineage(&self) -> impl Iterator<Item = &str> {
-        let resources = &self.extraction.plan.resources;
-        let parent = |resource: &&ResourcePlan| {
-            resources.iter().find(|other| Some(&other.name) == resource.parent.as_ref())
-        };
-        std::iter::successors(Some(self.resource), parent).map(|resource| resource.name.as_str())
     }
 
     /// What is to be asked for next in a pagination; `None` if it has ended.

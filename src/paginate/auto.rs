@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::link::ADDRESS_KEYS;
+use super::link::{ADDRESS_KEYS, is_next};
 use super::{
     AfterEmptyPage, CursorSource, Doubt, PaginateError, PaginatorKind, RangeEnd, Received, Step, Target,
     TotalPath, header, signal,
@@ -252,13 +252,12 @@ impl Fact {
     }
 
     fn is_next(&self) -> bool {
-        let begins = |name: &str| name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("next"));
-        let in_next = || self.keys.iter().rev().nth(1).is_some_and(|above| begins(above));
+        let in_next = || self.keys.iter().rev().nth(1).is_some_and(|above| is_next(above));
         let is_address = |name: &str| {
             let name = name.to_lowercase();
             ADDRESS_KEYS.iter().any(|key| name.starts_with(key)) || name == "after"
         };
-        begins(self.name()) || (in_next() && is_address(self.name()))
+        is_next(self.name()) || (in_next() && is_address(self.name()))
     }
 
     fn is_flag(&self) -> bool {

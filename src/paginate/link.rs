@@ -69,7 +69,8 @@ fn is_link_left_out(received: &Received<'_>, path: &JsonPath) -> bool {
     above.as_str() != "$" && !links.keys().any(|key| is_next(key))
 }
 
-fn is_next(name: &str) -> bool {
+/// Whether a field has its name from what comes next.
+pub(super) fn is_next(name: &str) -> bool {
     name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("next"))
 }
 
