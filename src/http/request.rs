@@ -74,6 +74,19 @@ impl Validators {
     }
 }
 
+/// Takes query parameters out of a URL. One that has none of them stays as it is written.
+pub(crate) fn drop_params(url: &mut Url, is_dropped: impl Fn(&str, &str) -> bool) {
+    if !url.query_pairs().any(|(name, value)| is_dropped(&name, &value)) {
+        return;
+    }
+    let kept: Vec<(String, String)> =
+        url.query_pairs().into_owned().filter(|(name, value)| !is_dropped(name, value)).collect();
+    url.set_query(None);
+    if !kept.is_empty() {
+        url.query_pairs_mut().extend_pairs(kept);
+    }
+}
+
 /// What a request is to the quota.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {

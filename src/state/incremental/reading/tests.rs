@@ -98,7 +98,7 @@ fn a_run_with_windows_starts_where_the_state_is_and_ends_beyond_the_present() {
     };
     let stored =
         in_state(state(json!("2024-01-01T00:00:00Z"), json!("2024-03-01T10:00:00.123456789Z"), json!([])));
-    let now = crate::schema::parse_instant_setting("2024-03-03T09:00:00Z").unwrap();
+    let now = parse_instant_setting("2024-03-03T09:00:00Z").unwrap();
     let begin = Begin { state: Some(&stored), now, ..Begin::default() };
     let fine = CursorField { window: Some(Step::Months(1)), ..field.clone() };
     for field in [&field, &fine] {
@@ -123,7 +123,7 @@ proptest::proptest! {
         rows in proptest::collection::vec(-10_000_i64..250_000, 0..20),
         step in proptest::prop_oneof![(10_u32..5000).prop_map(Step::Minutes), (1_u32..4).prop_map(Step::Months)],
     ) {
-        let text = |minute: i64| crate::schema::TimeForm::UTC.write(minute * 60_000_000);
+        let text = |minute: i64| TimeForm::UTC.write(minute * 60_000_000);
         let (from, to) = (start, start + length);
         let asked = backfill(&text(from), Some(&text(to)), Some(step));
         let begin = Begin { backfill: Some(&asked), ..Begin::default() };
