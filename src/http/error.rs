@@ -226,15 +226,19 @@ impl fmt::Display for StatusFailure {
     }
 }
 
-/// Words by which an API says that it is about the credentials. `key` alone would take in `Table key is required`.
-const ABOUT_CREDENTIALS: [&str; 10] = [
+/// Words by which an API says that it is about the credentials. `key` alone would take in `Table key is required`, and
+/// `token` alone those of pages.
+const ABOUT_CREDENTIALS: [&str; 13] = [
     "secret-key",
     "secret key",
     "api key",
     "api-key",
     "api_key",
     "apikey",
-    "token",
+    "access token",
+    "access_token",
+    "api token",
+    "bearer",
     "authenti",
     "authoriz",
     "credential",
