@@ -70,13 +70,14 @@ pub(super) async fn extract(
     run.tell_unprotected();
     let mut progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress.finished_at = now_micros();
+    let told = |error: &ExtractError| extraction.client.redact(&error.to_string());
     let (outcome, error) = match ended {
         Ok(Ended::Complete) => (Some(Outcome::Complete), None),
         Ok(Ended::Unchanged) => (Some(Outcome::Unchanged), None),
-        Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(error.to_string())), Some(error)),
-        Ok(Ended::Partial(error)) => (Some(Outcome::Partial(error.to_string())), Some(error)),
+        Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(told(&error))), Some(error)),
+        Ok(Ended::Partial(error)) => (Some(Outcome::Partial(told(&error))), Some(error)),
         Ok(Ended::Stopped) => (None, None),
-        Err(error) => (Some(Outcome::Failed(error.to_string())), Some(error)),
+        Err(error) => (Some(Outcome::Failed(told(&error))), Some(error)),
     };
     let end = ResourceEnd { resource: resource.name.clone(), progress, outcome, error };
     extraction.reporter.report(Event::ResourceEnded { end: &end });
@@ -200,9 +201,14 @@ impl ResourceRun<'_> {
 
     /// Makes the first request of a pagination that of another page.
     fn apply(&self, series: &Series, cursor: &PageCursor, request: &mut Request) {
+        let secrets = &self.extraction.plan.client.secrets;
         let progress = self.progress();
         let detected = progress.open.get(&series.number).and_then(|open| open.detected.as_ref());
-        self.resource.endpoint.paginator.with_detected(detected).apply(cursor, request);
+        self.resource
+            .endpoint
+            .paginator
+            .with_detected(detected)
+            .apply(&cursor.with_secrets(secrets), request);
     }
 
     fn count(&self, response: &Result<Response, HttpError>) {
@@ -296,10 +302,11 @@ impl ResourceRun<'_> {
         let max_bytes = self.extraction.plan.client.max_body_bytes;
         let detected = done.and_then(|done| done.detected.as_ref());
         let secret_params = self.secret_params(request);
+        let secrets = &self.extraction.plan.client.secrets;
         let asked = Asked {
             request: &describe,
             complaint: &complaint,
-            cursor: &cursor,
+            cursor: &cursor.with_secrets(secrets),
             number,
             max_bytes,
             from_parent,
@@ -314,6 +321,9 @@ impl ResourceRun<'_> {
         let ends = self.resource.parent.is_none() || matches!(answer.next, Next::Doubtful(_));
         if order.is_some_and(|order| order.is_past(&answer.rows)) && ends {
             answer.next = Next::Done;
+        }
+        if let Next::Page(next) = &mut answer.next {
+            *next = next.without_secrets(secrets);
         }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)

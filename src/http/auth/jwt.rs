@@ -114,14 +114,17 @@ mod tests {
     #[test]
     fn the_key_of_rfc_7515_appendix_a_2_signs_as_there() {
         // Deterministic, so the signature of the example itself has to come out.
-        let pem = include_str!("../../../tests/fixtures/keys/rfc7515-a2.pem");
-        let assertion = assertion(pem, "auth_endpoint = 'https://a.test/token'");
-        let SigningKey::Rs256(_) = &assertion.key else { panic!("no RSA key") };
+        let plain = include_str!("../../../tests/fixtures/keys/rfc7515-a2.pem");
+        let encrypted = include_str!("../../../tests/fixtures/keys/rfc7515-a2-encrypted.pem");
         let message = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
-        let signature = assertion.key.sign(message.as_bytes()).unwrap();
-        assert_eq!(
-            URL_SAFE_NO_PAD.encode(signature),
-            "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"
-        );
+        for (pem, rest) in [(plain, ""), (encrypted, "private_key_passphrase = 'correct hörse'")] {
+            let assertion = assertion(pem, rest);
+            let SigningKey::Rs256(_) = &assertion.key else { panic!("no RSA key") };
+            let signature = assertion.key.sign(message.as_bytes()).unwrap();
+            assert_eq!(
+                URL_SAFE_NO_PAD.encode(signature),
+                "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"
+            );
+        }
     }
 }
