@@ -181,14 +181,32 @@ fn spelled(text: &str, secret: &str, extent: Extent) -> Option<usize> {
     Some(length)
 }
 
-/// The same for one byte.
+/// The same for one byte, which may be escaped several times over: a link in a link, JSON in JSON.
 fn spelled_byte(text: &[u8], byte: u8) -> Option<usize> {
     match text {
-        [b'%', high, low, ..] if hex(*high).zip(hex(*low)) == Some((byte >> 4, byte & 15)) => Some(3),
-        [b'\\', escaped, ..] if *escaped == byte && b"\"\\/".contains(&byte) => Some(2),
+        [b'%', rest @ ..] if byte != b'%' || rest.starts_with(b"25") => percent(rest, byte),
+        [b'\\', b'\\', ..] if byte == b'\\' => Some(2),
+        [b'\\', ..] if b"\"/".contains(&byte) => {
+            let escapes = text.iter().take_while(|char| **char == b'\\').count();
+            (text.get(escapes) == Some(&byte)).then_some(escapes + 1)
+        }
         [b'+', ..] if byte == b' ' => Some(1),
         [same, ..] if *same == byte => Some(1),
         _ => None,
+    }
+}
+
+/// What follows a percent sign: `2F`, `252F`, `25252F`.
+fn percent(text: &[u8], byte: u8) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let [high, low] = *text.get(at..at + 2)? else { return None };
+        at += 2;
+        match (hex(high)?, hex(low)?) {
+            found if found == (byte >> 4, byte & 15) => return Some(at + 1),
+            (2, 5) => {}
+            _ => return None,
+        }
     }
 }
 
@@ -216,6 +234,11 @@ mod tests {
             ("bot1234:AA%C3%A9/x%20%22y/get", "bot***/get"),
             ("?k=1234%3aAA%c3%a9%2fx+%22y&a=1", "?k=***&a=1"),
             (r#"{"k": "1234:AAé\/x \"y"}"#, r#"{"k": "***"}"#),
+            (r#"{"said": "{\"k\": \"1234:AAé/x \\\"y\"}"}"#, r#"{"said": "{\"k\": \"***\"}"}"#),
+            (
+                "?to=https%3A%2F%2Fa.test%2F1234%253AAA%25C3%25A9%252Fx%2520%2522y%2F",
+                "?to=https%3A%2F%2Fa.test%2F***%2F",
+            ),
             ("1234:AAé/x \"y-and-more", "***"),
             ("1234:AAé/x \"y1234:AAé/x \"y", "******"),
             ("1234:AAé/x…", "***…"),
