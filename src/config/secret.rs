@@ -87,7 +87,7 @@ impl Secrets {
 
     /// A URL with the name of each of them in its place. It is for files: [`Self::restore`] puts them back.
     pub fn replace(&self, url: &str) -> String {
-        replace(url, self.values(), Extent::Whole, |index, found| {
+        replace(url, &self.values(), Extent::Whole, |index, found| {
             let (name, value) = &self.0[index];
             let form = if found == in_path(value) { "" } else { "%" };
             format!("<{name}{form}>")
@@ -122,7 +122,7 @@ fn in_path(secret: &Secret) -> String {
 
 /// `text` with `***` for each of `secrets`, however URLs and JSON spell it.
 pub(crate) fn mask<'a>(text: &str, secrets: impl Iterator<Item = &'a str> + Clone) -> String {
-    replace(text, secrets, Extent::WholeOrCut, |_, _| "***".to_owned())
+    replace(text, &secrets, Extent::WholeOrCut, |_, _| "***".to_owned())
 }
 
 /// What of a secret counts.
@@ -137,7 +137,7 @@ enum Extent {
 /// the one that reaches furthest.
 fn replace<'a>(
     text: &str,
-    secrets: impl Iterator<Item = &'a str> + Clone,
+    secrets: &(impl Iterator<Item = &'a str> + Clone),
     extent: Extent,
     name: impl Fn(usize, &str) -> String,
 ) -> String {

@@ -92,7 +92,7 @@ pub enum TokenError {
 }
 
 /// Hints of token requests.
-const NOT_ACCEPTED: &str = "check the id, the secret, the refresh token or the key in `auth`: the token endpoint did not accept them";
+const NOT_ACCEPTED: &str = "check the id, the secret, the refresh token, the key and the scope in `auth`: the token endpoint did not accept them";
 
 const WRONG_ADDRESS: &str = "check the address of the token endpoint in `auth`";
 

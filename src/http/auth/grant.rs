@@ -133,6 +133,8 @@ pub(in super::super) fn read_answer(
     request: &str,
 ) -> Result<(Granted, Vec<Secret>), TokenError> {
     let no_token = |detail| TokenError::Answer { request: request.to_owned(), detail, said: None };
+    // Some servers put a byte order mark before it.
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let answer: Value = serde_json::from_slice(body).map_err(|_| no_token("it is not JSON"))?;
     let text = |name: &str| answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let token = Secret::new(text("access_token").ok_or(no_token("it has no `access_token`"))?);
@@ -232,6 +234,7 @@ mod tests {
             token(Some(300))
         );
         assert_eq!(read(r#"{"access_token": "t", "expires_in": "300"}"#), token(Some(300)));
+        assert_eq!(read("\u{feff}{\"access_token\": \"t\"}"), token(None));
         assert_eq!(read(r#"{"access_token": "t", "expires_in": 299.9}"#), token(Some(299)));
         assert_eq!(read(r#"{"access_token": "t", "expires_in": -5}"#), token(Some(0)));
         assert_eq!(read(r#"{"access_token": "t", "expires_in": null}"#), token(None));
