@@ -86,13 +86,14 @@ pub(super) async fn extract(
     run.tell_unprotected();
     let mut progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress.finished_at = now_micros();
+    let told = |error: &ExtractError| extraction.client.redact(&error.to_string());
     let (outcome, error) = match ended {
         Ok(Ended::Complete) => (Some(Outcome::Complete), None),
         Ok(Ended::Unchanged) => (Some(Outcome::Unchanged), None),
-        Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(error.to_string())), Some(error)),
-        Ok(Ended::Partial(error)) => (Some(Outcome::Partial(error.to_string())), Some(error)),
+        Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(told(&error))), Some(error)),
+        Ok(Ended::Partial(error)) => (Some(Outcome::Partial(told(&error))), Some(error)),
         Ok(Ended::Stopped) => (None, None),
-        Err(error) => (Some(Outcome::Failed(error.to_string())), Some(error)),
+        Err(error) => (Some(Outcome::Failed(told(&error))), Some(error)),
     };
     let end = ResourceEnd { resource: resource.name.clone(), progress, outcome, error };
     extraction.reporter.report(Event::ResourceEnded { end: &end });
@@ -224,7 +225,8 @@ impl ResourceRun<'_> {
         let open = progress.open.get(&series.number);
         let mut request = first.clone();
         let detected = open.and_then(|open| open.detected.as_ref());
-        resource.endpoint.paginator.with_detected(detected).apply(&cursor, &mut request);
+        let asked = cursor.with_secrets(&extraction.plan.client.secrets);
+        resource.endpoint.paginator.with_detected(detected).apply(&asked, &mut request);
         add_idempotency_key(extraction, resource, series, &cursor, &mut request);
         let condition = match open {
             None => Condition::of(extraction, resource, series, &request),
@@ -304,11 +306,12 @@ impl ResourceRun<'_> {
         let done = progress.open.get(&series.number);
         let number = done.map_or(0, |done| done.page_count) + 1;
         let detected = done.and_then(|done| done.detected.as_ref());
+        let secrets = &self.extraction.plan.client.secrets;
         let client = &self.extraction.client;
         let asked = Asked {
             request: &|| client.describe(&request),
             complaint: &|| client.complaint(&request, response),
-            cursor: &cursor,
+            cursor: &cursor.with_secrets(secrets),
             number,
             max_bytes: self.extraction.plan.client.max_body_bytes,
             from_parent: &series.from_parent,
@@ -323,6 +326,9 @@ impl ResourceRun<'_> {
         let ends = self.resource.parent.is_none() || matches!(answer.next, Next::Doubtful(_));
         if order.as_mut().is_some_and(|order| order.is_past(&answer.rows)) && ends {
             answer.next = Next::Done;
+        }
+        if let Next::Page(next) = &mut answer.next {
+            *next = next.without_secrets(secrets);
         }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)

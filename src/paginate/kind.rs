@@ -85,6 +85,15 @@ impl PaginatorKind {
             _ => None,
         }
     }
+
+    /// Where the body has what leads to the next page.
+    pub fn next_path(&self) -> Option<&JsonPath> {
+        match self {
+            Self::Cursor { source: CursorSource::Path(path), .. }
+            | Self::JsonLink { next_url_path: path, .. } => Some(path),
+            _ => None,
+        }
+    }
 }
 
 /// Where an answer has its cursor.

@@ -27,6 +27,7 @@ pub use received::{Received, SecretParam};
 pub use seen::CursorsSeen;
 pub use tally::Tally;
 
+use crate::config::Secrets;
 use crate::page::JsonPath;
 
 /// Where in a pagination a request stands: what makes its page, and what a cut run goes on from.
@@ -42,6 +43,24 @@ pub enum PageCursor {
     Number(u64),
     /// The page at an address that the API gave: absolute, without credentials.
     Url(String),
+}
+
+impl PageCursor {
+    /// As it is kept: an address may repeat the secrets of its request.
+    pub fn without_secrets(&self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Url(url) => Self::Url(secrets.replace(url)),
+            other => other.clone(),
+        }
+    }
+
+    /// As it is asked for.
+    pub fn with_secrets(&self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Url(url) => Self::Url(secrets.restore(url)),
+            other => other.clone(),
+        }
+    }
 }
 
 /// What follows a page.
