@@ -259,6 +259,12 @@ impl ExtractError {
             Self::NotLines { source: FormatError::TooLarge { .. }, .. } => {
                 "ask for smaller pages, or raise `client.max_body_size`"
             }
+            Self::NotLines { source: FormatError::Quote { .. }, .. } => {
+                "the answer was cut, or was written without doubling the quotes in it; the next run asks again"
+            }
+            Self::NotLines { source: FormatError::Complaint { .. }, .. } => {
+                "what came before it is not all; the next run asks again"
+            }
             Self::NotLines { .. } => "set `response_format` to what the API answers with",
             Self::NotKeyed { .. } => "leave out `keyed_by` where the rows are a list",
             Self::Ignored { replaces: false, .. } => {

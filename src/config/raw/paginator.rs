@@ -173,6 +173,8 @@ pub(in crate::config) struct RawOffset {
     pub step: Option<RawOffsetStep>,
     /// Where a page tells how many rows there are. Default: `total`, if that is there. `""`: it does not tell.
     pub total_path: Option<String>,
+    /// Header that tells how many rows there are, like `X-Total-Count`; in place of `total_path`.
+    pub total_header: Option<String>,
     /// First row that is not read any more.
     pub maximum_offset: Option<u64>,
     /// Whether a page without rows is the last. Default: true, unless `has_more_path` says that there is more.
@@ -217,6 +219,8 @@ pub(in crate::config) struct RawPageNumber {
     pub page_size_param: Option<String>,
     /// Where a page tells how many pages there are. Default, and `""`: it does not tell.
     pub total_path: Option<String>,
+    /// Header that tells how many pages there are, like `X-Total-Pages`; in place of `total_path`.
+    pub total_header: Option<String>,
     /// First page number that is not read any more.
     pub maximum_page: Option<u64>,
     /// Whether a page without rows is the last. Default: true, unless `has_more_path` says that there is more.
