@@ -225,7 +225,6 @@ fn page_without_rows(asked: &Asked<'_>, response: &Response) -> Result<Answer, E
         Ok(advance) => Ok(Answer { next: advance.next, detected: advance.detected, ..Answer::end() }),
         // That an error does not say what follows is no wonder; a page that says it wrongly is one all the same.
         Err(PaginateError::Missing { .. }) => Ok(Answer::end()),
-        Err(_) if response.status >= 400 => Ok(Answer::end()),
         Err(source) => Err(asked.cannot_go_on(source)),
     }
 }

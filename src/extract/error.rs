@@ -262,6 +262,9 @@ impl ExtractError {
             Self::NotLines { source: FormatError::Quote { .. }, .. } => {
                 "the answer was cut, or was written without doubling the quotes in it; the next run asks again"
             }
+            Self::NotLines { source: FormatError::Text { .. }, .. } => {
+                "ask the API for UTF-8: a parameter or the header `Accept-Charset` may say so"
+            }
             Self::NotLines { source: FormatError::Complaint { .. }, .. } => {
                 "what came before it is not all; the next run asks again"
             }

@@ -1,22 +1,13 @@
 //! Answers that tell of an error, though their status is that of a success.
 
-use serde_json::Value;
-
 use super::object::Fields;
-use super::{ID_NAMES, Page};
+use super::{ID_NAMES, Page, is_truthy};
 
 /// Whether an object has something below `error` or `errors`.
 pub(super) fn speaks_of_error(object: &Fields<'_>) -> bool {
     let says = |name: &str| {
         let found = object.get(name).and_then(|value| serde_json::from_str(value.get()).ok());
-        found.is_some_and(|value| match value {
-            Value::Null => false,
-            Value::Bool(flag) => flag,
-            Value::Number(number) => number.as_f64() != Some(0.0),
-            Value::String(text) => !text.is_empty(),
-            Value::Array(elements) => !elements.is_empty(),
-            Value::Object(fields) => !fields.is_empty(),
-        })
+        found.is_some_and(|value| is_truthy(&value))
     };
     says("error") || says("errors")
 }

@@ -120,7 +120,7 @@ impl Facts {
 
     fn next_token(&self) -> Option<PaginatorKind> {
         let next = self.next()?;
-        if next.is_falsy() {
+        if !next.is_token() {
             return None;
         }
         let name = next.name();
@@ -140,7 +140,7 @@ impl Facts {
             && flag.value == Value::Bool(true)
         {
             let by_cursor = CURSORS.iter().find_map(|(name, param)| {
-                let found = self.beside(flag, &[name]).filter(|found| !found.is_falsy())?;
+                let found = self.beside(flag, &[name]).filter(|found| found.is_token())?;
                 Some(cursor(CursorSource::Path(found.path()), param, Some(flag.path())))
             });
             if by_cursor.is_some() {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::link::ADDRESS_KEYS;
-use crate::page::JsonPath;
+use super::super::link::{ADDRESS_KEYS, is_next};
+use crate::page::{JsonPath, is_truthy};
 
 /// Flags that more pages follow, in lower case and without underscores.
 const FLAGS: [&str; 12] = [
@@ -61,17 +61,12 @@ impl Fact {
     }
 
     pub(super) fn is_next(&self) -> bool {
-        // `@odata.nextLink`, `__next`.
-        let begins = |name: &str| {
-            let name = name.rsplit('.').next().unwrap_or_default().trim_start_matches('_');
-            name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("next"))
-        };
-        let in_next = || self.keys.iter().rev().nth(1).is_some_and(|above| begins(above));
+        let in_next = || self.keys.iter().rev().nth(1).is_some_and(|above| is_next(above));
         let is_address = |name: &str| {
             let name = name.to_lowercase();
             ADDRESS_KEYS.iter().any(|key| name.starts_with(key)) || name == "after"
         };
-        begins(self.name()) || (in_next() && is_address(self.name()))
+        is_next(self.name()) || (in_next() && is_address(self.name()))
     }
 
     pub(super) fn is_flag(&self) -> bool {
@@ -97,16 +92,11 @@ impl Fact {
             self.value.as_str().is_some_and(|text| text.starts_with("http") || text.starts_with('/'));
         let is_more = || is_address && plain(self.name()).starts_with("more");
         let is_named = || is_more() || self.keys.iter().any(|key| LEADS.contains(&plain(key).as_str()));
-        !self.is_falsy() && (self.value.is_string() || self.name() != "offset") && is_named()
+        self.is_token() && (self.value.is_string() || self.name() != "offset") && is_named()
     }
 
-    pub(super) fn is_falsy(&self) -> bool {
-        match &self.value {
-            Value::Null | Value::Bool(_) => true,
-            Value::String(text) => text.is_empty(),
-            Value::Number(number) => number.as_f64() == Some(0.0),
-            _ => false,
-        }
+    pub(super) fn is_token(&self) -> bool {
+        !self.value.is_boolean() && is_truthy(&self.value)
     }
 
     pub(super) fn number(&self) -> Option<u64> {
