@@ -318,6 +318,7 @@ impl ResourceRun<'_> {
             paginator: &self.resource.endpoint.paginator.with_detected(detected),
             detected,
             before: done.map_or_else(Default::default, |done| done.tally),
+            page_before: done.and_then(|done| done.mark.as_ref()),
             secret_params: &self.secret_params(&request),
         };
         let was_detected = rows.detected().is_some();
@@ -335,8 +336,7 @@ impl ResourceRun<'_> {
         {
             return Err(asked.cannot_go_on(PaginateError::circle(next)));
         }
-        let Answer { rows: body, row_count, next, detected, token, total_rows, is_repaired, is_without_list } =
-            answer;
+        let Answer { rows: body, row_count, next, detected, token, total_rows, .. } = answer;
         if let Some(detected) = &detected {
             self.tell_detected(&detected.kind);
         }
@@ -344,7 +344,8 @@ impl ResourceRun<'_> {
             rows_at: rows.detected().filter(|_| !was_detected).map(ToString::to_string),
             settled: response.action.map(|action| (action, response.status)),
             is_unchanged: response.status == NOT_MODIFIED,
-            is_without_list,
+            is_without_list: answer.is_without_list,
+            doubt: answer.doubt,
             validators: condition.and_then(|condition| condition.met(response, &next)),
         };
         let record = PageRecord {
@@ -365,10 +366,13 @@ impl ResourceRun<'_> {
             note,
         };
         progress.add(&record);
+        if let Some(open) = progress.open.get_mut(&series.number) {
+            open.mark = answer.mark;
+        }
         let place = self.append(&Record::Page(record.clone(), body.clone()))?;
         let event = Event::Page { resource: &self.resource.name, progress: &progress };
         self.extraction.reporter.report(event);
-        if is_repaired {
+        if answer.is_repaired {
             let event = Event::Repaired { resource: &self.resource.name, page: number };
             self.extraction.reporter.report(event);
         }

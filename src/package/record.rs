@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::http::{Action, Validators};
-use crate::paginate::{Detected, Next, PageCursor};
+use crate::paginate::{Detected, Doubt, Next, PageCursor};
 
 /// A page that was received.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct AnswerNote {
     /// Whether it had no list of rows at all, which the config allows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_without_list: bool,
+    /// What the page before it leaves open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
     /// What the next run may ask with, and for which request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validators: Option<(String, Validators)>,

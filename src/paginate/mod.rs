@@ -7,6 +7,7 @@ mod error;
 mod header;
 mod kind;
 mod link;
+mod mark;
 mod plan;
 #[cfg(test)]
 mod properties;
@@ -23,6 +24,7 @@ pub use auto::Detected;
 pub use doubt::Doubt;
 pub use error::PaginateError;
 pub use kind::{AfterEmptyPage, CursorSource, PaginatorKind, RangeEnd, Step, TotalPath};
+pub use mark::PageMark;
 pub use received::{Received, SecretParam};
 pub use seen::CursorsSeen;
 pub use tally::Tally;
@@ -86,6 +88,10 @@ pub struct Advance {
     pub next: Next,
     /// The paginator that the first answer asks for, if that was to be found out.
     pub detected: Option<Detected>,
+    /// What to compare the next page with, if pages are numbered.
+    pub mark: Option<PageMark>,
+    /// What a comparison with the page before leaves open.
+    pub doubt: Option<Doubt>,
 }
 
 /// Where a cursor or page number is written.
