@@ -205,6 +205,8 @@ pub struct StatusFailure {
     pub request_id: Option<String>,
     /// Whether the API refuses an access token that was just got for it.
     pub is_new_token: bool,
+    /// Whether the API refuses the request for its rate, with a status that may mean something else.
+    pub is_throttled: bool,
 }
 
 impl fmt::Display for StatusFailure {
@@ -246,7 +248,8 @@ impl StatusFailure {
             let text = text.as_deref().unwrap_or_default().to_lowercase();
             ABOUT_CREDENTIALS.iter().any(|word| text.contains(word))
         };
-        matches!(self.status, 401 | 403) || self.status == 400 && (says(&self.code) || says(&self.message))
+        !self.is_throttled && matches!(self.status, 401 | 403)
+            || self.status == 400 && (says(&self.code) || says(&self.message))
     }
 }
 
@@ -258,7 +261,7 @@ pub fn is_transient_status(status: u16) -> bool {
 impl Failure {
     /// Whether the server refused the request for its rate.
     pub(super) fn is_throttling(&self) -> bool {
-        self.answer().is_some_and(|answer| answer.status == 429)
+        self.answer().is_some_and(|answer| answer.status == 429 || answer.is_throttled)
     }
 
     /// The answer that was none.
@@ -279,7 +282,7 @@ impl Failure {
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Status(failure) => is_transient_status(failure.status),
+            Self::Status(failure) => failure.is_throttled || is_transient_status(failure.status),
             Self::Unwanted { retried, .. } => *retried,
             Self::ServerDelay { .. }
             | Self::Timeout { .. }
@@ -320,7 +323,7 @@ impl Failure {
             }
             Self::Status(StatusFailure { remediation: Some(_), .. }) => return None,
             Self::Status(StatusFailure { status: 404, .. }) => "check `base_url` and `path`",
-            Self::Status(StatusFailure { status: 429, .. }) => {
+            Self::Status(_) if self.is_throttling() => {
                 "check `rate_limits`: the API allows less, or somebody else uses the same key"
             }
             Self::Status(StatusFailure { status: 500..=599, .. }) | Self::Interrupted { .. } => {
@@ -357,7 +360,9 @@ impl HttpError {
                 Some("check the permissions of that directory; FOREBAY_STATE_DIR names another".to_owned())
             }
             Self::QuotaStore { .. } => {
-                Some("check `client.quota_store`, and whether its server is up".to_owned())
+                let hint = "check `client.quota_store`, whether its server is up, and whether its role may make and write the \
+                            schema `forebay_quota`";
+                Some(hint.to_owned())
             }
             Self::Token { source } => source.hint(),
             Self::Client { .. } => None,

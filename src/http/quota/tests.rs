@@ -400,6 +400,10 @@ fn what_our_own_requests_explain_slows_nothing() {
     check(&minute, 100, said(300, 150, reset), false);
     check(&minute, 1, said(60, 0, reset), true);
     check(&[], 5, said(25, 0, reset), true);
+    // Whole seconds, rounded down: the window is about to begin anew.
+    check(&[limit(1000, HOUR)], 1, said(1000, 0, Duration::ZERO), false);
+    // There is no limit, as some say it.
+    check(&[], 5, said(0, 0, reset), false);
     check(&[], 5, Advice { remaining: Some(0), reset: Some(reset), ..Advice::default() }, true);
     check(&[], 5, Advice { limit: Some(25), ..Advice::default() }, false);
 }
@@ -456,6 +460,27 @@ fn with_others_about_what_is_left_is_spread_and_a_reserve_kept() {
 }
 
 #[test]
+fn without_a_limit_what_is_under_way_is_no_longer_left() {
+    paused(async {
+        let quota = quota(&[]);
+        let first = quota.turn().await;
+        sleep(Duration::from_millis(5)).await;
+        // Four that the server has not counted yet.
+        for _ in 0..4 {
+            quota.turn().await;
+        }
+        let start = Instant::now();
+        quota.heed(&first, &said(10, 6, SECOND * 30));
+        for _ in 0..2 {
+            quota.turn().await;
+        }
+        assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+        quota.turn().await;
+        assert!(start.elapsed() >= SECOND * 30);
+    });
+}
+
+#[test]
 fn a_run_counts_what_the_one_before_it_used() {
     let dir = tempfile::tempdir().unwrap();
     let plan = client(&[limit(25, SECOND), limit(40, MINUTE)]);
@@ -500,6 +525,23 @@ fn processes_that_share_a_quota_use_it_up_together() {
 }
 
 #[test]
+fn a_pause_that_is_longer_than_may_be_is_not_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(25, SECOND)]);
+    paused(async {
+        let start = Instant::now();
+        let (patient, other) = (process(&plan, dir.path(), start), process(&plan, dir.path(), start));
+        let _turns = (patient.turn().await, other.turn().await);
+        patient.pause(plan.retry.max_server_delay + SECOND);
+        let waiting = tokio::spawn(async move { patient.turn().await });
+        sleep(Duration::from_millis(50)).await;
+        let start = Instant::now();
+        other.turn().await;
+        assert!(start.elapsed() < SECOND && !waiting.is_finished());
+    });
+}
+
+#[test]
 fn a_pause_holds_the_other_processes_too() {
     let dir = tempfile::tempdir().unwrap();
     let plan = client(&[limit(25, SECOND)]);
@@ -515,6 +557,136 @@ fn a_pause_holds_the_other_processes_too() {
         two.turn().await;
         waiting.await.unwrap();
         assert!(start.elapsed() >= SECOND * 7, "{:?}", start.elapsed());
+    });
+}
+
+#[test]
+fn a_run_that_was_killed_the_next_one_and_a_later_one_are_within_two_windows_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(300, MINUTE), limit(10_000, HOUR)]);
+    let sent = paused(async {
+        let start = Instant::now();
+        let mut sent = Vec::new();
+        // What the server counts of the last one is never told: it was killed under way.
+        let mut run = async |pages: usize| {
+            let quota = process(&plan, dir.path(), start);
+            for page in 1..=pages {
+                let turn = quota.turn().await;
+                sent.push(Instant::now());
+                if page < pages {
+                    sleep(Duration::from_millis(30)).await;
+                    quota.answered(&turn);
+                }
+            }
+        };
+        run(250).await;
+        run(9_000).await;
+        sleep(MINUTE * 10).await;
+        run(3_000).await;
+        sent
+    });
+    assert_eq!(sent.len(), 12_250);
+    assert!(most_in(MINUTE, &sent) <= 300);
+    assert!(most_in(HOUR, &sent) <= 10_000);
+    // The third one gets what the hour still has at once, and the rest when the first ones leave it.
+    assert!(sent[9_999] - sent[0] < Duration::from_secs(44 * 60), "{:?}", sent[9_999] - sent[0]);
+    let last = sent[12_249] - sent[0];
+    assert!(last < HOUR + Duration::from_secs(9 * 60), "{last:?}");
+}
+
+#[test]
+fn who_loses_the_file_still_knows_what_it_did_and_what_it_was_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(6, MINUTE)]);
+    paused(async {
+        let start = Instant::now();
+        let (one, two) = (process(&plan, dir.path(), start), process(&plan, dir.path(), start));
+        for quota in [&one, &two, &one, &two, &one] {
+            quota.turn().await;
+        }
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        one.turn().await;
+        assert!(start.elapsed() < SECOND);
+        one.turn().await;
+        assert!(start.elapsed() >= MINUTE);
+    });
+}
+
+#[test]
+fn a_clock_that_is_set_back_costs_a_window_at_most() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(3, MINUTE), limit(25, SECOND)]);
+    paused(async {
+        let start = Instant::now();
+        let back = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let process = || {
+            let back = Arc::clone(&back);
+            let clock = move || {
+                let back = back.load(std::sync::atomic::Ordering::SeqCst);
+                1_000_000_000_000 + micros(Instant::now() - start) - back
+            };
+            let (key, horizon) = (quota_key(&plan), quota_horizon(&plan));
+            let store = FileStore::with_clock(dir.path(), &key, horizon, Box::new(clock)).unwrap();
+            Quota::new(&plan, QuotaSharing::Store(Box::new(store)), Arc::new(|_| ())).unwrap()
+        };
+        // The other one has not read anything yet.
+        let (one, two) = (process(), process());
+        let sent = send_all(&one, [Duration::ZERO; 3]).await;
+        one.pause(SECOND * 30);
+        back.store(micros(HOUR * 10), std::sync::atomic::Ordering::SeqCst);
+        one.turn().await;
+        let waited = sent[0].elapsed();
+        assert!(waited >= MINUTE && waited < MINUTE + SECOND, "{waited:?}");
+        let start = Instant::now();
+        two.turn().await;
+        assert!(start.elapsed() < MINUTE + SECOND * 5, "{:?}", start.elapsed());
+    });
+}
+
+#[test]
+fn lines_that_say_what_cannot_be_hold_nobody_for_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(3, MINUTE)]);
+    paused(async {
+        let start = Instant::now();
+        let quota = process(&plan, dir.path(), start);
+        quota.turn().await;
+        let path = dir.path().join(format!("{}.quota", quota_key(&plan)));
+        let mut lines = std::fs::read_to_string(&path).unwrap();
+        let own = lines.lines().nth(1).unwrap().to_owned();
+        lines += &format!("9999999999999999\n{own}1\np 9999999999999999\na {own} 9999999999999999\n");
+        std::fs::write(&path, lines).unwrap();
+        quota.turn().await;
+        assert!(start.elapsed() < MINUTE + SECOND * 5, "{:?}", start.elapsed());
+    });
+}
+
+/// A store that needs this long to tell that it has taken what was decided.
+struct Slow(FileStore, Duration);
+
+impl QuotaStore for Slow {
+    fn exchange(&mut self, decide: &mut dyn FnMut(&Seen) -> Vec<String>) -> Result<(), StoreError> {
+        let done = self.0.exchange(decide);
+        std::thread::sleep(self.1);
+        done
+    }
+}
+
+#[test]
+fn turns_of_a_store_that_is_slow_are_not_over_when_they_are_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(25, SECOND)]);
+    let store = FileStore::open(dir.path(), &quota_key(&plan), quota_horizon(&plan)).unwrap();
+    let sharing = QuotaSharing::Store(Box::new(Slow(store, TOO_LATE * 2)));
+    let quota = Quota::new(&plan, sharing, Arc::new(|_| ())).unwrap();
+    // On the real clock: whoever asks for a turn of this moment never gets one.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..3 {
+            quota.turn().await;
+        }
     });
 }
 
@@ -585,6 +757,29 @@ fn most_units(per: Duration, arrivals: &Arrivals) -> u32 {
         arrivals[index..].iter().take_while(|(other, _)| *other - *first < per).map(|(_, units)| units).sum()
     };
     arrivals.iter().enumerate().map(within).max().unwrap_or(0)
+}
+
+/// Seconds in which requests of these costs can be sent one after the other, if short limits are paced and no window is
+/// ever exceeded.
+fn shortest_time(limits: &[RateLimit], costs: &[u32]) -> f64 {
+    let mut sent: Vec<(f64, u32)> = Vec::new();
+    for cost in costs {
+        let mut at = sent.last().map_or(0.0, |(last, _)| *last);
+        for limit in limits {
+            let (per, requests) = (limit.per.as_secs_f64(), limit.requests.get());
+            let mut units = *cost;
+            let full = sent.iter().rev().find(|(_, other)| {
+                units += other;
+                units > requests
+            });
+            at = full.map_or(at, |(first, _)| at.max(first + per));
+            if let (true, Some((last, before))) = (limit.per <= SECOND * 2, sent.last()) {
+                at = at.max(last + per / f64::from(requests) * f64::from(*before));
+            }
+        }
+        sent.push((at, *cost));
+    }
+    sent.last().map_or(0.0, |(last, _)| *last)
 }
 
 /// What arrived in the client's bucket, and in those of `a` and `b`, by what several tasks send.
@@ -703,5 +898,70 @@ proptest! {
                 prop_assert!(most_units(limit.per, arrivals) <= limit.requests.get(), "{limit:?}");
             }
         }
+    }
+
+    /// Whoever has enough to do uses at least 95 % of what the limits leave: of all together, whatever it costs and
+    /// however many processes do it, and less where a server says that it allows less.
+    #[test]
+    fn who_has_enough_to_do_uses_what_there_is(
+        limits in limits(),
+        costs in prop::collection::vec(1_u32..4, 60..200),
+        processes in 1_usize..4,
+        told in prop::option::of((0_usize..4, 2_u32..5)),
+    ) {
+        let limits = enough(limits);
+        // The first answer that each has says that one of the limits is a part of that only.
+        let lower = told.and_then(|(index, part)| {
+            let units = limits.get(index)?.requests.get() / part;
+            (units > 3).then(|| (index, limit(units, limits[index].per)))
+        });
+        let mut allowed = limits.clone();
+        if let Some((index, lower)) = lower {
+            allowed[index] = lower;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let plan = client(&limits);
+        let mut sent = paused(async {
+            let start = Instant::now();
+            let (mut sent, mut tasks) = (Vec::new(), Vec::new());
+            let quotas: Vec<_> = (0..processes).map(|_| process(&plan, dir.path(), start)).collect();
+            for quota in &quotas {
+                quota.book().know_the_way();
+                let turn = quota.turn().await;
+                sent.push((turn.at, Instant::now(), 1));
+                quota.answered(&turn);
+                if let Some((_, lower)) = lower {
+                    let limit = Some(lower.requests.get().into());
+                    quota.heed(&turn, &Advice { limit, window: Some(lower.per), ..Advice::default() });
+                }
+            }
+            for (number, quota) in quotas.into_iter().enumerate() {
+                let own: Vec<u32> = costs.iter().copied().skip(number).step_by(processes).collect();
+                tasks.push(tokio::spawn(async move {
+                    let mut sent = Vec::new();
+                    for cost in own {
+                        let turn = quota.turn_for("members", cost, 0).await;
+                        sent.push((turn.at, Instant::now(), cost));
+                        quota.answered(&turn);
+                    }
+                    sent
+                }));
+            }
+            for task in tasks {
+                sent.extend(task.await.unwrap());
+            }
+            sent
+        });
+        sent.sort();
+        let arrivals: Arrivals = sent.iter().map(|(_, at, cost)| (*at, *cost)).collect();
+        for limit in &allowed {
+            prop_assert!(most_units(limit.per, &arrivals) <= limit.requests.get(), "{limit:?} of {limits:?}");
+        }
+        let costs: Vec<u32> = arrivals.iter().map(|(_, cost)| *cost).collect();
+        let taken = (arrivals[arrivals.len() - 1].0 - arrivals[0].0).as_secs_f64();
+        let ideal = shortest_time(&allowed, &costs);
+        // How long the last request of each was on its way, the others are not told.
+        let untold = 0.15 * processes as f64;
+        prop_assert!(taken * 0.95 <= ideal + untold, "{taken} s in place of {ideal} s under {allowed:?}, {costs:?}");
     }
 }
