@@ -324,7 +324,7 @@ impl Failure {
             Self::Status(StatusFailure { remediation: Some(_), .. }) => return None,
             Self::Status(StatusFailure { status: 404, .. }) => "check `base_url` and `path`",
             Self::Status(_) if self.is_throttling() => {
-                "check `rate_limits`: the API allows less, or somebody else uses the same key"
+                "check `rate_limits` and `max_concurrency`: the API allows less, or somebody else uses the same key"
             }
             Self::Status(StatusFailure { status: 500..=599, .. }) | Self::Interrupted { .. } => {
                 "the API, or a gateway before it, is in trouble: run again later"

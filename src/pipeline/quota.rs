@@ -17,7 +17,7 @@ const LEASED_ROUND_TRIPS: u32 = 10;
 /// How long the store may take to open until that is told.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The user's directory for what programs keep between runs, by the variables of the system.
+/// The variable that names a directory in place of the one that the system has for what programs keep between runs.
 const STATE_DIR: &str = "FOREBAY_STATE_DIR";
 
 /// Opens the store that the config names; else a file of the user's, or of the pipeline's where there can be none.

@@ -8,7 +8,7 @@ use super::super::args::Common;
 use super::super::render::{counted, failure};
 use super::super::signal::Signals;
 use super::{Extent, sample};
-use crate::config::{IncrementalPlan, Plan, ResourcePlan};
+use crate::config::{Plan, ResourcePlan};
 use crate::error::Error;
 use crate::report::{ResourceReport, Status};
 
@@ -38,10 +38,9 @@ pub(in super::super) async fn online(
 
 /// What a look sees of a resource with several lists.
 fn part(resource: &ResourcePlan) -> Option<&'static str> {
-    let field = resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field);
     match &resource.parent {
         Some(_) => Some("of one row of its parent"),
-        None => field?.window.map(|_| "of its newest windows"),
+        None => resource.cursor_field()?.window.map(|_| "of its newest windows"),
     }
 }
 

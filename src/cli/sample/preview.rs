@@ -12,7 +12,7 @@ use super::super::schema::type_name;
 use super::super::signal::Signals;
 use super::super::{fail, load_plan, print_err, print_out, runtime};
 use super::{Extent, Sample, sample};
-use crate::destination::{DestinationError, QueryResult};
+use crate::destination::{DestinationError, QueryResult, quote};
 use crate::error::Error;
 use crate::report::ResourceReport;
 use crate::schema::{Column, Table};
@@ -78,7 +78,7 @@ fn tables(sample: &Sample, limit: usize) -> Result<Vec<Previewed>, DestinationEr
         let table = schema.tables.get(name)?.clone();
         let of_table = origins.iter().filter(|origin| origin.table == *name);
         let paths = of_table.map(|origin| (origin.column.clone(), origin.source_path.clone())).collect();
-        let sql = format!("SELECT * FROM \"{}\" ORDER BY rowid", name.replace('"', "\"\""));
+        let sql = format!("SELECT * FROM {} ORDER BY rowid", quote(name));
         let rows = destination.query(&sql, Some(limit));
         Some(rows.map(|rows| Previewed { table, paths, row_count: *row_count, rows }))
     });
