@@ -1,6 +1,7 @@
 //! One resource: its paginations, some of them at a time, each page into the journal before the next is asked for.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -75,6 +76,7 @@ pub(super) async fn extract(
         Ok(Ended::Unchanged) => (Some(Outcome::Unchanged), None),
         Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(error.to_string())), Some(error)),
         Ok(Ended::Partial(error)) => (Some(Outcome::Partial(error.to_string())), Some(error)),
+        Ok(Ended::Cut(error)) => (Some(Outcome::Cut(error.to_string())), Some(error)),
         Ok(Ended::Stopped) => (None, None),
         Err(error) => (Some(Outcome::Failed(error.to_string())), Some(error)),
     };
@@ -229,32 +231,15 @@ impl ResourceRun<'_> {
     async fn refused(&self) -> ExtractError {
         let Some(follower) = &self.extraction.follower else { return std::future::pending().await };
         let mut refused = follower.refused.clone();
-        let found = refused
-            .wait_for(|refused| !refused.is_empty() && self.lineage().any(|name| refused.contains_key(name)));
-        match found.await {
-            Ok(refused) => match refused.get(&self.resource.name) {
-                Some(Refusal { error, hint }) => ExtractError::Refused {
-                    pages: self.progress().page_count,
-                    reason: Arc::clone(error),
-                    hint: hint.clone(),
-                },
-                None => {
-                    let parent = self.resource.parent.clone().unwrap_or_default();
-                    ExtractError::Parent { parent }
-                }
-            },
-            // Nobody can refuse anything any more.
-            Err(_) => std::future::pending().await,
-        }
-    }
-
-    /// The resource, its parent, and so on.
-    fn lineage(&self) -> impl Iterator<Item = &str> {
-        let resources = &self.extraction.plan.resources;
-        let parent = |resource: &&ResourcePlan| {
-            resources.iter().find(|other| Some(&other.name) == resource.parent.as_ref())
+        let error = |refused: &BTreeMap<String, Refusal>| {
+            self.extraction.refusal(refused, self.resource, self.progress().page_count)
         };
-        std::iter::successors(Some(self.resource), parent).map(|resource| resource.name.as_str())
+        let found = refused.wait_for(|refused| !refused.is_empty() && error(refused).is_some()).await;
+        match found.ok().and_then(|refused| error(&refused)) {
+            Some(error) => error,
+            // Nobody can refuse anything any more.
+            None => std::future::pending().await,
+        }
     }
 
     /// What is to be asked for next in a pagination; `None` if it has ended.
