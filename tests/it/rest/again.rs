@@ -304,3 +304,29 @@ fn a_range_that_only_had_to_be_loaded_is_not_read_again() {
     scene.run(&range).expect_code(0);
     assert_eq!(ids(&scene, "t").len(), 9);
 }
+
+/// Nor are changes made twice that only had to be loaded.
+#[test]
+fn changes_whose_answers_only_had_to_be_loaded_are_not_made_again() {
+    let api = Api::start(|call| match call.method.as_str() {
+        "POST" => Reply::json(&json!({ "done": call.path })),
+        _ => Reply::json(&json!([{ "id": 1 }, { "id": 2 }])),
+    });
+    let scene = Scene::new(
+        &api,
+        "[client]\npaginator = \"single_page\"\n[[resources]]\nname = \"users\"\n[[resources]]\nname = \"greet\"\n\
+         endpoint = { path = \"greet/{resources.users.id}\", method = \"POST\", mutates = true }",
+    );
+    scene.run_well();
+    let greet = ["-r", "greet", "--lock-timeout", "0"];
+    let reader = scene.db().open();
+    scene.run(&greet).expect_code(1);
+    drop(reader);
+    let made = || api.targets().iter().filter(|target| target.starts_with("/greet")).count();
+    assert_eq!(made(), 2);
+    scene.run(&greet).expect_code(0);
+    assert_eq!((made(), scene.column("greet", "done").len()), (2, 2));
+    // Said once more, it is meant.
+    scene.run(&greet).expect_code(0);
+    assert_eq!((made(), scene.column("greet", "done").len()), (4, 4));
+}
