@@ -190,12 +190,10 @@ fn refuse(extraction: &Extraction<'_>, ends: &mut [ResourceEnd]) {
 /// Takes back what would be there twice: rows that are appended, and have to come again for the sake of a resource that
 /// is short. Where rows take their own places, the cursor above them waits, and that is all.
 fn hold_back(extraction: &Extraction<'_>, ends: &mut [ResourceEnd]) {
-    let manifest = &extraction.package.manifest;
-    let is_ordinary = extraction.max_series.is_none() && manifest.backfill.is_none();
-    if !is_ordinary || ends.iter().any(|end| end.outcome.is_none()) {
+    let Some(scope) = Scope::of(extraction.plan, &extraction.package.manifest) else { return };
+    if ends.iter().any(|end| end.outcome.is_none()) {
         return;
     }
-    let scope = Scope::of(extraction.plan, manifest);
     let outcome = |name: &str| ends.iter().find(|end| end.resource == name)?.outcome.as_ref();
     for held in scope.held_back(&outcome) {
         if let Some(end) = ends.iter_mut().find(|end| end.resource == held.resource) {

@@ -34,9 +34,10 @@ pub struct Held {
 type Ends<'a> = &'a dyn Fn(&str) -> Option<&'a Outcome>;
 
 impl<'a> Scope<'a> {
-    /// The resources of a package.
-    pub fn of(plan: &'a Plan, manifest: &'a Manifest) -> Self {
-        Self { plan, resources: &manifest.resources, selected: &manifest.selected }
+    /// The resources of a package; `None` if it moves no cursor, be it whole or not.
+    pub fn of(plan: &'a Plan, manifest: &'a Manifest) -> Option<Self> {
+        let is_ordinary = manifest.backfill.is_none() && !manifest.is_look;
+        is_ordinary.then_some(Self { plan, resources: &manifest.resources, selected: &manifest.selected })
     }
 
     /// What the cursor of a resource waits for: itself or one below it, if that has not all its rows, or is left out of

@@ -349,13 +349,10 @@ fn hold_back(
     excluded: &mut BTreeSet<String>,
     report: &mut RunReport,
 ) -> Result<(), Error> {
-    if package.manifest.backfill.is_some() {
-        return Ok(());
-    }
+    let Some(scope) = Scope::of(plan, &package.manifest) else { return Ok(()) };
     let ends = rows::ends(package)?;
     let outcome = |name: &str| ends.get(name).filter(|_| !excluded.contains(name)).map(|end| &end.outcome);
-    let held = Scope::of(plan, &package.manifest).held_back(&outcome);
-    for Held { resource, lacking, .. } in held {
+    for Held { resource, lacking, .. } in scope.held_back(&outcome) {
         let error = ExtractError::Held { lacking };
         let causes = [format!("could not load resource `{resource}`"), error.to_string()];
         fail(report, &resource, &causes, error.hint());

@@ -49,6 +49,8 @@ struct Lane<'a> {
     root: Option<usize>,
     incremental: Option<Incremental>,
     page_cursor: Option<Value>,
+    /// Whether the next run goes on after a cap, where rows are in order.
+    may_be_cut: bool,
     /// What the next run may ask with, by request.
     validators: BTreeMap<String, Validators>,
     page_count: u64,
@@ -127,9 +129,9 @@ impl<'a> Rows<'a> {
             let (plan, is_loaded) = (lane.plan, lane.root.is_some());
             let (record, state) = lane.finish(self.package, end, is_own);
             tables.ends.extend(is_loaded.then_some(record));
-            match (state, scope.waits_for(plan, &outcome)) {
+            match (state, scope.and_then(|scope| scope.waits_for(plan, &outcome))) {
                 (Some(_), Some(lacking)) => {
-                    let is_read = scope.resources.iter().any(|name| name == lacking);
+                    let is_read = self.package.manifest.resources.iter().any(|name| name == lacking);
                     let why = if is_read { "is short" } else { "is not in this run" };
                     let name = &plan.name;
                     tables.warnings.push(format!(
@@ -270,6 +272,7 @@ impl<'a> Lane<'a> {
             root,
             incremental,
             page_cursor,
+            may_be_cut: plan.parent.is_none() && !package.manifest.is_look,
             validators: BTreeMap::new(),
             page_count: 0,
             row_count: 0,
@@ -313,9 +316,7 @@ impl<'a> Lane<'a> {
             }
         }
         match &self.incremental {
-            Some(incremental) if page.next == Next::Capped && self.plan.parent.is_none() => {
-                Ok(incremental.check_cut()?)
-            }
+            Some(incremental) if page.next == Next::Capped && self.may_be_cut => Ok(incremental.check_cut()?),
             _ => Ok(()),
         }
     }

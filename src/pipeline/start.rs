@@ -212,6 +212,7 @@ pub(super) fn manifest(run: &Run<'_>, selected: &[String], committed: &Committed
         validators,
         full_refresh: run.options.full_refresh,
         backfill: run.options.backfill.clone(),
+        is_look: run.options.max_series.is_some(),
         created_at: now,
     }
 }

@@ -277,6 +277,19 @@ fn a_capped_run_that_cannot_go_on_says_what_would_help() {
     }
 }
 
+/// Nothing goes on after a look, so there is nothing to warn of.
+#[test]
+fn a_look_says_nothing_of_what_comes_next() {
+    let api = Api::start(|call| events_with_notes(call, 11, |id| 20 - id));
+    let scene = Scene::new(&api, &capped("append", ", row_order = \"asc\""));
+    for command in [&["preview", "-r", "t"][..], &["preview", "-r", "notes"], &["check", "--online"]] {
+        let looked = scene.workspace.command(command[0], &command[1..]).output().unwrap();
+        let said = [looked.stdout, looked.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        assert_eq!(looked.status.code(), Some(0), "{command:?}: {said}");
+        assert!(!said.contains("same place") && !said.contains("the next run"), "{command:?}: {said}");
+    }
+}
+
 /// A run for a range that was killed while it loaded is not made twice by whoever starts it again.
 #[test]
 fn a_range_that_only_had_to_be_loaded_is_not_read_again() {
