@@ -206,6 +206,27 @@ fn pages_of_a_parent_are_kept_for_a_child_that_got_none() {
     );
 }
 
+/// With each full scan, all children come again.
+#[test]
+fn what_is_below_a_full_scan_is_not_appended() {
+    let feed = Feed::start();
+    let scanned = |disposition: &str| {
+        config(["merge", "merge", disposition], "")
+            .replace("\"since\"", "\"since\", full_scan_every = \"1ms\"")
+    };
+    let refused = Scene::new(&feed.api, &scanned("append")).run(&[]);
+    refused.expect_code(2);
+    refused.expect_said(
+        "resources[2].write_disposition (resource `likes`): appends rows for each row of `users`, and all of those come \
+         again with `full_scan_every`",
+    );
+    let scene = Scene::new(&feed.api, &scanned("merge"));
+    scene.run_well();
+    scene.run_well();
+    assert_eq!(ids(&scene, "likes"), [1, 2]);
+    assert_eq!(feed.asked("/likes/1"), 2);
+}
+
 /// A list of events, oldest first, two on a page; `desc` is how the server breaks its promise.
 fn events(call: &Call, count: usize, at: impl Fn(usize) -> usize) -> Reply {
     let since = call.number_param("since").unwrap_or(0);
