@@ -214,7 +214,6 @@ fn page_without_rows(asked: &Asked<'_>, response: &Response) -> Result<Answer, E
         Ok(advance) => Ok(Answer { next: advance.next, detected: advance.detected, ..Answer::end() }),
         // That an error does not say what follows is no wonder; a page that says it wrongly is one all the same.
         Err(PaginateError::Missing { .. }) => Ok(Answer::end()),
-        Err(_) if response.status >= 400 => Ok(Answer::end()),
         Err(source) => Err(asked.cannot_go_on(source)),
     }
 }
@@ -223,14 +222,7 @@ fn page_without_rows(asked: &Asked<'_>, response: &Response) -> Result<Answer, E
 fn complains(page: &Page<'_>) -> bool {
     let says = |name: &str| {
         let found = name.parse::<JsonPath>().ok().and_then(|path| page.value(&path));
-        found.is_some_and(|value| match value {
-            Value::Null => false,
-            Value::Bool(flag) => flag,
-            Value::Number(number) => number.as_f64() != Some(0.0),
-            Value::String(text) => !text.is_empty(),
-            Value::Array(elements) => !elements.is_empty(),
-            Value::Object(fields) => !fields.is_empty(),
-        })
+        found.is_some_and(|value| page::is_truthy(&value))
     };
     says("error") || says("errors")
 }

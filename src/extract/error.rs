@@ -268,7 +268,10 @@ impl ExtractError {
             Self::Process { source, .. } => source.hint(),
             Self::Refused { hint, .. } => return hint.clone(),
             Self::Incremental(source) => source.hint(),
-            Self::NotJson { .. } => "is `base_url` the API's address, and not that of its web pages?",
+            Self::NotJson { .. } => {
+                "is `base_url` the API's address, and not that of its web pages? If these are lines of JSON, or CSV, set \
+                 `response_format`"
+            }
             Self::NotLines { source: FormatError::TooLarge { .. }, .. } => {
                 "ask for smaller pages, or raise `client.max_body_size`"
             }

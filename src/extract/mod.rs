@@ -219,9 +219,9 @@ fn seal(plan: &Plan, journal: &mut Journal, ends: &[ResourceEnd]) -> Result<Stan
         let worth_keeping = |end: &ResourceEnd| match &end.error {
             Some(ExtractError::Parent { .. }) | None => false,
             Some(error) => {
-                let lineage = plan.resource(&end.resource).into_iter().flat_map(|it| plan.ancestors(it));
-                let mut names = lineage.map(|resource| &resource.name).chain([&end.resource]);
-                error.is_transient() && names.any(|name| has_pages(name))
+                let resource = plan.resource(&end.resource).into_iter();
+                let mut lineage = resource.flat_map(|resource| plan.lineage(resource));
+                error.is_transient() && lineage.any(|resource| has_pages(&resource.name))
             }
         };
         let keep = ends.iter().any(worth_keeping);

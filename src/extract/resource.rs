@@ -5,7 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-
 use serde_json::Map;
 
 use super::answer::{self, Answer, Asked, NOT_MODIFIED};
@@ -18,12 +17,12 @@ use super::rows::RowSelector;
 use super::verdict::Ended;
 use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
-use crate::config::{Auth, IncrementalPlan, ResourcePlan};
+use crate::config::{Auth, ResourcePlan};
 use crate::http::{HttpError, Request, Response, is_secret_param};
 use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError, PaginatorKind, SecretParam};
 use crate::report::{Event, now_micros};
-use crate::state::{Range, Reading, RowOrderWatch};
+use crate::state::{Reading, RowOrderWatch};
 
 /// How a pagination ended.
 enum SeriesEnd {
@@ -31,6 +30,23 @@ enum SeriesEnd {
     Done,
     /// A signal stopped it.
     Stopped,
+}
+
+/// One pagination, while it is read.
+struct Pagination<'a> {
+    series: Series,
+    /// The request of its first page.
+    first: Request,
+    rows: RowSelector<'a>,
+    /// Looks out for the end of the range, where rows come in order.
+    order: Option<RowOrderWatch<'a>>,
+}
+
+/// What a page is asked for with.
+struct PageRequest {
+    cursor: PageCursor,
+    request: Request,
+    condition: Option<Condition>,
 }
 
 /// Extracts what is still missing of a resource.
@@ -167,27 +183,16 @@ impl ResourceRun<'_> {
 
     /// Reads one pagination from where it stands to its end.
     async fn paginate(&self, series: Series) -> Result<SeriesEnd, ExtractError> {
-        let range = self.reading.as_ref().map(|reading| reading.range(series.number));
-        let first = first_request(self.extraction, self.resource, &series, range)?;
-        let mut order = self.row_order(range);
-        let rows_at = self.progress().open.get(&series.number).and_then(|open| open.rows_at.clone());
-        let mut rows = RowSelector::new(&self.resource.endpoint, rows_at);
-        while let Some(cursor) = self.next(&series) {
-            let mut request = first.clone();
-            self.apply(&series, &cursor, &mut request);
-            add_idempotency_key(self.extraction, self.resource, &series, &cursor, &mut request);
-            let is_first = !self.progress().open.contains_key(&series.number);
-            let condition = Condition::of(self.extraction, self.resource, &series, &request);
-            let condition = condition.filter(|_| is_first);
-            request.validators = condition.as_ref().and_then(|condition| condition.known.clone());
+        let mut pagination = self.pagination(series)?;
+        while let Some(cursor) = self.next(&pagination.series) {
+            let page = self.page_request(&pagination, cursor);
             let response = tokio::select! {
                 biased;
                 end = self.interrupted() => return end,
-                response = self.extraction.client.send(&request) => response,
+                response = self.extraction.client.send(&page.request) => response,
             };
             self.count(&response);
-            let kept =
-                self.page(&series, cursor, &request, &response?, condition, &mut rows, order.as_mut())?;
+            let kept = self.page(&mut pagination, page, &response?)?;
             if let Some(follower) = &self.extraction.follower {
                 tokio::select! {
                     biased;
@@ -200,11 +205,35 @@ impl ResourceRun<'_> {
         Ok(SeriesEnd::Done)
     }
 
+    /// A pagination where it stands.
+    fn pagination(&self, series: Series) -> Result<Pagination<'_>, ExtractError> {
+        let range = self.reading.as_ref().map(|reading| reading.range(series.number));
+        let field = self.resource.cursor_field();
+        let rows_at = self.progress().open.get(&series.number).and_then(|open| open.rows_at.clone());
+        Ok(Pagination {
+            first: first_request(self.extraction, self.resource, &series, range)?,
+            rows: RowSelector::new(&self.resource.endpoint, rows_at),
+            order: field.zip(range).and_then(|(field, range)| RowOrderWatch::new(field, range)),
+            series,
+        })
+    }
+
     /// Makes the first request of a pagination that of another page.
-    fn apply(&self, series: &Series, cursor: &PageCursor, request: &mut Request) {
+    fn page_request(&self, pagination: &Pagination<'_>, cursor: PageCursor) -> PageRequest {
+        let Self { extraction, resource, .. } = self;
+        let Pagination { series, first, .. } = pagination;
         let progress = self.progress();
-        let detected = progress.open.get(&series.number).and_then(|open| open.detected.as_ref());
-        self.resource.endpoint.paginator.with_detected(detected).apply(cursor, request);
+        let open = progress.open.get(&series.number);
+        let mut request = first.clone();
+        let detected = open.and_then(|open| open.detected.as_ref());
+        resource.endpoint.paginator.with_detected(detected).apply(&cursor, &mut request);
+        add_idempotency_key(extraction, resource, series, &cursor, &mut request);
+        let condition = match open {
+            None => Condition::of(extraction, resource, series, &request),
+            Some(_) => None,
+        };
+        request.validators = condition.as_ref().and_then(|condition| condition.known.clone());
+        PageRequest { cursor, request, condition }
     }
 
     fn count(&self, response: &Result<Response, HttpError>) {
@@ -254,50 +283,37 @@ impl ResourceRun<'_> {
         }
     }
 
-    /// Looks out for the end of the range, where rows come in order.
-    fn row_order<'b>(&'b self, range: Option<&'b Range>) -> Option<RowOrderWatch<'b>> {
-        let field = self.resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field)?;
-        RowOrderWatch::new(field, range?)
-    }
-
     /// Reads one answer and keeps it.
-    #[expect(clippy::too_many_arguments, reason = "all that one page stands on")]
     fn page(
         &self,
-        series: &Series,
-        cursor: PageCursor,
-        request: &Request,
+        pagination: &mut Pagination<'_>,
+        page_request: PageRequest,
         response: &Response,
-        condition: Option<Condition>,
-        rows: &mut RowSelector<'_>,
-        order: Option<&mut RowOrderWatch<'_>>,
     ) -> Result<KeptPage, ExtractError> {
+        let PageRequest { cursor, request, condition } = page_request;
+        let Pagination { series, rows, order, .. } = pagination;
         let mut progress = self.progress();
         let done = progress.open.get(&series.number);
-        let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
-        let from_parent = &series.from_parent;
-        let complaint = || self.extraction.client.complaint(request, response);
-        let max_bytes = self.extraction.plan.client.max_body_bytes;
         let detected = done.and_then(|done| done.detected.as_ref());
-        let secret_params = self.secret_params(request);
+        let client = &self.extraction.client;
         let asked = Asked {
-            request: &describe,
-            complaint: &complaint,
+            request: &|| client.describe(&request),
+            complaint: &|| client.complaint(&request, response),
             cursor: &cursor,
             number,
-            max_bytes,
-            from_parent,
+            max_bytes: self.extraction.plan.client.max_body_bytes,
+            from_parent: &series.from_parent,
             paginator: &self.resource.endpoint.paginator.with_detected(detected),
             detected,
             before: done.map_or_else(Default::default, |done| done.tally),
-            secret_params: &secret_params,
+            secret_params: &self.secret_params(&request),
         };
         let was_detected = rows.detected().is_some();
         let mut answer = answer::read(self.resource, &asked, response, rows)?;
         // As in dlt, the pages of a child are read to their end; but what has reached older rows lacks none in between.
         let ends = self.resource.parent.is_none() || matches!(answer.next, Next::Doubtful(_));
-        if order.is_some_and(|order| order.is_past(&answer.rows)) && ends {
+        if order.as_mut().is_some_and(|order| order.is_past(&answer.rows)) && ends {
             answer.next = Next::Done;
         }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
@@ -327,7 +343,11 @@ impl ResourceRun<'_> {
             row_count,
             total_rows: total_rows.filter(|_| self.is_full_read()),
             // Processed rows have them already.
-            from_parent: if self.resource.processor.is_active() { Map::new() } else { from_parent.clone() },
+            from_parent: if self.resource.processor.is_active() {
+                Map::new()
+            } else {
+                series.from_parent.clone()
+            },
             note,
         };
         progress.add(&record);

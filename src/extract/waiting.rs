@@ -81,8 +81,7 @@ impl<'a> Scope<'a> {
     /// What is appended of that which a cursor brings. What has a cursor of its own is told apart by that.
     fn appended(self, cursor: &ResourcePlan) -> impl Iterator<Item = &'a ResourcePlan> {
         self.plan.resources.iter().filter(move |resource| {
-            let lineage = std::iter::once(*resource).chain(self.plan.ancestors(resource));
-            let mut below = lineage.take_while(|other| other.name != cursor.name);
+            let mut below = self.plan.lineage(resource).take_while(|other| other.name != cursor.name);
             self.is_within(resource, cursor)
                 && self.selected.contains(&resource.name)
                 && resource.hints.write_disposition() == WriteDisposition::Append
@@ -92,7 +91,7 @@ impl<'a> Scope<'a> {
 
     /// Whether a resource is another one, or below it.
     fn is_within(self, resource: &ResourcePlan, top: &ResourcePlan) -> bool {
-        resource.name == top.name || self.plan.ancestors(resource).any(|other| other.name == top.name)
+        self.plan.lineage(resource).any(|other| other.name == top.name)
     }
 }
 

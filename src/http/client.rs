@@ -134,11 +134,7 @@ impl fmt::Debug for HttpClient {
 }
 
 fn describe(request: &Request, redactor: &Redactor) -> String {
-    let mut url = request.url.clone();
-    if !request.params.is_empty() {
-        url.query_pairs_mut().extend_pairs(&request.params);
-    }
-    format!("{} {}", method(request.method), redactor.url(&url))
+    format!("{} {}", method(request.method), redactor.url(&request.url_with_params()))
 }
 
 #[cfg(test)]

@@ -294,7 +294,8 @@ impl Failure {
         }
     }
 
-    /// What to do about it; the API's own advice comes with ours where that is about the key.
+    /// What to do about it; the API's own advice comes with ours where that is about the key,
+    /// the quota or a failure of its own.
     fn hint(&self) -> String {
         let advice = match self {
             Self::Status(StatusFailure { remediation: Some(remediation), .. }) => Some(remediation.as_str()),
@@ -318,14 +319,14 @@ impl Failure {
             Self::Status(failure) if failure.is_about_credentials() => {
                 "check the key in `auth` and what it may read; the API did not accept it"
             }
-            Self::Status(StatusFailure { remediation: Some(_), .. }) => return None,
-            Self::Status(StatusFailure { status: 404, .. }) => "check `base_url` and `path`",
             Self::Status(StatusFailure { status: 429, .. }) => {
                 "check `rate_limits`: the API allows less, or somebody else uses the same key"
             }
             Self::Status(StatusFailure { status: 500..=599, .. }) | Self::Interrupted { .. } => {
                 "the API, or a gateway before it, is in trouble: run again later"
             }
+            Self::Status(StatusFailure { remediation: Some(_), .. }) => return None,
+            Self::Status(StatusFailure { status: 404, .. }) => "check `base_url` and `path`",
             Self::Unwanted { retried: true, .. } => {
                 "run again later, or allow more attempts with `retry.max_attempts`"
             }

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::link::ADDRESS_KEYS;
+use super::link::{ADDRESS_KEYS, is_next};
 use super::{
     AfterEmptyPage, CursorSource, Doubt, PaginateError, PaginatorKind, RangeEnd, Received, Step, Target,
     TotalPath, header, signal,
 };
-use crate::page::{JsonPath, fields};
+use crate::page::{JsonPath, fields, is_truthy};
 
 /// What was found out from a first page. Kept in packages: a run that was cut goes on with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,7 +129,7 @@ impl Facts {
 
     fn next_token(&self) -> Option<PaginatorKind> {
         let next = self.next()?;
-        if next.is_falsy() {
+        if !next.is_token() {
             return None;
         }
         let name = next.name();
@@ -149,7 +149,7 @@ impl Facts {
             && flag.value == Value::Bool(true)
         {
             let by_cursor = CURSORS.iter().find_map(|(name, param)| {
-                let found = self.beside(flag, &[name]).filter(|found| !found.is_falsy())?;
+                let found = self.beside(flag, &[name]).filter(|found| found.is_token())?;
                 Some(cursor(CursorSource::Path(found.path()), param, Some(flag.path())))
             });
             if by_cursor.is_some() {
@@ -252,26 +252,20 @@ impl Fact {
     }
 
     fn is_next(&self) -> bool {
-        let begins = |name: &str| name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("next"));
-        let in_next = || self.keys.iter().rev().nth(1).is_some_and(|above| begins(above));
+        let in_next = || self.keys.iter().rev().nth(1).is_some_and(|above| is_next(above));
         let is_address = |name: &str| {
             let name = name.to_lowercase();
             ADDRESS_KEYS.iter().any(|key| name.starts_with(key)) || name == "after"
         };
-        begins(self.name()) || (in_next() && is_address(self.name()))
+        is_next(self.name()) || (in_next() && is_address(self.name()))
     }
 
     fn is_flag(&self) -> bool {
         self.value.is_boolean() && FLAGS.contains(&plain(self.name()).as_str())
     }
 
-    fn is_falsy(&self) -> bool {
-        match &self.value {
-            Value::Null | Value::Bool(_) => true,
-            Value::String(text) => text.is_empty(),
-            Value::Number(number) => number.as_f64() == Some(0.0),
-            _ => false,
-        }
+    fn is_token(&self) -> bool {
+        !self.value.is_boolean() && is_truthy(&self.value)
     }
 
     fn number(&self) -> Option<u64> {

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::error::shorten;
 use super::{CursorSource, Next, PageCursor, PaginateError, Received, Target, link, signal};
-use crate::page::JsonPath;
+use crate::page::{JsonPath, is_truthy};
 
 /// The parts of a cursor paginator that decide what follows a page.
 pub(super) struct CursorRule<'a> {
@@ -84,7 +84,7 @@ fn found(received: &Received<'_>, source: &CursorSource) -> String {
     text.map_or_else(|| "missing".to_owned(), |text| shorten(&text))
 }
 
-/// The token in an answer. What Python takes for false is none: null, `""`, 0, `false`, empty lists and objects.
+/// The token in an answer; a value that is not [`is_truthy`] is none.
 pub(super) fn token(
     received: &Received<'_>,
     source: &CursorSource,
@@ -98,26 +98,20 @@ pub(super) fn token(
         return Ok((!text.is_empty()).then(|| PageCursor::Token(Value::from(text))));
     }
     let Some(raw) = raw(received, source) else { return Ok(None) };
-    let value = match serde_json::from_str(raw.get()).map_err(|_| not_a_cursor())? {
-        Value::Null | Value::Bool(false) => return Ok(None),
-        Value::String(text) if text.is_empty() => return Ok(None),
-        Value::Array(elements) if elements.is_empty() => return Ok(None),
-        Value::Object(fields) if fields.is_empty() => return Ok(None),
-        // A row may well have the number 0; a token has not.
-        Value::Number(number)
-            if number.as_f64() == Some(0.0) && !matches!(source, CursorSource::LastRow(_)) =>
-        {
-            return Ok(None);
-        }
-        Value::String(text) => Value::String(text),
-        Value::Number(number) if number.to_string() == raw.get() => Value::Number(number),
+    let value: Value = serde_json::from_str(raw.get()).map_err(|_| not_a_cursor())?;
+    // A row may well have the number 0; a token has not.
+    let may_be_zero = value.is_number() && matches!(source, CursorSource::LastRow(_));
+    if !is_truthy(&value) && !may_be_zero {
+        return Ok(None);
+    }
+    let token = match value {
+        Value::String(_) => value,
+        Value::Number(ref number) if number.to_string() == raw.get() => value,
         // Beyond 64 bits, or written like `1e5`: a parameter can carry the digits as they came, a body cannot.
         Value::Number(_) if matches!(target, Target::Param(_)) => Value::String(raw.get().to_owned()),
-        Value::Number(_) | Value::Bool(true) | Value::Array(_) | Value::Object(_) => {
-            return Err(not_a_cursor());
-        }
+        _ => return Err(not_a_cursor()),
     };
-    Ok(Some(PageCursor::Token(value)))
+    Ok(Some(PageCursor::Token(token)))
 }
 
 #[cfg(test)]

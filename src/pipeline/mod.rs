@@ -172,8 +172,7 @@ async fn work(
 async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -> Result<bool, Error> {
     let load_id = package.load_id().clone();
     run.reporter.report(Event::Loading { load_id: &load_id, pending: true });
-    let is_known = |name: &String| run.plan.resources.iter().any(|resource| &resource.name == name);
-    for lost in package.manifest.selected.iter().filter(|name| !is_known(name)) {
+    for lost in package.manifest.selected.iter().filter(|name| run.plan.resource(name).is_none()) {
         report.warnings.push(format!(
             "rows of resource `{lost}` in package {load_id} were not loaded: the config has it no more"
         ));

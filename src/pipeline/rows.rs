@@ -118,8 +118,8 @@ impl<'a> Rows<'a> {
         warnings.extend(self.lanes.iter().flat_map(Lane::warnings));
         let failed = |source| Error::Tables { load_id: self.package.load_id().clone(), source };
         let normalized = self.normalizer.finish().map_err(failed)?;
-        let (ends_of, states) = (Vec::new(), BTreeMap::new());
-        let mut tables = Tables { normalized, ends: ends_of, states, warnings, discarded };
+        let mut tables =
+            Tables { normalized, ends: Vec::new(), states: BTreeMap::new(), warnings, discarded };
         let is_own = start::is_own_plan(self.plan, self.package);
         let scope = Scope::of(self.plan, &self.package.manifest);
         let outcome = |name: &str| ends.get(name).map(|end| &end.outcome);

@@ -50,3 +50,16 @@ fn the_hint_to_the_key_comes_only_where_it_is_about_the_key() {
     check(status(404, "", "token"), false);
     check(status(500, "", ""), false);
 }
+
+#[test]
+fn the_advice_of_an_api_is_told_alone_or_after_ours() {
+    let hint = |code| {
+        let advice = Some("Do this.".to_owned());
+        Failure::Status(StatusFailure { remediation: advice, ..status(code, "", "") }).hint()
+    };
+    assert_eq!(hint(404), "Do this.");
+    for (code, ours) in [(401, "key in `auth`"), (429, "`rate_limits`"), (503, "run again later")] {
+        let hint = hint(code);
+        assert!(hint.contains(ours) && hint.ends_with("; the API says: Do this."), "{hint}");
+    }
+}

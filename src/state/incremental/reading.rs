@@ -407,3 +407,7 @@ impl Axis {
         pairs.iter().enumerate().map(range).collect()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
