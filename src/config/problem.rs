@@ -5,6 +5,8 @@ use std::fmt::{self, Write};
 use std::io;
 use std::path::PathBuf;
 
+use super::secret::Secrets;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -143,6 +145,8 @@ pub(super) struct Report {
     broken: Vec<String>,
     /// Paths of values that came through interpolation.
     interpolated: BTreeSet<String>,
+    /// Those of them that no text may show.
+    secrets: Secrets,
 }
 
 impl Report {
@@ -177,6 +181,16 @@ impl Report {
         self.interpolated.insert(path.to_owned());
     }
 
+    /// Takes in a secret that `name` stands for.
+    pub(super) fn remember(&mut self, name: &str, value: &str) {
+        self.secrets.add(name, value);
+    }
+
+    /// The secrets of requests.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// Whether the value at `path` is surely no secret: written in the file, and not where credentials go.
     pub(super) fn may_show(&self, path: &str) -> bool {
         let secret_place = path.split(['.', '[']).any(|key| matches!(key, "auth" | "headers"));
@@ -196,6 +210,8 @@ impl Report {
             let shown = resource_index(&problem.path)
                 .filter(|index| !self.interpolated.contains(&format!("resources[{index}].name")));
             problem.resource = shown.and_then(&name_of).filter(|name| !name.is_empty());
+            problem.message = self.secrets.mask(&problem.message);
+            problem.hint = problem.hint.as_deref().map(|hint| self.secrets.mask(hint));
         }
         problems
     }

@@ -65,3 +65,28 @@ fn the_advice_of_an_api_is_told_alone_or_after_ours() {
         assert!(hint.contains(ours) && hint.ends_with("; the API says: Do this."), "{hint}");
     }
 }
+
+#[test]
+fn a_token_request_that_finds_nobody_points_to_the_token_endpoint() {
+    let hint = |failure: Failure| {
+        let request = HttpError::Request {
+            request: "POST https://auth.example.com/token".to_owned(),
+            attempts: 1,
+            throttled: 0,
+            elapsed: Duration::ZERO,
+            source: Box::new(failure),
+        };
+        HttpError::Token { source: Arc::new(TokenError::Request(request)) }.hint().unwrap()
+    };
+    let host = || "auth.example.com".to_owned();
+    for failure in [
+        Failure::Dns { host: host(), detail: String::new() },
+        Failure::Connect { host: host(), detail: String::new() },
+        Failure::ForeignRedirect { origin: "https://b.test".to_owned() },
+        Failure::Status(status(404, "", "")),
+    ] {
+        assert_eq!(hint(failure), WRONG_ADDRESS);
+    }
+    assert_eq!(hint(Failure::Status(status(400, "invalid_grant", ""))), NOT_ACCEPTED);
+    assert!(hint(Failure::Status(status(503, "", ""))).contains("run again later"));
+}
