@@ -82,7 +82,7 @@ impl Secrets {
 
     /// `text` with `***` for each of them.
     pub fn mask(&self, text: &str) -> String {
-        mask(text, self.values())
+        mask(text, &self.values())
     }
 
     /// A URL with the name of each of them in its place. It is for files: [`Self::restore`] puts them back.
@@ -121,8 +121,8 @@ fn in_path(secret: &Secret) -> String {
 }
 
 /// `text` with `***` for each of `secrets`, however URLs and JSON spell it.
-pub(crate) fn mask<'a>(text: &str, secrets: impl Iterator<Item = &'a str> + Clone) -> String {
-    replace(text, &secrets, Extent::WholeOrCut, |_, _| "***".to_owned())
+pub(crate) fn mask<'a>(text: &str, secrets: &(impl Iterator<Item = &'a str> + Clone)) -> String {
+    replace(text, secrets, Extent::WholeOrCut, |_, _| "***".to_owned())
 }
 
 /// What of a secret counts.

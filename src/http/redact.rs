@@ -189,7 +189,7 @@ impl Redactor {
     /// `text` with `***` for each secret in it.
     pub(super) fn text(&self, text: &str) -> String {
         let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
-        mask(text, learned.iter().chain(&self.secrets).map(String::as_str))
+        mask(text, &learned.iter().chain(&self.secrets).map(String::as_str))
     }
 
     /// `url` without credentials, with `***` for the values of secret parameters.
