@@ -108,13 +108,7 @@ impl Place<'_> {
 
     fn header_cursor(&mut self, raw: &RawHeaderCursor) -> Option<PaginatorPlan> {
         let name = raw.cursor_key.as_deref().unwrap_or("next");
-        let source = match name.parse::<HeaderName>() {
-            Ok(_) => Some(CursorSource::Header(name.to_owned())),
-            Err(_) => {
-                self.report.add_text(&at_key(self.path, "cursor_key"), name, "is not the name of a header");
-                None
-            }
-        };
+        let source = self.header("cursor_key", name).map(CursorSource::Header);
         let given = (raw.cursor_param.as_deref(), raw.cursor_body_path.as_deref());
         let has_more_path = raw.has_more_path.as_deref();
         let stop = raw.stop_after_empty_page.unwrap_or(false);
@@ -174,6 +168,15 @@ impl Place<'_> {
         let keep_params = raw.keep_params.unwrap_or(false);
         let kind = PaginatorKind::HeaderLink { links_next_key, keep_params };
         self.plan(Some(kind), raw.max_pages, raw.total_rows_path.as_deref())
+    }
+
+    /// The name of a header at a key.
+    fn header(&mut self, key: &str, name: &str) -> Option<String> {
+        if name.parse::<HeaderName>().is_err() {
+            self.report.add_text(&at_key(self.path, key), name, "is not the name of a header");
+            return None;
+        }
+        Some(name.to_owned())
     }
 
     /// Where a cursor or number goes: a parameter xor a place in the body.

@@ -178,7 +178,12 @@ pub(super) enum RawWriteDisposition {
 /// What happens to rows that are in the table already, by name.
 #[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq)]
 #[serde(rename_all = "snake_case")]
-#[schemars(extend("x-later" = ["skip"]))]
+#[schemars(extend(
+    "x-later" = ["skip"],
+    "x-instead" = {
+        "delete-insert": MERGE_STRATEGY, "upsert": MERGE_STRATEGY, "insert-only": MERGE_STRATEGY, "scd2": MERGE_STRATEGY,
+    }
+))]
 pub(super) enum RawDisposition {
     /// They stay; new rows are added.
     Append,
@@ -207,6 +212,10 @@ pub(super) struct RawDispositionSettings {
     /// `scd2`: field that changes whenever the row does. Default: a hash of the row.
     pub row_version_column_name: Option<String>,
 }
+
+/// What to do with a strategy that stands where the disposition should.
+const MERGE_STRATEGY: &str =
+    "it is a strategy of `merge`: write { disposition = \"merge\", strategy = \"…\" }";
 
 /// What to do with a strategy of `replace`.
 pub(super) const REPLACE_STRATEGY: &str =
@@ -271,8 +280,8 @@ pub(super) enum RawDeleteMode {
 pub(super) struct RawDeletesSettings {
     /// Marked or removed.
     pub mode: RawDeleteMode,
-    /// Largest part of the table's rows that one run may mark or remove, above 0 and up to 1; beyond it the run
-    /// fails and changes nothing. Default: 0.2.
+    /// Largest part of the table's rows that one run may mark or remove, above 0 and up to 1; beyond it all of them
+    /// stay, and the run says so. Default: 0.2.
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub max_share: Option<f64>,
 }

@@ -1,6 +1,7 @@
 //! One resource: its paginations, some of them at a time, each page into the journal before the next is asked for.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -86,13 +87,15 @@ pub(super) async fn extract(
     run.tell_unprotected();
     let mut progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress.finished_at = now_micros();
+    let told = |error: &ExtractError| extraction.client.redact(&error.to_string());
     let (outcome, error) = match ended {
         Ok(Ended::Complete) => (Some(Outcome::Complete), None),
         Ok(Ended::Unchanged) => (Some(Outcome::Unchanged), None),
-        Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(error.to_string())), Some(error)),
-        Ok(Ended::Partial(error)) => (Some(Outcome::Partial(error.to_string())), Some(error)),
+        Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(told(&error))), Some(error)),
+        Ok(Ended::Partial(error)) => (Some(Outcome::Partial(told(&error))), Some(error)),
+        Ok(Ended::Cut(error)) => (Some(Outcome::Cut(told(&error))), Some(error)),
         Ok(Ended::Stopped) => (None, None),
-        Err(error) => (Some(Outcome::Failed(error.to_string())), Some(error)),
+        Err(error) => (Some(Outcome::Failed(told(&error))), Some(error)),
     };
     let end = ResourceEnd { resource: resource.name.clone(), progress, outcome, error };
     extraction.reporter.report(Event::ResourceEnded { end: &end });
@@ -224,7 +227,8 @@ impl ResourceRun<'_> {
         let open = progress.open.get(&series.number);
         let mut request = first.clone();
         let detected = open.and_then(|open| open.detected.as_ref());
-        resource.endpoint.paginator.with_detected(detected).apply(&cursor, &mut request);
+        let asked = cursor.with_secrets(&extraction.plan.client.secrets);
+        resource.endpoint.paginator.with_detected(detected).apply(&asked, &mut request);
         add_idempotency_key(extraction, resource, series, &cursor, &mut request);
         let condition = match open {
             None => Condition::of(extraction, resource, series, &request),
@@ -258,24 +262,14 @@ impl ResourceRun<'_> {
     async fn refused(&self) -> ExtractError {
         let Some(follower) = &self.extraction.follower else { return std::future::pending().await };
         let mut refused = follower.refused.clone();
-        let lineage = || self.extraction.plan.lineage(self.resource);
-        let found = refused.wait_for(|refused| {
-            !refused.is_empty() && lineage().any(|resource| refused.contains_key(&resource.name))
-        });
-        match found.await {
-            Ok(refused) => match refused.get(&self.resource.name) {
-                Some(Refusal { error, hint }) => ExtractError::Refused {
-                    pages: self.progress().page_count,
-                    reason: Arc::clone(error),
-                    hint: hint.clone(),
-                },
-                None => {
-                    let parent = self.resource.parent.clone().unwrap_or_default();
-                    ExtractError::Parent { parent }
-                }
-            },
+        let error = |refused: &BTreeMap<String, Refusal>| {
+            self.extraction.refusal(refused, self.resource, self.progress().page_count)
+        };
+        let found = refused.wait_for(|refused| !refused.is_empty() && error(refused).is_some()).await;
+        match found.ok().and_then(|refused| error(&refused)) {
+            Some(error) => error,
             // Nobody can refuse anything any more.
-            Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -304,17 +298,19 @@ impl ResourceRun<'_> {
         let done = progress.open.get(&series.number);
         let number = done.map_or(0, |done| done.page_count) + 1;
         let detected = done.and_then(|done| done.detected.as_ref());
+        let secrets = &self.extraction.plan.client.secrets;
         let client = &self.extraction.client;
         let asked = Asked {
             request: &|| client.describe(&request),
             complaint: &|| client.complaint(&request, response),
-            cursor: &cursor,
+            cursor: &cursor.with_secrets(secrets),
             number,
             max_bytes: self.extraction.plan.client.max_body_bytes,
             from_parent: &series.from_parent,
             paginator: &self.resource.endpoint.paginator.with_detected(detected),
             detected,
             before: done.map_or_else(Default::default, |done| done.tally),
+            page_before: done.and_then(|done| done.mark.as_ref()),
             secret_params: &self.secret_params(&request),
         };
         let was_detected = rows.detected().is_some();
@@ -324,13 +320,15 @@ impl ResourceRun<'_> {
         if order.as_mut().is_some_and(|order| order.is_past(&answer.rows)) && ends {
             answer.next = Next::Done;
         }
+        if let Next::Page(next) = &mut answer.next {
+            *next = next.without_secrets(secrets);
+        }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)
         {
             return Err(asked.cannot_go_on(PaginateError::circle(next)));
         }
-        let Answer { rows: body, row_count, next, detected, token, total_rows, is_repaired, is_without_list } =
-            answer;
+        let Answer { rows: body, row_count, next, detected, token, total_rows, .. } = answer;
         if let Some(detected) = &detected {
             self.tell_detected(&detected.kind);
         }
@@ -338,7 +336,8 @@ impl ResourceRun<'_> {
             rows_at: rows.detected().filter(|_| !was_detected).map(ToString::to_string),
             settled: response.action.map(|action| (action, response.status)),
             is_unchanged: response.status == NOT_MODIFIED,
-            is_without_list,
+            is_without_list: answer.is_without_list,
+            doubt: answer.doubt,
             validators: condition.and_then(|condition| condition.met(response, &next)),
         };
         let record = PageRecord {
@@ -359,10 +358,13 @@ impl ResourceRun<'_> {
             note,
         };
         progress.add(&record);
+        if let Some(open) = progress.open.get_mut(&series.number) {
+            open.mark = answer.mark;
+        }
         let place = self.append(&Record::Page(record.clone(), body.clone()))?;
         let event = Event::Page { resource: &self.resource.name, progress: &progress };
         self.extraction.reporter.report(event);
-        if is_repaired {
+        if answer.is_repaired {
             let event = Event::Repaired { resource: &self.resource.name, page: number };
             self.extraction.reporter.report(event);
         }

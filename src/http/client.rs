@@ -121,6 +121,11 @@ impl HttpClient {
         (said.message.is_some() || said.code.is_some()).then_some(said)
     }
 
+    /// A text without the secrets that all requests share.
+    pub fn redact(&self, text: &str) -> String {
+        self.0.redactor.text(text)
+    }
+
     /// Method and URL of a request for messages, without secrets.
     pub fn describe(&self, request: &Request) -> String {
         describe(request, &self.0.redactor.with(request))

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::http::{Action, Validators};
-use crate::paginate::{Detected, Next, PageCursor};
+use crate::paginate::{Detected, Doubt, Next, PageCursor};
 
 /// A page that was received.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct AnswerNote {
     /// Whether it had no list of rows at all, which the config allows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_without_list: bool,
+    /// What the page before it leaves open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
     /// What the next run may ask with, and for which request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validators: Option<(String, Validators)>,
@@ -94,6 +97,8 @@ pub enum Outcome {
     Unproven(String),
     /// Rows are right, but there are more.
     Partial(String),
+    /// Rows are right up to where it was cut, and the next run goes on from there.
+    Cut(String),
     /// The rows are not to be loaded.
     Failed(String),
 }
@@ -102,17 +107,22 @@ impl Outcome {
     /// Whether the rows are loaded.
     pub fn is_loaded(&self) -> bool {
         match self {
-            Self::Complete | Self::Unproven(_) | Self::Partial(_) => true,
+            Self::Complete | Self::Unproven(_) | Self::Partial(_) | Self::Cut(_) => true,
             Self::Failed(_) | Self::Unchanged => false,
         }
     }
 
-    /// Whether the rows are all there are, as far as can be told: then the state may move.
+    /// Whether the rows are all there are, as far as can be told.
     pub fn is_whole(&self) -> bool {
         match self {
             Self::Complete | Self::Unproven(_) | Self::Unchanged => true,
-            Self::Partial(_) | Self::Failed(_) => false,
+            Self::Partial(_) | Self::Cut(_) | Self::Failed(_) => false,
         }
+    }
+
+    /// Whether no row is left out before the place that the next run starts from: then the state may move.
+    pub fn goes_on(&self) -> bool {
+        self.is_whole() || matches!(self, Self::Cut(_))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Rows stay the bytes that came ([`RawValue`]): numbers keep every digit, keys their order, and nothing is
 //! copied until a value reaches its column.
 
+mod complaint;
 mod count;
 mod detect;
 mod formats;
@@ -20,6 +21,9 @@ pub use keyed::from_keyed;
 pub use object::{Fields, fields};
 pub use path::{JsonPath, JsonPathError};
 pub use repair::repair;
+
+/// Fields by which APIs tell rows apart.
+pub const ID_NAMES: [&str; 5] = ["id", "_id", "uuid", "guid", "key"];
 
 /// The body of one response, its outermost level parsed.
 #[derive(Debug)]

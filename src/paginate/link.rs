@@ -69,8 +69,9 @@ fn is_link_left_out(received: &Received<'_>, path: &JsonPath) -> bool {
     above.as_str() != "$" && !links.keys().any(|key| is_next(key))
 }
 
-/// Whether a field has its name from what comes next.
+/// Whether a field has its name from what comes next: `nextLink`, `@odata.nextLink`, `__next`.
 pub(super) fn is_next(name: &str) -> bool {
+    let name = name.rsplit('.').next().unwrap_or_default().trim_start_matches('_');
     name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("next"))
 }
 

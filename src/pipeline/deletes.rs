@@ -51,7 +51,7 @@ pub(super) enum Doubt {
     OtherPlan,
     #[error("its contract let rows go that the API has")]
     Discarded,
-    #[error("nothing proves that numbered pages left no row out: the API reports no number of rows")]
+    #[error("nothing proves that no row slipped between pages: the API reports no number of rows")]
     Uncounted,
     #[error("the API's number of rows went from {first} to {last} while they were read")]
     Moved { first: u64, last: u64 },
@@ -78,7 +78,10 @@ impl Doubt {
                 "leave out `optional`, or say in `response_actions` which answers `stop`; what came is loaded"
             }
             Self::Discarded => "let its table change with `evolve` in `schema_contract`; what came is loaded",
-            Self::Uncounted => "set the paginator's `total_rows_path` to where the API reports it",
+            Self::Uncounted => {
+                "set the paginator's `total_rows_path` to where the API reports it, or `paginator = \"single_page\"` if \
+                 one page is all"
+            }
             Self::TooMany { .. } => {
                 "if they are meant to be gone, run once with a larger `deletes.max_share`; what came is loaded"
             }

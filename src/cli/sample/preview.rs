@@ -14,7 +14,7 @@ use super::super::{fail, load_plan, print_err, print_out, runtime};
 use super::{Extent, Sample, sample};
 use crate::destination::{DestinationError, QueryResult, quote};
 use crate::error::Error;
-use crate::report::ResourceReport;
+use crate::report::{ResourceReport, Status};
 use crate::schema::{Column, Table};
 
 /// Longest value shown in text, in characters.
@@ -40,7 +40,10 @@ pub(in super::super) fn preview(args: &PreviewArgs) -> u8 {
     runtime(async |signals: Signals| {
         let sampled =
             sample(&plan, std::slice::from_ref(&args.resource), &extent, &args.common, &signals).await;
-        let shown = sampled.and_then(|sample| shown(&sample, args));
+        let shown = sampled.and_then(|sample| match signals.exit_code() {
+            Some(code) if sample.report.status == Status::Stopped => Ok(code),
+            _ => shown(&sample, args),
+        });
         match shown {
             Ok(code) => code,
             Err(error) => fail(&error),

@@ -14,19 +14,21 @@ impl Place<'_> {
         if target.is_some() && target == limit_target {
             self.report.add(self.path, "sends offset and limit to the same place", None);
         }
+        let total_header = self.total_header(raw.total_header.as_deref(), raw.total_path.as_deref());
         // dlt's default. It is of use where it is there, and no promise that it is.
         let total_path = match raw.total_path.as_deref() {
             Some("") => Some(None),
             Some(path) => {
                 self.path("total_path", path).map(|path| Some(TotalPath { path, is_configured: true }))
             }
+            None if raw.total_header.is_some() => Some(None),
             None => "total".parse().ok().map(|path| Some(TotalPath { path, is_configured: false })),
         };
         let has_more_path = self.optional(raw.has_more_path.as_deref(), "has_more_path");
         let offset = raw.offset.unwrap_or(0);
         self.check_maximum("maximum_offset", raw.maximum_offset, offset);
         let ends = [
-            raw.total_path.as_deref().is_some_and(|path| !path.is_empty()),
+            raw.total_header.is_some() || raw.total_path.as_deref().is_some_and(|path| !path.is_empty()),
             raw.maximum_offset.is_some(),
             raw.has_more_path.is_some(),
         ];
@@ -43,6 +45,7 @@ impl Place<'_> {
         let end = || {
             Some(RangeEnd {
                 total_path: total_path?,
+                total_header: total_header?,
                 maximum: raw.maximum_offset,
                 after_empty_page,
                 has_more_path: has_more_path?,
@@ -71,7 +74,12 @@ impl Place<'_> {
         let page_size = raw.page_size.zip(size_target).map(|(size, target)| (target, size));
         // Not dlt's `total`: where it is there, it is mostly a number of rows.
         let total_path = raw.total_path.as_deref().filter(|path| !path.is_empty());
-        let ends = [total_path.is_some(), raw.maximum_page.is_some(), raw.has_more_path.is_some()];
+        let total_header = self.total_header(raw.total_header.as_deref(), total_path);
+        let ends = [
+            total_path.or(raw.total_header.as_deref()).is_some(),
+            raw.maximum_page.is_some(),
+            raw.has_more_path.is_some(),
+        ];
         let total_path = self.optional(total_path, "total_path");
         let has_more_path = self.optional(raw.has_more_path.as_deref(), "has_more_path");
         self.check_maximum("maximum_page", raw.maximum_page, page);
@@ -79,6 +87,7 @@ impl Place<'_> {
         let end = || {
             Some(RangeEnd {
                 total_path: total_path?.map(|path| TotalPath { path, is_configured: true }),
+                total_header: total_header?,
                 maximum: raw.maximum_page,
                 after_empty_page,
                 has_more_path: has_more_path?,
@@ -105,6 +114,17 @@ impl Place<'_> {
                 AfterEmptyPage::GoOn
             }
         }
+    }
+
+    /// The header that tells a total. The outer `None` is a problem.
+    #[expect(clippy::option_option, reason = "given or not, sound or not")]
+    fn total_header(&mut self, name: Option<&str>, path: Option<&str>) -> Option<Option<String>> {
+        let Some(name) = name else { return Some(None) };
+        if path.is_some_and(|path| !path.is_empty()) {
+            let place = at_key(self.path, "total_header");
+            self.report.add(&place, "excludes `total_path`; give one of the two", None);
+        }
+        self.header("total_header", name).map(Some)
     }
 
     fn check_maximum(&mut self, key: &str, maximum: Option<u64>, first: u64) {

@@ -138,7 +138,7 @@ pub(in crate::config) struct RawJwt {
     pub client_id: String,
     /// The key in PEM form; best `${file:key.pem}`.
     pub private_key: String,
-    /// dlt's key for encrypted keys, which have to be decrypted first here.
+    /// What the key is encrypted with, if it is; best `${A_VARIABLE}`.
     pub private_key_passphrase: Option<String>,
     /// Signature. Default: `RS256`.
     pub algorithm: Option<RawJwtAlgorithm>,

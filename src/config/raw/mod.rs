@@ -51,6 +51,7 @@ pub(in crate::config) struct RawConfig {
     /// merged key by key, all else is replaced.
     pub resource_defaults: Option<RawDefaults>,
     /// What is read: each one a table.
+    #[schemars(extend("x-hint" = "begin each with a line [[resources]], in two brackets"))]
     pub resources: Vec<RawResourceForm>,
 }
 

@@ -164,6 +164,8 @@ paginator_keys! {
         step: Option<RawOffsetStep>,
         /// Where a page tells how many rows there are. Default: `total`, if that is there. `""`: it does not tell.
         total_path: Option<String>,
+        /// Header that tells how many rows there are, like `X-Total-Count`; in place of `total_path`.
+        total_header: Option<String>,
         /// First row that is not read any more.
         maximum_offset: Option<u64>,
         /// Whether a page without rows is the last. Default: true, unless `has_more_path` says that there is more.
@@ -203,6 +205,8 @@ paginator_keys! {
         page_size_param: Option<String>,
         /// Where a page tells how many pages there are. Default, and `""`: it does not tell.
         total_path: Option<String>,
+        /// Header that tells how many pages there are, like `X-Total-Pages`; in place of `total_path`.
+        total_header: Option<String>,
         /// First page number that is not read any more.
         maximum_page: Option<u64>,
         /// Whether a page without rows is the last. Default: true, unless `has_more_path` says that there is more.
