@@ -295,7 +295,8 @@ impl Book {
     /// Notes how long it took from a decision until it is known here that the others know it.
     pub(super) fn decided(&mut self) {
         let way = self.anchor.age();
-        self.way = if way > TOO_LATE / 2 { way.min(LONGEST_WAY) } else { Duration::ZERO };
+        // The rest is for the way from one thread to another.
+        self.way = if way > TOO_LATE * 4 / 5 { way.min(LONGEST_WAY) } else { Duration::ZERO };
     }
 
     #[cfg(test)]
