@@ -219,7 +219,7 @@ impl Error {
     /// What to do about it, and what state things are in.
     pub fn hint(&self) -> Option<String> {
         let (advice, state) = match self {
-            Self::Config(_) => return None,
+            Self::Config(error) => return error.hint().map(str::to_owned),
             Self::UnknownResource { hint, .. } | Self::UnknownTable { hint, .. } => return hint.clone(),
             Self::NoRange { .. } => (None, "name others with `--resource`, or run without `--from`"),
             Self::Range { source, .. } => return Some(source.hint().to_owned()),

@@ -29,13 +29,16 @@ pub(super) enum Command {
     /// Read the API and load what it gives: rows, schema and state in one transaction.
     ///
     /// A run that was cut goes on where it stopped; a package that was received but not loaded is loaded first.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Check config files, without touching the API unless --online asks for it.
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Show the first rows of a resource, and the tables they would become. Nothing is written.
     ///
-    /// Asks for one page; of a resource that takes values from another one's rows, for the page of the first of these.
+    /// Asks for one page; of a resource that takes values from another one's rows, for the page of the first of these; of
+    /// one with a `window`, for its newest windows until one has rows.
+    #[command(after_help = PREVIEW_EXAMPLES)]
     Preview(PreviewArgs),
     /// Show the last runs, unfinished work, and where each resource stands.
     Status(StatusArgs),
@@ -46,6 +49,7 @@ pub(super) enum Command {
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema(SchemaArgs),
     /// Run a read-only SQL query on the destination.
+    #[command(after_help = QUERY_EXAMPLES)]
     Query(QueryArgs),
 }
 
@@ -67,19 +71,53 @@ impl Command {
     }
 }
 
-const EXIT_CODES: &str = "Exit codes:\n  \
-    0         every resource is complete, or the run was skipped (--if-locked skip)\n  \
+const RUN_EXAMPLES: &str = "Examples:\n  \
+    forebay run members.toml                                    what the config selects\n  \
+    forebay run members.toml -r members -r plans                these resources only\n  \
+    forebay run members.toml --full-refresh                     everything, whatever was loaded before\n  \
+    forebay run shop.toml --from 2023-01-01 --window 1mo        a range, a month at a time\n\n\
+    Exit codes:\n  \
+    0         every resource is complete or unproven, or the run was skipped (--if-locked skip)\n  \
     1         failed, nothing of this run was committed\n  \
     2         usage or config\n  \
-    3         partial: some resources failed or are short\n  \
+    3         partial: some resources failed, are short, or kept rows that `deletes` could not decide\n  \
     4         another run holds the pipeline\n  \
     130, 143  stopped by a signal; what was received is kept, the next run goes on";
+
+const CHECK_EXAMPLES: &str = "Examples:\n  \
+    forebay check members.toml             finds mistakes, sends nothing\n  \
+    forebay check members.toml --online    is the key good, does paging work?\n\n\
+    Exit codes:\n  \
+    0         nothing is wrong\n  \
+    1         failed: none of the resources could be read (--online)\n  \
+    2         usage or config\n  \
+    3         some resources could not be read (--online)\n  \
+    130, 143  stopped by a signal";
+
+const PREVIEW_EXAMPLES: &str = "Examples:\n  \
+    forebay preview members.toml -r members                  three rows of each table\n  \
+    forebay preview members.toml -r members --limit 10       ten\n  \
+    forebay preview members.toml -r members --format json    for programs";
+
+const QUERY_EXAMPLES: &str = "Examples:\n  \
+    forebay query members.toml \"SELECT * FROM members LIMIT 10\"\n  \
+    forebay query members.toml \"SELECT * FROM _dlt_loads\" --format csv > loads.csv\n\n\
+    As text, the first 1,000 rows are printed; as csv or json, all.";
 
 const SCHEMA_EXAMPLES: &str = "Examples:\n  \
     forebay schema members.toml                                 all tables, to read\n  \
     forebay schema members.toml --table members                 one table\n  \
     forebay schema members.toml --format mermaid > schema.mmd   a diagram\n  \
     forebay schema members.toml --format dbt > sources.yml      sources for dbt, with tests";
+
+/// The value of a variable that stands for a flag.
+fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("write 1 or 0"),
+    }
+}
 
 /// What commands on a config file share.
 #[derive(Debug, Args)]
@@ -135,10 +173,10 @@ pub(super) struct RunArgs {
     )]
     pub(super) resources: Vec<String>,
     /// Read everything again, whatever was loaded before; rows of `append` tables are replaced.
-    #[arg(long, env = "FOREBAY_FULL_REFRESH")]
+    #[arg(long, env = "FOREBAY_FULL_REFRESH", value_parser = yes_or_no)]
     pub(super) full_refresh: bool,
     /// Drop an unfinished extraction and start anew.
-    #[arg(long, env = "FOREBAY_RESTART")]
+    #[arg(long, env = "FOREBAY_RESTART", value_parser = yes_or_no)]
     pub(super) restart: bool,
     /// Read a range again, from here on: a day like 2024-01-31, an instant, or a number, as the cursor has.
     ///
@@ -158,7 +196,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "WHAT", value_enum, env = "FOREBAY_IF_LOCKED", default_value_t = IfLocked::Fail)]
     pub(super) if_locked: IfLocked,
     /// Print errors and the closing lines only.
-    #[arg(short, long, env = "FOREBAY_QUIET")]
+    #[arg(short, long, env = "FOREBAY_QUIET", value_parser = yes_or_no)]
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) common: Common,
@@ -173,7 +211,7 @@ pub(super) struct CheckArgs {
     pub(super) configs: Vec<PathBuf>,
     /// Also ask the API for up to two pages of each selected resource: is the key good, are there rows, does the
     /// paginator lead on? Nothing is loaded.
-    #[arg(long, env = "FOREBAY_ONLINE")]
+    #[arg(long, env = "FOREBAY_ONLINE", value_parser = yes_or_no)]
     pub(super) online: bool,
     #[command(flatten)]
     pub(super) common: Common,
@@ -235,7 +273,7 @@ pub(super) struct SchemaArgs {
     #[arg(short, long = "table", value_name = "NAME", env = "FOREBAY_TABLE", value_delimiter = ',')]
     pub(super) tables: Vec<String>,
     /// Show dlt's own tables, too.
-    #[arg(long, env = "FOREBAY_ALL")]
+    #[arg(long, env = "FOREBAY_ALL", value_parser = yes_or_no)]
     pub(super) all: bool,
     #[command(flatten)]
     pub(super) common: Common,

@@ -11,6 +11,7 @@ use sha3::{Digest, Sha3_256};
 use url::Url;
 
 use super::client::{check_header_name, check_header_value, headers};
+use super::private_key;
 use super::problem::{Report, at_index, at_key};
 use super::raw::{
     RawAuth, RawClientAuth, RawCredentials, RawEncoding, RawHmac, RawHmacAlgorithm, RawJwt, RawJwtAlgorithm,
@@ -213,26 +214,23 @@ impl Check<'_> {
 
     fn jwt(&mut self, raw: &RawJwt) -> Option<Auth> {
         self.given("client_id", &raw.client_id);
-        if raw.private_key_passphrase.is_some() {
-            let hint = "decrypt the key into a file that only you can read: `openssl pkey -in key.pem -out plain.pem`";
-            let message = "encrypted private keys cannot be read";
-            self.report.add(&self.at("private_key_passphrase"), message, Some(hint.to_owned()));
+        let passphrase = raw.private_key_passphrase.as_deref();
+        let key = private_key::read(&raw.private_key, passphrase).and_then(|key| {
+            match raw.algorithm.unwrap_or_default() {
+                RawJwtAlgorithm::Rs256 => SigningKey::rs256(&key),
+                RawJwtAlgorithm::Es256 => SigningKey::es256(&key),
+            }
+        });
+        if let Err(problem) = &key {
+            let hint = problem.hint().map(str::to_owned);
+            self.report.add(&self.at(problem.place()), problem.to_string(), hint);
         }
-        let key = match raw.algorithm.unwrap_or_default() {
-            RawJwtAlgorithm::Rs256 => SigningKey::rs256(&raw.private_key),
-            RawJwtAlgorithm::Es256 => SigningKey::es256(&raw.private_key),
-        };
-        let key = key
-            .map_err(|problem| {
-                let hint = Some(problem.hint().to_owned());
-                self.report.add(&self.at("private_key"), problem.to_string(), hint);
-            })
-            .ok();
         let url = raw.auth_endpoint.as_ref().map(|url| self.url("auth_endpoint", url));
         let usual = if url.is_some() { ASSERTION_LIFETIME } else { SELF_SIGNED_LIFETIME };
         let lifetime = self.lifetime(raw.lifetime.as_deref(), usual);
         let headers = headers(raw.headers.as_ref(), &self.at("headers"), self.report);
-        let assertion = Assertion { key: key?, key_id: raw.key_id.clone(), claims: claims(raw), lifetime };
+        let assertion =
+            Assertion { key: key.ok()?, key_id: raw.key_id.clone(), claims: claims(raw), lifetime };
         let expiration = raw.default_token_expiration.unwrap_or(TOKEN_EXPIRATION);
         let (grant, default_expiration) = match url {
             Some(url) => {

@@ -9,6 +9,18 @@ use serde_json::{Map, Value};
 
 use super::problem::{Report, at_index, at_key, did_you_mean};
 
+/// The tables that people look for a key in, each with the way to it.
+const TABLES: [&[&str]; 8] = [
+    &["pipeline"],
+    &["client"],
+    &["schema"],
+    &["resource_defaults"],
+    &["resources"],
+    &["resources", "endpoint"],
+    &["resources", "endpoint", "paginator"],
+    &["resources", "endpoint", "incremental"],
+];
+
 /// Checks `value` against the schema; afterwards it has the form that the types ask for.
 pub(super) fn check(schema: &Value, value: &mut Value, report: &mut Report) {
     Checker { schema: Schema { root: schema }, report }.node(schema, value, "");
@@ -60,6 +72,23 @@ impl<'a> Schema<'a> {
             Some(alternatives) => alternatives.iter().for_each(|schema| self.collect(schema, found)),
             None => found.plain.push(schema),
         }
+    }
+
+    /// Where a key belongs that does not belong into the table at `path`.
+    fn right_place(self, key: &str, path: &str) -> Option<String> {
+        let here = path.rsplit('.').next().and_then(|last| last.split('[').next());
+        let has_key = |way: &&[&str]| {
+            let mut tables = self.forms(self.root).plain;
+            for step in *way {
+                let below = tables.iter().filter_map(|table| table.get("properties")?.get(step));
+                let below = below.map(|below| below.get("items").unwrap_or(below));
+                tables = below.flat_map(|below| self.forms(below).plain).collect();
+            }
+            tables.iter().any(|table| table.get("properties").is_some_and(|keys| keys.get(key).is_some()))
+        };
+        let names = TABLES.iter().filter(|way| has_key(way)).filter_map(|way| way.last().copied());
+        let names: Vec<&str> = names.filter(|name| Some(*name) != here).collect();
+        (!names.is_empty()).then(|| format!("it is a key of {}", listed(&names)))
     }
 
     /// Something of the right form, in place of what was wrong.
@@ -144,13 +173,16 @@ impl<'a> Checker<'a, '_> {
 
     /// Reports a word that is not allowed.
     fn refuse_word(&mut self, text: &str, allowed: &[&str], forms: &Forms<'a>, path: &str) {
+        let others = forms.instead.iter().filter_map(|known| known.as_object()).flat_map(Map::keys);
+        let others = others.map(String::as_str).filter(|other| !forms.later.contains(other));
         let known = format!("known {} {}", if allowed.len() == 1 { "is" } else { "are" }, listed(allowed));
         let (message, hint) = if !self.report.may_show(path) {
             (format!("unknown value; {known}"), None)
         } else if forms.later.contains(&text) {
             (format!("`{text}` is not in this version; {known}"), forms.instead_of(text))
         } else {
-            let hint = forms.instead_of(text).or_else(|| did_you_mean(text, allowed.iter().copied()));
+            let hint = forms.instead_of(text);
+            let hint = hint.or_else(|| did_you_mean(text, allowed.iter().copied().chain(others)));
             (format!("unknown value `{text}`; {known}"), hint)
         };
         self.report.add_final(path, message, hint);
@@ -249,6 +281,7 @@ impl<'a> Checker<'a, '_> {
                 continue;
             }
             let free = known.into_iter().flat_map(Map::keys).map(String::as_str);
+            let hint = hint.or_else(|| self.schema.right_place(&key, path));
             let hint = hint.or_else(|| did_you_mean(&key, free.filter(|name| !fields.contains_key(*name))));
             self.report.add(&place, format!("unknown key `{key}`"), hint);
         }

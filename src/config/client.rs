@@ -52,6 +52,7 @@ pub(super) fn client(mut raw: RawClient, report: &mut Report) -> (Option<ClientP
         base_url,
         headers,
         auth,
+        secrets: report.secrets().clone(),
         rate_limits,
         quota,
         retry,

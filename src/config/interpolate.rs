@@ -1,16 +1,18 @@
 //! `${NAME}`, `${NAME:-default}` and `${file:/path}` in the texts of a parsed file.
 //!
 //! It works on parsed texts, never on TOML, so a value can neither break nor extend the file. Where a text may hold
-//! `{resources.…}` placeholders, braces of a value are doubled: a key with a brace in it stays a key.
+//! `{resources.…}` placeholders, braces of a value are doubled: a key with a brace in it stays a key. Of what requests
+//! are made of, values that are secrets by their names are remembered, so that no text shows them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use super::problem::{Report, at_index, at_key};
+use super::secret::is_secret_name;
 use super::template;
 
 /// Where values come from.
@@ -36,8 +38,8 @@ impl<'a> Sources<'a> {
         value.filter(|value| !value.is_empty())
     }
 
-    /// Replaces every `${…}` in `text`.
-    fn fill(&self, text: &str) -> Result<String, Failure> {
+    /// Replaces every `${…}` in `text`; adds what each stands for to `values`.
+    fn fill(&self, text: &str, values: &mut Vec<Value>) -> Result<String, Failure> {
         let mut filled = String::new();
         let mut rest = text;
         while let Some(at) = rest.find("${") {
@@ -53,17 +55,19 @@ impl<'a> Sources<'a> {
                 message: "has `${` without a closing `}`".to_owned(),
                 hint: "a literal `${` is written `$${`".to_owned(),
             })?;
-            filled.push_str(&self.value_of(expression)?);
+            let value = self.value_of(expression)?;
+            filled.push_str(&value.text);
+            values.push(value);
             rest = after;
         }
         filled.push_str(rest);
         Ok(filled)
     }
 
-    fn value_of(&self, expression: &str) -> Result<String, Failure> {
+    fn value_of(&self, expression: &str) -> Result<Value, Failure> {
         if let Some(path) = expression.strip_prefix("file:") {
             return match fs::read_to_string(self.dir.join(path)) {
-                Ok(text) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
+                Ok(text) => Ok(Value::new(expression, text.trim_end_matches(['\n', '\r']))),
                 Err(error) => Err(Failure {
                     message: format!("cannot read file `{path}`: {}", error.kind()),
                     hint: "a relative path starts at the folder of the config file".to_owned(),
@@ -82,10 +86,30 @@ impl<'a> Sources<'a> {
                         .to_owned(),
             });
         }
-        self.variable(name).or_else(|| default.map(str::to_owned)).ok_or_else(|| Failure {
+        let text = self.variable(name).or_else(|| default.map(str::to_owned));
+        text.map(|text| Value::new(name, &text)).ok_or_else(|| Failure {
             message: format!("environment variable `{name}` is not set, or empty"),
             hint: format!("set it, or add a line `{name}=…` to the .env file beside the config file"),
         })
+    }
+}
+
+/// What a `${…}` stands for.
+struct Value {
+    /// `file:…`, or the variable.
+    name: String,
+    text: String,
+}
+
+impl Value {
+    fn new(name: &str, text: &str) -> Self {
+        Self { name: name.to_owned(), text: text.to_owned() }
+    }
+
+    /// Whether it is a secret where it stands: it comes from a file, or is called so there or here.
+    fn is_secret(&self, place: &str) -> bool {
+        let key = place.rsplit('.').next().unwrap_or_default();
+        self.name.starts_with("file:") || is_secret_name(&self.name) || is_secret_name(key)
     }
 }
 
@@ -133,22 +157,29 @@ fn read_dotenv(dir: &Path, report: &mut Report) -> BTreeMap<String, String> {
 }
 
 /// Fills in every text of `value`, which stands at `path`.
-pub(super) fn interpolate(value: &mut Value, path: &str, sources: &Sources<'_>, report: &mut Report) {
+pub(super) fn interpolate(value: &mut Json, path: &str, sources: &Sources<'_>, report: &mut Report) {
     match value {
-        Value::String(text) if text.contains("${") => {
+        Json::String(text) if text.contains("${") => {
             report.mark_interpolated(path);
-            let filled = if is_template(path) { fill_template(text, sources) } else { sources.fill(text) };
+            let mut values = Vec::new();
+            let filled = match is_template(path) {
+                true => fill_template(text, sources, &mut values),
+                false => sources.fill(text, &mut values),
+            };
             match filled {
                 Ok(filled) => *text = filled,
                 Err(failure) => report.add_final(path, failure.message, Some(failure.hint)),
             }
+            for value in values.iter().filter(|value| is_sent(path) && value.is_secret(path)) {
+                report.remember(&value.name, &value.text);
+            }
         }
-        Value::Array(elements) => {
+        Json::Array(elements) => {
             for (index, element) in elements.iter_mut().enumerate() {
                 interpolate(element, &at_index(path, index), sources, report);
             }
         }
-        Value::Object(fields) => {
+        Json::Object(fields) => {
             for (key, field) in fields {
                 interpolate(field, &at_key(path, key), sources, report);
             }
@@ -162,11 +193,16 @@ fn is_template(path: &str) -> bool {
     let Some((head, rest)) = path.split_once(".endpoint") else { return false };
     let in_resource = head == "resource_defaults" || (head.starts_with("resources[") && head.ends_with(']'));
     let key = rest.split(['.', '[']).nth(1).unwrap_or("path");
-    in_resource && matches!(key, "path" | "params" | "json" | "headers")
+    in_resource && matches!(key, "path" | "params" | "json" | "data" | "headers")
+}
+
+/// Whether the text at `path` goes into requests. What stands below `auth` is a secret as it is.
+fn is_sent(path: &str) -> bool {
+    is_template(path) || path == "client.base_url" || path.starts_with("client.headers.")
 }
 
 /// As [`Sources::fill`], braces of the values doubled, those of the text left alone.
-fn fill_template(text: &str, sources: &Sources<'_>) -> Result<String, Failure> {
+fn fill_template(text: &str, sources: &Sources<'_>, values: &mut Vec<Value>) -> Result<String, Failure> {
     let mut filled = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -177,7 +213,7 @@ fn fill_template(text: &str, sources: &Sources<'_>) -> Result<String, Failure> {
         filled.push_str(&if escaped {
             "${{".to_owned()
         } else {
-            template::escape(&sources.fill(&rest[at..end])?)
+            template::escape(&sources.fill(&rest[at..end], values)?)
         });
         rest = &rest[end..];
     }

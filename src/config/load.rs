@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf, absolute};
 use serde_json::Value;
 
 use super::interpolate::{Sources, interpolate};
-use super::overrides::{apply, resource_name, to_json};
+use super::overrides::{apply, keep_dates, resource_name, to_json};
 use super::problem::{ConfigError, Report, SyntaxError};
 use super::raw::RawConfig;
 use super::{Plan, build, check, json_schema};
@@ -43,6 +43,7 @@ pub fn load(
 
     let mut report = Report::default();
     let mut document = to_json(toml::Value::Table(table));
+    keep_dates(&mut document, &text);
     overrides.set.iter().for_each(|setting| apply(&mut document, setting, &mut report));
     let sources = Sources::new(environment, &folder, &mut report);
     interpolate(&mut document, "", &sources, &mut report);

@@ -1,6 +1,7 @@
 //! `--set KEY=VALUE`: changes to a parsed file, before interpolation.
 
 use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
 
 use super::problem::{Report, did_you_mean};
 
@@ -117,6 +118,33 @@ pub(super) fn to_json(value: toml::Value) -> Value {
     }
 }
 
+/// Puts the dates of a file back as they were written: the API compares texts, and `.000Z` is not `.0Z` there.
+pub(super) fn keep_dates(document: &mut Value, source: &str) {
+    if let Ok(table) = DeTable::parse(source) {
+        let table = table.into_inner();
+        keep_dates_in(document, &DeValue::Table(table), source);
+    }
+}
+
+fn keep_dates_in(value: &mut Value, written: &DeValue<'_>, source: &str) {
+    let keep = |value: Option<&mut Value>, written: &toml::Spanned<DeValue<'_>>| {
+        let Some(value) = value else { return };
+        match (written.get_ref(), source.get(written.span())) {
+            (DeValue::Datetime(_), Some(text)) => *value = Value::String(text.to_owned()),
+            (written, _) => keep_dates_in(value, written, source),
+        }
+    };
+    match written {
+        DeValue::Table(fields) => {
+            fields.iter().for_each(|(key, field)| keep(value.get_mut(key.get_ref().as_ref()), field));
+        }
+        DeValue::Array(elements) => {
+            elements.iter().enumerate().for_each(|(index, element)| keep(value.get_mut(index), element));
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
@@ -158,6 +186,19 @@ mod tests {
             assert!(report.is_empty(), "{setting}");
             assert_eq!(document.pointer(pointer), Some(&expected), "{setting}");
         }
+    }
+
+    #[test]
+    fn dates_of_a_file_stay_as_they_are_written() {
+        let source =
+            "\u{feff}a = 2024-01-01T00:00:00.000Z\nb = [{ c = 2024-01-01 07:00:00.10 }, 07:00:00.50, 1]";
+        let mut document = to_json(toml::Value::Table(source.parse().unwrap()));
+        keep_dates(&mut document, source);
+        let expected = json!({
+            "a": "2024-01-01T00:00:00.000Z",
+            "b": [{ "c": "2024-01-01 07:00:00.10" }, "07:00:00.50", 1],
+        });
+        assert_eq!(document, expected);
     }
 
     #[test]

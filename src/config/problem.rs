@@ -5,6 +5,8 @@ use std::fmt::{self, Write};
 use std::io;
 use std::path::PathBuf;
 
+use super::secret::Secrets;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -68,6 +70,16 @@ impl ConfigError {
         }
     }
 
+    /// What to do about the file as a whole; problems have hints of their own.
+    pub fn hint(&self) -> Option<&'static str> {
+        let Self::Unreadable { source, .. } = self else { return None };
+        match source.kind() {
+            io::ErrorKind::IsADirectory => Some("name the config file in it"),
+            io::ErrorKind::InvalidData => Some("a config file is text in UTF-8"),
+            _ => None,
+        }
+    }
+
     /// The whole story on several lines, for a terminal or a mail: error, cause, problems, hints.
     pub fn report(&self) -> String {
         let mut text = format!("error: {self}");
@@ -80,6 +92,9 @@ impl ConfigError {
                 problem.hint.iter().try_for_each(|hint| write!(text, "\n    hint: {hint}"))
             }),
         };
+        if let Some(hint) = self.hint() {
+            let _ = write!(text, "\nhint: {hint}");
+        }
         text
     }
 }
@@ -96,7 +111,7 @@ impl SyntaxError {
     /// Takes over toml's message. Values in the quoted line are masked where the line looks like a credential: a
     /// missing quote is no reason to mail a key around.
     pub(super) fn new(error: &toml::de::Error) -> Self {
-        let text = error.to_string();
+        let text = error.to_string().replace(error.message(), message(error.message()));
         let lines = text.trim_end().lines().map(|line| {
             let (gutter, code) = line.split_once(" | ").unwrap_or(("", line));
             let lower = code.to_lowercase();
@@ -114,6 +129,14 @@ impl SyntaxError {
     }
 }
 
+/// What toml says, but where that is about Rust.
+fn message(of_toml: &str) -> &str {
+    if of_toml.starts_with("invalid type: integer") {
+        return "a number without a fraction has 64 bits at most; write a longer one as text, in quotes";
+    }
+    of_toml
+}
+
 /// Collects problems while a file is checked.
 #[derive(Default)]
 pub(super) struct Report {
@@ -122,6 +145,8 @@ pub(super) struct Report {
     broken: Vec<String>,
     /// Paths of values that came through interpolation.
     interpolated: BTreeSet<String>,
+    /// Those of them that no text may show.
+    secrets: Secrets,
 }
 
 impl Report {
@@ -156,6 +181,16 @@ impl Report {
         self.interpolated.insert(path.to_owned());
     }
 
+    /// Takes in a secret that `name` stands for.
+    pub(super) fn remember(&mut self, name: &str, value: &str) {
+        self.secrets.add(name, value);
+    }
+
+    /// The secrets of requests.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// Whether the value at `path` is surely no secret: written in the file, and not where credentials go.
     pub(super) fn may_show(&self, path: &str) -> bool {
         let secret_place = path.split(['.', '[']).any(|key| matches!(key, "auth" | "headers"));
@@ -175,6 +210,8 @@ impl Report {
             let shown = resource_index(&problem.path)
                 .filter(|index| !self.interpolated.contains(&format!("resources[{index}].name")));
             problem.resource = shown.and_then(&name_of).filter(|name| !name.is_empty());
+            problem.message = self.secrets.mask(&problem.message);
+            problem.hint = problem.hint.as_deref().map(|hint| self.secrets.mask(hint));
         }
         problems
     }
@@ -217,7 +254,8 @@ pub(super) fn at_index(path: &str, index: usize) -> String {
 /// fewer words. Names of classes are words, too: `HeaderLinkPaginator` has `header_link` in it.
 pub(crate) fn did_you_mean<'a>(text: &str, options: impl IntoIterator<Item = &'a str>) -> Option<String> {
     // Two slips in a word of six letters are still that word; in one of three they are another.
-    let near = (text.chars().count().max(3) / 3).min(3);
+    let length = text.chars().count();
+    let near = (length.max(3) / 3).min(3).min(length.saturating_sub(1));
     let fold = |text: &str| text.to_lowercase().replace(['_', '-'], "");
     let folded = fold(text);
     let candidates = options.into_iter().filter_map(|option| {
@@ -267,6 +305,17 @@ mod tests {
         }
         assert_eq!(did_you_mean("upsert", options), None);
         assert_eq!(did_you_mean("x", []), None);
+        assert_eq!(did_you_mean("a", ["b"]), None);
+        assert_eq!(did_you_mean("ab", ["b"]).as_deref(), Some("did you mean `b`?"));
+    }
+
+    #[test]
+    fn a_number_that_is_too_long_is_told_in_words() {
+        for number in ["99999999999999999999", "-9223372036854775809"] {
+            let error = toml::from_str::<toml::Table>(&format!("a = {number}")).unwrap_err();
+            let text = SyntaxError::new(&error).to_string();
+            assert!(text.contains("line 1") && text.ends_with("as text, in quotes"), "{text}");
+        }
     }
 
     #[test]

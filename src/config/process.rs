@@ -9,7 +9,6 @@ use super::problem::{Report, at_index, at_key};
 use super::raw::{RawFields, RawProtection, RawProtectionName, RawScalar, RawStep};
 use super::{DataPlan, EndpointPlan, IncrementalPlan, Secret};
 use crate::jq::Filter;
-use crate::page::JsonPath;
 use crate::process::{Fate, FieldPath, FieldPathError, ProcessPlan, Processor, Protection, Step, StepKind};
 use crate::schema::TableHints;
 
@@ -183,11 +182,31 @@ pub(super) fn check(
         check_fate(&processor.fate(&keys(&text)), &place, &subject, hint, report);
     }
     // Paging goes by the rows as they come, so that names and values left out of the tables do no harm.
-    let last_row = endpoint.and_then(|endpoint| endpoint.paginator.kind.last_row_field());
-    if last_row.and_then(JsonPath::names).is_some_and(|names| processor.protects(&names)) {
+    if endpoint.is_some_and(|endpoint| pages_by_protected(processor, endpoint)) {
         let hint = "a cursor is sent in requests and kept with what was received; page by another field, or do not protect this one";
-        let message = "the paginator goes on from a field of the last row that `protect` names";
+        let message = "the paginator goes on from a field of a row that `protect` names";
         report.add(&at_key(path, "protect"), message, Some(hint.to_owned()));
+    }
+}
+
+/// Whether what leads to the next page is a field of a row that is to be kept nowhere.
+fn pages_by_protected(processor: &Processor, endpoint: &EndpointPlan) -> bool {
+    let kind = &endpoint.paginator.kind;
+    if let Some(field) = kind.last_row_field() {
+        return field.names().is_some_and(|names| processor.protects(&names));
+    }
+    let Some(path) = kind.next_path() else { return false };
+    let next = keys(path.as_str());
+    match &endpoint.data_selector {
+        Some(rows) => {
+            let in_row = next.strip_prefix(keys(rows.as_str()).as_slice());
+            in_row.is_some_and(|names| processor.protects(names))
+        }
+        // Where the rows are is found out later: any list on the way may be theirs.
+        None if path.as_str().contains('[') => {
+            (0..next.len()).any(|start| processor.protects(&next[start..]))
+        }
+        None => false,
     }
 }
 

@@ -193,7 +193,10 @@ pub(super) enum RawWriteDisposition {
 #[serde(rename_all = "snake_case")]
 #[schemars(extend(
     "x-later" = ["skip"],
-    "x-instead" = { "skip": "set `selected = false` in its place" }
+    "x-instead" = {
+        "skip": "set `selected = false` in its place",
+        "delete-insert": MERGE_STRATEGY, "upsert": MERGE_STRATEGY, "insert-only": MERGE_STRATEGY, "scd2": MERGE_STRATEGY,
+    }
 ))]
 pub(super) enum RawDisposition {
     /// They stay; new rows are added.
@@ -231,6 +234,10 @@ pub(super) struct RawDispositionSettings {
     /// `scd2`: field that changes whenever the row does. Default: a hash of the row.
     pub row_version_column_name: Option<String>,
 }
+
+/// What to do with a strategy that stands where the disposition should.
+const MERGE_STRATEGY: &str =
+    "it is a strategy of `merge`: write { disposition = \"merge\", strategy = \"…\" }";
 
 /// What to do with a strategy of `replace`.
 pub(super) const REPLACE_STRATEGY: &str =
@@ -296,8 +303,8 @@ pub(super) enum RawDeleteMode {
 pub(super) struct RawDeletesSettings {
     /// Marked or removed.
     pub mode: RawDeleteMode,
-    /// Largest part of the table's rows that one run may mark or remove, above 0 and up to 1; beyond it the run
-    /// fails and changes nothing. Default: 0.2.
+    /// Largest part of the table's rows that one run may mark or remove, above 0 and up to 1; beyond it all of them
+    /// stay, and the run says so. Default: 0.2.
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub max_share: Option<f64>,
 }

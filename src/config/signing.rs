@@ -7,9 +7,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256};
 use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
 
 use super::Secret;
+use super::private_key::KeyProblem;
 
 /// A private key and the one algorithm it is used with (RFC 7518, section 3.1). `Debug` shows the algorithm alone.
 #[derive(Clone)]
@@ -20,38 +20,10 @@ pub enum SigningKey {
     Es256(Arc<EcdsaKeyPair>),
 }
 
-/// Why a text is no key. Nothing of the text is in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum KeyProblem {
-    #[error("is not a private key in PEM form")]
-    NotPem,
-    #[error("is an encrypted private key, which cannot be read")]
-    Encrypted,
-    #[error("is not an RSA private key of 2048 to 8192 bits, which `RS256` needs")]
-    NotRsa,
-    #[error("is not a private key on the curve P-256, which `ES256` needs")]
-    NotP256,
-}
-
-impl KeyProblem {
-    pub(super) fn hint(self) -> &'static str {
-        match self {
-            Self::NotPem => {
-                "it begins with `-----BEGIN PRIVATE KEY-----`; take it from a file: \"${file:key.pem}\""
-            }
-            Self::Encrypted => {
-                "decrypt it into a file that only you can read: `openssl pkey -in key.pem -out plain.pem`"
-            }
-            Self::NotRsa => "give the key's `algorithm`, or another key",
-            Self::NotP256 => "make one with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`",
-        }
-    }
-}
-
 impl SigningKey {
-    /// Reads an RSA key: PKCS #8 or PKCS #1, in PEM form.
-    pub(super) fn rs256(pem: &str) -> Result<Self, KeyProblem> {
-        let key = match parse(pem)? {
+    /// Takes an RSA key: PKCS #8 or PKCS #1.
+    pub(super) fn rs256(key: &PrivateKeyDer<'_>) -> Result<Self, KeyProblem> {
+        let key = match key {
             PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
             PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
             _ => return Err(KeyProblem::NotRsa),
@@ -59,9 +31,8 @@ impl SigningKey {
         key.map(|key| Self::Rs256(Arc::new(key))).map_err(|_| KeyProblem::NotRsa)
     }
 
-    /// Reads a key on P-256: PKCS #8 or SEC 1, in PEM form.
-    pub(super) fn es256(pem: &str) -> Result<Self, KeyProblem> {
-        let key = parse(pem)?;
+    /// Takes a key on P-256: PKCS #8 or SEC 1.
+    pub(super) fn es256(key: &PrivateKeyDer<'_>) -> Result<Self, KeyProblem> {
         EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, key.secret_der())
             .map(|key| Self::Es256(Arc::new(key)))
             .map_err(|_| KeyProblem::NotP256)
@@ -93,15 +64,6 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.algorithm())
     }
-}
-
-fn parse(pem: &str) -> Result<PrivateKeyDer<'static>, KeyProblem> {
-    // Variables often hold a key in one line, with `\n` for the line breaks.
-    let pem = if pem.contains('\n') { pem.to_owned() } else { pem.replace("\\n", "\n") };
-    if pem.contains("BEGIN ENCRYPTED PRIVATE KEY") || pem.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err(KeyProblem::Encrypted);
-    }
-    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyProblem::NotPem)
 }
 
 /// A part of a request, or of its signature, that a template names.
@@ -222,6 +184,7 @@ fn is_word(name: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
+    use super::super::private_key;
     use super::*;
 
     #[test]
@@ -247,19 +210,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_told_apart() {
-        let problem = |pem: &str| SigningKey::rs256(pem).unwrap_err();
-        assert_eq!(problem("sk_live"), KeyProblem::NotPem);
-        assert_eq!(
-            problem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"),
-            KeyProblem::NotRsa
-        );
-        assert_eq!(
-            problem("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----"),
-            KeyProblem::Encrypted
-        );
-        let rsa = "-----BEGIN RSA PRIVATE KEY-----\\nAAAA\\n-----END RSA PRIVATE KEY-----";
-        assert_eq!(problem(rsa), KeyProblem::NotRsa);
-        assert_eq!(SigningKey::es256(rsa).unwrap_err(), KeyProblem::NotP256);
+    fn keys_of_another_kind_are_named() {
+        let pem = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----");
+        for label in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"] {
+            let key = private_key::read(&pem(label), None).unwrap();
+            assert_eq!(SigningKey::rs256(&key).unwrap_err(), KeyProblem::NotRsa);
+            assert_eq!(SigningKey::es256(&key).unwrap_err(), KeyProblem::NotP256);
+        }
     }
 }

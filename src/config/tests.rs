@@ -1,6 +1,7 @@
 //! The config stage as a whole: shipped configs, invalid files, secrets.
 
 mod hints;
+mod reference;
 
 use std::fs;
 use std::path::Path;
@@ -45,39 +46,6 @@ name = 'p'
 base_url = 'https://api.example.com/v1'
 paginator = 'single_page'
 ";
-
-#[test]
-fn the_config_in_the_readme_loads() {
-    let readme = fs::read_to_string("README.md").unwrap();
-    let example = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let plan = plan(example);
-    assert_eq!((plan.pipeline.as_str(), plan.resources.len()), ("memberstack_pipeline", 1));
-}
-
-#[test]
-fn the_credentials_in_the_reference_load() {
-    let reference = fs::read_to_string("config/README.md").unwrap();
-    let section = reference.split("\n## ").find(|section| section.starts_with("Credentials\n")).unwrap();
-    let key = fs::read_to_string("tests/fixtures/keys/rfc7515-a2.pem").unwrap();
-    let mut count = 0;
-    for example in section.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
-        // Lines stand for themselves where there is no table.
-        let tables: Vec<String> = if example.starts_with('[') {
-            vec![example.to_owned()]
-        } else {
-            example.lines().map(str::to_owned).collect()
-        };
-        for auth in tables {
-            let text =
-                format!("{HEAD}{auth}\n[[resources]]\nname = 'm'").replace("${file:key.pem}", "${KEY}");
-            let environment = |name: &str| Some(if name == "KEY" { key.clone() } else { "value".to_owned() });
-            let plan = load_text(&text, &Overrides::default(), &environment);
-            assert!(plan.unwrap_or_else(|error| panic!("{}", error.report())).client.auth.is_some());
-            count += 1;
-        }
-    }
-    assert_eq!(count, 7);
-}
 
 #[test]
 fn every_shipped_config_loads() {
@@ -139,6 +107,17 @@ fn a_file_that_is_not_there_is_named() {
     let error = load(Path::new("no/such.toml"), &Overrides::default(), &nothing).unwrap_err();
     assert_eq!(error.to_string(), "cannot read config file `no/such.toml`");
     assert!(error.report().contains("caused by: No such file"));
+}
+
+#[test]
+fn a_folder_and_bytes_that_are_no_text_are_told_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = load(dir.path(), &Overrides::default(), &nothing).unwrap_err().report();
+    assert!(report.ends_with("hint: name the config file in it"), "{report}");
+    let file = dir.path().join("binary.toml");
+    fs::write(&file, b"a = \"\xff\"").unwrap();
+    let report = load(&file, &Overrides::default(), &nothing).unwrap_err().report();
+    assert!(report.ends_with("hint: a config file is text in UTF-8"), "{report}");
 }
 
 #[test]

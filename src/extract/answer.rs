@@ -11,7 +11,8 @@ use crate::config::ResourcePlan;
 use crate::http::{Action, Response, StatusFailure};
 use crate::page::{self, Format, JsonPath, Page};
 use crate::paginate::{
-    Advance, Detected, Doubt, Next, PageCursor, PaginateError, PaginatorPlan, Received, SecretParam, Tally,
+    Advance, Detected, Doubt, Next, PageCursor, PageMark, PaginateError, PaginatorPlan, Received,
+    SecretParam, Tally,
 };
 
 /// A list without rows.
@@ -41,6 +42,8 @@ pub(super) struct Asked<'a> {
     pub(super) detected: Option<&'a Detected>,
     /// Rows of the pages before.
     pub(super) before: Tally,
+    /// The last of these, where pages are numbered.
+    pub(super) page_before: Option<&'a PageMark>,
     /// Query parameters that carry credentials.
     pub(super) secret_params: &'a [SecretParam<'a>],
     /// Bytes that the rows may take, made from lines.
@@ -59,6 +62,10 @@ pub(super) struct Answer {
     pub(super) next: Next,
     /// The paginator that the first page asks for, if that was to be found out.
     pub(super) detected: Option<Detected>,
+    /// What the next page is compared with.
+    pub(super) mark: Option<PageMark>,
+    /// What the page before it leaves open.
+    pub(super) doubt: Option<Doubt>,
     /// The page's own cursor.
     pub(super) token: Option<PageCursor>,
     /// Rows that the API says there are.
@@ -77,6 +84,8 @@ impl Answer {
             row_count: 0,
             next: Next::Done,
             detected: None,
+            mark: None,
+            doubt: None,
             token: None,
             total_rows: None,
             is_repaired: false,
@@ -166,7 +175,7 @@ fn page_with_rows(
             // It was put together from JSON.
             (&made, serde_json::from_slice(&made).unwrap_or(RawValue::NULL))
         }
-        Selected::Nothing if resource.endpoint.responses.optional && !complains(&page) => {
+        Selected::Nothing if resource.endpoint.responses.optional && !page.complains() => {
             is_without_list = true;
             (document, RawValue::NULL)
         }
@@ -178,7 +187,7 @@ fn page_with_rows(
     let (advance, token) = if response.action == Some(Action::Stop) {
         // A last page need not say what follows it.
         let token = asked.paginator.token(&received).unwrap_or(None);
-        (Advance { next: Next::Done, detected: None }, token)
+        (Advance { next: Next::Done, detected: None, mark: None, doubt: None }, token)
     } else {
         let advance = asked.paginator.advance(asked.cursor, &received).map_err(cannot_go_on)?;
         check_found_out(resource, advance.detected.as_ref()).map_err(cannot_go_on)?;
@@ -187,8 +196,10 @@ fn page_with_rows(
     Ok(Answer {
         next: advance.next,
         detected: advance.detected,
+        mark: advance.mark,
+        doubt: advance.doubt,
         token,
-        total_rows: asked.paginator.total_rows(&page),
+        total_rows: asked.paginator.total_rows(&received),
         row_count: received.row_count,
         rows: asked.processed(resource, document, selected)?,
         is_repaired,
@@ -214,25 +225,8 @@ fn page_without_rows(asked: &Asked<'_>, response: &Response) -> Result<Answer, E
         Ok(advance) => Ok(Answer { next: advance.next, detected: advance.detected, ..Answer::end() }),
         // That an error does not say what follows is no wonder; a page that says it wrongly is one all the same.
         Err(PaginateError::Missing { .. }) => Ok(Answer::end()),
-        Err(_) if response.status >= 400 => Ok(Answer::end()),
         Err(source) => Err(asked.cannot_go_on(source)),
     }
-}
-
-/// Whether a page without rows speaks of an error: then it is not one that merely has none.
-fn complains(page: &Page<'_>) -> bool {
-    let says = |name: &str| {
-        let found = name.parse::<JsonPath>().ok().and_then(|path| page.value(&path));
-        found.is_some_and(|value| match value {
-            Value::Null => false,
-            Value::Bool(flag) => flag,
-            Value::Number(number) => number.as_f64() != Some(0.0),
-            Value::String(text) => !text.is_empty(),
-            Value::Array(elements) => !elements.is_empty(),
-            Value::Object(fields) => !fields.is_empty(),
-        })
-    };
-    says("error") || says("errors")
 }
 
 impl Asked<'_> {
@@ -251,6 +245,7 @@ impl Asked<'_> {
             row_count: page::row_count(rows) as u64,
             page_count: self.number,
             before: self.before,
+            page_before: self.page_before,
             detected: self.detected,
             secret_params: self.secret_params,
         }
@@ -300,7 +295,7 @@ impl Asked<'_> {
             page: self.number,
             selector: selector.to_string(),
             fields: page.keys().join(", "),
-            said: complains(page).then(self.complaint).flatten().map(Box::new),
+            said: page.complains().then(self.complaint).flatten().map(Box::new),
         }
     }
 

@@ -255,9 +255,21 @@ impl ExtractError {
             Self::Process { source, .. } => source.hint(),
             Self::Refused { hint, .. } => return hint.clone(),
             Self::Incremental(source) => source.hint(),
-            Self::NotJson { .. } => "is `base_url` the API's address, and not that of its web pages?",
+            Self::NotJson { .. } => {
+                "is `base_url` the API's address, and not that of its web pages? If these are lines of JSON, or CSV, set \
+                 `response_format`"
+            }
             Self::NotLines { source: FormatError::TooLarge { .. }, .. } => {
                 "ask for smaller pages, or raise `client.max_body_size`"
+            }
+            Self::NotLines { source: FormatError::Quote { .. }, .. } => {
+                "the answer was cut, or was written without doubling the quotes in it; the next run asks again"
+            }
+            Self::NotLines { source: FormatError::Text { .. }, .. } => {
+                "ask the API for UTF-8: a parameter or the header `Accept-Charset` may say so"
+            }
+            Self::NotLines { source: FormatError::Complaint { .. }, .. } => {
+                "what came before it is not all; the next run asks again"
             }
             Self::NotLines { .. } => "set `response_format` to what the API answers with",
             Self::NotKeyed { .. } => "leave out `keyed_by` where the rows are a list",

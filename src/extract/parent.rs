@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::error::ExtractError;
 use super::window;
-use crate::config::{IncrementalPlan, Placeholder, Plan, ResourcePlan};
+use crate::config::{Placeholder, Plan, ResourcePlan};
 use crate::package::{OrderedPages, Package, PackageError};
 use crate::page::{self, JsonPath};
 use crate::process;
@@ -44,12 +44,8 @@ fn find(row: &RawValue, path: &JsonPath) -> Option<Value> {
 
 /// The cursor of a parent, as the normalizer follows it.
 fn incremental_of(plan: &Plan, package: &Package, parent: &str) -> Result<Option<Incremental>, ExtractError> {
-    let parent = plan.resources.iter().find(|resource| resource.name == parent);
-    let Some((parent, field)) = parent.and_then(|parent| {
-        Some((parent, parent.incremental.as_ref().and_then(IncrementalPlan::cursor_field)?))
-    }) else {
-        return Ok(None);
-    };
+    let Some(parent) = plan.resource(parent) else { return Ok(None) };
+    let Some(field) = parent.cursor_field() else { return Ok(None) };
     Ok(Some(Incremental::new(field, &parent.hints, &window::begin(&package.manifest, parent))?))
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::http::Action;
 use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
 use crate::page::JsonPath;
-use crate::paginate::{CursorsSeen, Detected, Doubt, Next, PageCursor, Tally};
+use crate::paginate::{CursorsSeen, Detected, Doubt, Next, PageCursor, PageMark, Tally};
 
 /// What the journal of a package holds, per resource.
 #[derive(Debug, Default)]
@@ -70,6 +70,8 @@ pub(super) struct SeriesProgress {
     pub(super) detected: Option<Detected>,
     /// Where its first page has rows, if that had to be found out.
     pub(super) rows_at: Option<JsonPath>,
+    /// What the next page is compared with; not known of pages that an earlier run read.
+    pub(super) mark: Option<PageMark>,
 }
 
 impl Progress {
@@ -111,6 +113,7 @@ impl ResourceProgress {
         if let Some(settled) = page.note.settled {
             *self.settled.entry(settled).or_default() += 1;
         }
+        page.note.doubt.as_ref().into_iter().for_each(|doubt| self.doubt(doubt));
         match &page.next {
             Next::Page(_) => {
                 let series = self.open.entry(page.series).or_insert_with(SeriesProgress::start);
@@ -126,15 +129,17 @@ impl ResourceProgress {
             }
             Next::Done => {}
             Next::Unproven => self.is_unproven = true,
-            Next::Doubtful(doubt) => {
-                if self.doubt.as_ref().is_none_or(|known| doubt.is_short() && !known.is_short()) {
-                    self.doubt = Some(doubt.clone());
-                }
-            }
+            Next::Doubtful(doubt) => self.doubt(doubt),
             Next::Capped => self.is_capped = true,
         }
         self.open.remove(&page.series);
         self.ended.insert(page.series);
+    }
+
+    fn doubt(&mut self, doubt: &Doubt) {
+        if self.doubt.as_ref().is_none_or(|known| doubt.weight() > known.weight()) {
+            self.doubt = Some(doubt.clone());
+        }
     }
 
     /// Whether every answer was that of the last load.
@@ -183,6 +188,7 @@ impl SeriesProgress {
             seen: CursorsSeen::default(),
             detected: None,
             rows_at: None,
+            mark: None,
         }
     }
 }

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-
 use serde_json::Map;
 
 use super::answer::{self, Answer, Asked, NOT_MODIFIED};
@@ -17,12 +16,12 @@ use super::rows::RowSelector;
 use super::verdict::Ended;
 use super::window;
 use super::{Extraction, KeptPage, Refusal, ResourceEnd};
-use crate::config::{Auth, IncrementalPlan, ResourcePlan};
+use crate::config::{Auth, ResourcePlan};
 use crate::http::{HttpError, Request, Response, is_secret_param};
 use crate::package::{AnswerNote, Journal, Outcome, PackageError, PageRecord, Place, Record, Start};
 use crate::paginate::{Next, PageCursor, PaginateError, PaginatorKind, SecretParam};
 use crate::report::{Event, now_micros};
-use crate::state::{Range, Reading, RowOrderWatch};
+use crate::state::{Reading, RowOrderWatch};
 
 /// How a pagination ended.
 enum SeriesEnd {
@@ -30,6 +29,23 @@ enum SeriesEnd {
     Done,
     /// A signal stopped it.
     Stopped,
+}
+
+/// One pagination, while it is read.
+struct Pagination<'a> {
+    series: Series,
+    /// The request of its first page.
+    first: Request,
+    rows: RowSelector<'a>,
+    /// Looks out for the end of the range, where rows come in order.
+    order: Option<RowOrderWatch<'a>>,
+}
+
+/// What a page is asked for with.
+struct PageRequest {
+    cursor: PageCursor,
+    request: Request,
+    condition: Option<Condition>,
 }
 
 /// Extracts what is still missing of a resource.
@@ -70,13 +86,14 @@ pub(super) async fn extract(
     run.tell_unprotected();
     let mut progress = run.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress.finished_at = now_micros();
+    let told = |error: &ExtractError| extraction.client.redact(&error.to_string());
     let (outcome, error) = match ended {
         Ok(Ended::Complete) => (Some(Outcome::Complete), None),
         Ok(Ended::Unchanged) => (Some(Outcome::Unchanged), None),
-        Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(error.to_string())), Some(error)),
-        Ok(Ended::Partial(error)) => (Some(Outcome::Partial(error.to_string())), Some(error)),
+        Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(told(&error))), Some(error)),
+        Ok(Ended::Partial(error)) => (Some(Outcome::Partial(told(&error))), Some(error)),
         Ok(Ended::Stopped) => (None, None),
-        Err(error) => (Some(Outcome::Failed(error.to_string())), Some(error)),
+        Err(error) => (Some(Outcome::Failed(told(&error))), Some(error)),
     };
     let end = ResourceEnd { resource: resource.name.clone(), progress, outcome, error };
     extraction.reporter.report(Event::ResourceEnded { end: &end });
@@ -165,27 +182,16 @@ impl ResourceRun<'_> {
 
     /// Reads one pagination from where it stands to its end.
     async fn paginate(&self, series: Series) -> Result<SeriesEnd, ExtractError> {
-        let range = self.reading.as_ref().map(|reading| reading.range(series.number));
-        let first = first_request(self.extraction, self.resource, &series, range)?;
-        let mut order = self.row_order(range);
-        let rows_at = self.progress().open.get(&series.number).and_then(|open| open.rows_at.clone());
-        let mut rows = RowSelector::new(&self.resource.endpoint, rows_at);
-        while let Some(cursor) = self.next(&series) {
-            let mut request = first.clone();
-            self.apply(&series, &cursor, &mut request);
-            add_idempotency_key(self.extraction, self.resource, &series, &cursor, &mut request);
-            let is_first = !self.progress().open.contains_key(&series.number);
-            let condition = Condition::of(self.extraction, self.resource, &series, &request);
-            let condition = condition.filter(|_| is_first);
-            request.validators = condition.as_ref().and_then(|condition| condition.known.clone());
+        let mut pagination = self.pagination(series)?;
+        while let Some(cursor) = self.next(&pagination.series) {
+            let page = self.page_request(&pagination, cursor);
             let response = tokio::select! {
                 biased;
                 end = self.interrupted() => return end,
-                response = self.extraction.client.send(&request) => response,
+                response = self.extraction.client.send(&page.request) => response,
             };
             self.count(&response);
-            let kept =
-                self.page(&series, cursor, &request, &response?, condition, &mut rows, order.as_mut())?;
+            let kept = self.page(&mut pagination, page, &response?)?;
             if let Some(follower) = &self.extraction.follower {
                 tokio::select! {
                     biased;
@@ -198,11 +204,36 @@ impl ResourceRun<'_> {
         Ok(SeriesEnd::Done)
     }
 
+    /// A pagination where it stands.
+    fn pagination(&self, series: Series) -> Result<Pagination<'_>, ExtractError> {
+        let range = self.reading.as_ref().map(|reading| reading.range(series.number));
+        let field = self.resource.cursor_field();
+        let rows_at = self.progress().open.get(&series.number).and_then(|open| open.rows_at.clone());
+        Ok(Pagination {
+            first: first_request(self.extraction, self.resource, &series, range)?,
+            rows: RowSelector::new(&self.resource.endpoint, rows_at),
+            order: field.zip(range).and_then(|(field, range)| RowOrderWatch::new(field, range)),
+            series,
+        })
+    }
+
     /// Makes the first request of a pagination that of another page.
-    fn apply(&self, series: &Series, cursor: &PageCursor, request: &mut Request) {
+    fn page_request(&self, pagination: &Pagination<'_>, cursor: PageCursor) -> PageRequest {
+        let Self { extraction, resource, .. } = self;
+        let Pagination { series, first, .. } = pagination;
         let progress = self.progress();
-        let detected = progress.open.get(&series.number).and_then(|open| open.detected.as_ref());
-        self.resource.endpoint.paginator.with_detected(detected).apply(cursor, request);
+        let open = progress.open.get(&series.number);
+        let mut request = first.clone();
+        let detected = open.and_then(|open| open.detected.as_ref());
+        let asked = cursor.with_secrets(&extraction.plan.client.secrets);
+        resource.endpoint.paginator.with_detected(detected).apply(&asked, &mut request);
+        add_idempotency_key(extraction, resource, series, &cursor, &mut request);
+        let condition = match open {
+            None => Condition::of(extraction, resource, series, &request),
+            Some(_) => None,
+        };
+        request.validators = condition.as_ref().and_then(|condition| condition.known.clone());
+        PageRequest { cursor, request, condition }
     }
 
     fn count(&self, response: &Result<Response, HttpError>) {
@@ -229,8 +260,10 @@ impl ResourceRun<'_> {
     async fn refused(&self) -> ExtractError {
         let Some(follower) = &self.extraction.follower else { return std::future::pending().await };
         let mut refused = follower.refused.clone();
-        let found = refused
-            .wait_for(|refused| !refused.is_empty() && self.lineage().any(|name| refused.contains_key(name)));
+        let lineage = || self.extraction.plan.lineage(self.resource);
+        let found = refused.wait_for(|refused| {
+            !refused.is_empty() && lineage().any(|resource| refused.contains_key(&resource.name))
+        });
         match found.await {
             Ok(refused) => match refused.get(&self.resource.name) {
                 Some(Refusal { error, hint }) => ExtractError::Refused {
@@ -248,15 +281,6 @@ impl ResourceRun<'_> {
         }
     }
 
-    /// The resource, its parent, and so on.
-    fn lineage(&self) -> impl Iterator<Item = &str> {
-        let resources = &self.extraction.plan.resources;
-        let parent = |resource: &&ResourcePlan| {
-            resources.iter().find(|other| Some(&other.name) == resource.parent.as_ref())
-        };
-        std::iter::successors(Some(self.resource), parent).map(|resource| resource.name.as_str())
-    }
-
     /// What is to be asked for next in a pagination; `None` if it has ended.
     fn next(&self, series: &Series) -> Option<PageCursor> {
         let progress = self.progress();
@@ -269,59 +293,50 @@ impl ResourceRun<'_> {
         }
     }
 
-    /// Looks out for the end of the range, where rows come in order.
-    fn row_order<'b>(&'b self, range: Option<&'b Range>) -> Option<RowOrderWatch<'b>> {
-        let field = self.resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field)?;
-        RowOrderWatch::new(field, range?)
-    }
-
     /// Reads one answer and keeps it.
-    #[expect(clippy::too_many_arguments, reason = "all that one page stands on")]
     fn page(
         &self,
-        series: &Series,
-        cursor: PageCursor,
-        request: &Request,
+        pagination: &mut Pagination<'_>,
+        page_request: PageRequest,
         response: &Response,
-        condition: Option<Condition>,
-        rows: &mut RowSelector<'_>,
-        order: Option<&mut RowOrderWatch<'_>>,
     ) -> Result<KeptPage, ExtractError> {
+        let PageRequest { cursor, request, condition } = page_request;
+        let Pagination { series, rows, order, .. } = pagination;
         let mut progress = self.progress();
         let done = progress.open.get(&series.number);
-        let describe = || self.extraction.client.describe(request);
         let number = done.map_or(0, |done| done.page_count) + 1;
-        let from_parent = &series.from_parent;
-        let complaint = || self.extraction.client.complaint(request, response);
-        let max_bytes = self.extraction.plan.client.max_body_bytes;
         let detected = done.and_then(|done| done.detected.as_ref());
-        let secret_params = self.secret_params(request);
+        let secrets = &self.extraction.plan.client.secrets;
+        let client = &self.extraction.client;
         let asked = Asked {
-            request: &describe,
-            complaint: &complaint,
-            cursor: &cursor,
+            request: &|| client.describe(&request),
+            complaint: &|| client.complaint(&request, response),
+            cursor: &cursor.with_secrets(secrets),
             number,
-            max_bytes,
-            from_parent,
+            max_bytes: self.extraction.plan.client.max_body_bytes,
+            from_parent: &series.from_parent,
             paginator: &self.resource.endpoint.paginator.with_detected(detected),
             detected,
             before: done.map_or_else(Default::default, |done| done.tally),
-            secret_params: &secret_params,
+            page_before: done.and_then(|done| done.mark.as_ref()),
+            secret_params: &self.secret_params(&request),
         };
         let was_detected = rows.detected().is_some();
         let mut answer = answer::read(self.resource, &asked, response, rows)?;
         // As in dlt, the pages of a child are read to their end; but what has reached older rows lacks none in between.
         let ends = self.resource.parent.is_none() || matches!(answer.next, Next::Doubtful(_));
-        if order.is_some_and(|order| order.is_past(&answer.rows)) && ends {
+        if order.as_mut().is_some_and(|order| order.is_past(&answer.rows)) && ends {
             answer.next = Next::Done;
+        }
+        if let Next::Page(next) = &mut answer.next {
+            *next = next.without_secrets(secrets);
         }
         if let (Next::Page(next), Some(done)) = (&answer.next, done)
             && done.seen.contains(next)
         {
             return Err(asked.cannot_go_on(PaginateError::circle(next)));
         }
-        let Answer { rows: body, row_count, next, detected, token, total_rows, is_repaired, is_without_list } =
-            answer;
+        let Answer { rows: body, row_count, next, detected, token, total_rows, .. } = answer;
         if let Some(detected) = &detected {
             self.tell_detected(&detected.kind);
         }
@@ -329,7 +344,8 @@ impl ResourceRun<'_> {
             rows_at: rows.detected().filter(|_| !was_detected).map(ToString::to_string),
             settled: response.action.map(|action| (action, response.status)),
             is_unchanged: response.status == NOT_MODIFIED,
-            is_without_list,
+            is_without_list: answer.is_without_list,
+            doubt: answer.doubt,
             validators: condition.and_then(|condition| condition.met(response, &next)),
         };
         let record = PageRecord {
@@ -342,14 +358,21 @@ impl ResourceRun<'_> {
             row_count,
             total_rows: total_rows.filter(|_| self.is_full_read()),
             // Processed rows have them already.
-            from_parent: if self.resource.processor.is_active() { Map::new() } else { from_parent.clone() },
+            from_parent: if self.resource.processor.is_active() {
+                Map::new()
+            } else {
+                series.from_parent.clone()
+            },
             note,
         };
         progress.add(&record);
+        if let Some(open) = progress.open.get_mut(&series.number) {
+            open.mark = answer.mark;
+        }
         let place = self.append(&Record::Page(record.clone(), body.clone()))?;
         let event = Event::Page { resource: &self.resource.name, progress: &progress };
         self.extraction.reporter.report(event);
-        if is_repaired {
+        if answer.is_repaired {
             let event = Event::Repaired { resource: &self.resource.name, page: number };
             self.extraction.reporter.report(event);
         }

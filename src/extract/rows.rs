@@ -49,11 +49,24 @@ impl<'a> RowSelector<'a> {
         list_of(self.path(page)).is_some_and(|list| page.get(&list).is_some())
     }
 
+    /// Whether what was found are no rows but an error: null in place of a list, or, where nothing says what rows are,
+    /// the error itself.
+    fn is_error(&mut self, page: &Page<'_>, found: &[&RawValue]) -> bool {
+        let is_null = || found.iter().all(|value| value.get() == "null");
+        let is_found_out = || {
+            let path = self.detected.as_ref().and_then(JsonPath::names);
+            let path = path.as_deref().map(|names| names.join("."));
+            matches!(path.as_deref(), Some("" | "error" | "errors")) && !page.is_thing()
+        };
+        page.complains() && (is_null() || is_found_out())
+    }
+
     /// The rows of a page: of one match its value, of several a list of them, as in dlt.
     pub(super) fn select<'page>(&mut self, page: &Page<'page>) -> Selected<'page> {
         let found = page.get_all(self.path(page));
         let keyed = self.endpoint.responses.keyed_by.as_deref();
         match (found.as_slice(), keyed) {
+            ([_, ..], _) if self.is_error(page, &found) => Selected::Nothing,
             ([], _) if self.is_empty_list(page) => Selected::Made(list(std::iter::empty())),
             ([], _) => Selected::Nothing,
             ([one], None) => Selected::Found(one),

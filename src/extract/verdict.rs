@@ -38,7 +38,9 @@ impl ResourceRun<'_> {
     ) -> Result<(Outcome, Ended), ExtractError> {
         let replaces = self.replaces();
         let is_doubtful = progress.is_unproven || progress.doubt.is_some();
-        let proven = !is_doubtful || progress.total_rows.is_some();
+        // A number of rows settles most doubts, but not which rows they are.
+        let is_moved = progress.doubt.as_ref().is_some_and(Doubt::is_of_moved_rows);
+        let proven = !is_doubtful || (progress.total_rows.is_some() && !is_moved);
         let missing = self.missing(progress, replaces).or(parent_is_short);
         Ok(match missing {
             None if progress.is_unchanged() => (Outcome::Unchanged, Ended::Unchanged),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::error::ExtractError;
-use crate::config::{CursorField, IncrementalPlan, IncrementalValue, Placeholder, ResourcePlan};
+use crate::config::{CursorField, IncrementalValue, Placeholder, ResourcePlan};
 use crate::package::Manifest;
 use crate::state::{Begin, IncrementalError, Range, Reading};
 
@@ -24,8 +24,7 @@ pub(super) fn reading(
     manifest: &Manifest,
     resource: &ResourcePlan,
 ) -> Result<Option<Reading>, IncrementalError> {
-    let field = resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field);
-    field.map(|field| Reading::of(field, &begin(manifest, resource))).transpose()
+    resource.cursor_field().map(|field| Reading::of(field, &begin(manifest, resource))).transpose()
 }
 
 /// What the requests of one pagination say of its range.
@@ -38,8 +37,7 @@ pub(super) struct Bounds {
 
 impl Bounds {
     pub(super) fn of(resource: &ResourcePlan, range: Option<&Range>) -> Result<Self, ExtractError> {
-        let field = resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field);
-        let (Some(field), Some(range)) = (field, range) else { return Ok(Self::default()) };
+        let (Some(field), Some(range)) = (resource.cursor_field(), range) else { return Ok(Self::default()) };
         let params = [(&field.start_param, range.start_to_send()), (&field.end_param, range.end_to_send())];
         let params = params.into_iter().filter_map(|(name, value)| Some((name.clone()?, value?)));
         let params = params.map(|(name, value)| Ok((name, plain(&to_send(field, value)?))));

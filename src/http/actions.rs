@@ -5,7 +5,7 @@ use memchr::memmem;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::page::{JsonPath, Page};
+use crate::page::{JsonPath, Page, is_truthy};
 
 /// What to make of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -52,7 +52,7 @@ pub enum StatusCondition {
 pub struct JsonCondition {
     /// Where; of several matches one is enough.
     pub path: JsonPath,
-    /// `None`: anything but what Python takes for false (null, `false`, 0, and empty texts, lists and objects).
+    /// `None`: anything that [`is_truthy`].
     pub equals: Option<Value>,
 }
 
@@ -101,7 +101,7 @@ impl JsonCondition {
         let found = page.get_all(&self.path).into_iter();
         let mut found = found.filter_map(|found| serde_json::from_str::<Value>(found.get()).ok());
         found.any(|found| match &self.equals {
-            None => is_something(&found),
+            None => is_truthy(&found),
             Some(expected) => *expected == found || text(expected).is_some_and(|it| Some(it) == text(&found)),
         })
     }
@@ -114,17 +114,6 @@ impl HeaderCondition {
             let found = String::from_utf8_lossy(found.as_bytes()).to_lowercase();
             self.value.as_ref().is_none_or(|value| found.contains(&value.to_lowercase()))
         })
-    }
-}
-
-fn is_something(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(elements) => !elements.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
     }
 }
 
@@ -192,23 +181,10 @@ mod tests {
     #[test]
     fn json_is_looked_up_by_path() {
         let there = of_json("error", None);
-        for body in
-            [r#"{"error": "x"}"#, r#"{"error": {"code": 0}}"#, r#"{"error": true}"#, r#"{"error": -1}"#]
-        {
+        for body in [r#"{"error": "x"}"#, r#"{"error": {"code": 0}}"#, r#"{"error": true}"#] {
             assert!(holds(&there, 200, body), "{body}");
         }
-        let nothing = [
-            "{}",
-            r#"{"error": null}"#,
-            r#"{"error": false}"#,
-            r#"{"error": ""}"#,
-            r#"{"error": []}"#,
-            r#"{"error": {}}"#,
-            r#"{"error": 0}"#,
-            r#"[{"error": 1}]"#,
-            "error",
-        ];
-        for body in nothing {
+        for body in ["{}", r#"{"error": null}"#, r#"{"error": []}"#, r#"[{"error": 1}]"#, "error"] {
             assert!(!holds(&there, 200, body), "{body}");
         }
     }

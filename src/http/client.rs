@@ -121,6 +121,11 @@ impl HttpClient {
         (said.message.is_some() || said.code.is_some()).then_some(said)
     }
 
+    /// A text without the secrets that all requests share.
+    pub fn redact(&self, text: &str) -> String {
+        self.0.redactor.text(text)
+    }
+
     /// Method and URL of a request for messages, without secrets.
     pub fn describe(&self, request: &Request) -> String {
         describe(request, &self.0.redactor.with(request))
@@ -134,11 +139,7 @@ impl fmt::Debug for HttpClient {
 }
 
 fn describe(request: &Request, redactor: &Redactor) -> String {
-    let mut url = request.url.clone();
-    if !request.params.is_empty() {
-        url.query_pairs_mut().extend_pairs(&request.params);
-    }
-    format!("{} {}", method(request.method), redactor.url(&url))
+    format!("{} {}", method(request.method), redactor.url(&request.url_with_params()))
 }
 
 #[cfg(test)]

@@ -7,6 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use serde_json::{Map, Value};
+
+use super::redact::Redactor;
+use super::request::Response;
+use super::server_message;
 
 /// A client that cannot be set up, or a request that failed for good.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +79,9 @@ pub enum TokenError {
         request: String,
         /// What is wrong with it.
         detail: &'static str,
+        /// What it says instead: some endpoints refuse with status 200.
+        #[source]
+        said: Option<Box<StatusFailure>>,
     },
     /// The private key cannot sign.
     #[error("the private key cannot sign")]
@@ -83,23 +91,35 @@ pub enum TokenError {
     Stopped,
 }
 
+/// Hints of token requests.
+const NOT_ACCEPTED: &str = "check the id, the secret, the refresh token, the key and the scope in `auth`: the token endpoint did not accept them";
+
+const WRONG_ADDRESS: &str = "check the address of the token endpoint in `auth`";
+
 impl TokenError {
-    fn hint(&self) -> Option<String> {
+    /// The same with what an answer of no use says, if it is JSON: any other text may be a token.
+    pub(super) fn with_answer(self, response: &Response, redactor: &Redactor) -> Self {
+        let is_document = serde_json::from_slice::<Map<String, Value>>(&response.body).is_ok();
         match self {
-            Self::Request(error) if matches!(error.status(), Some(400 | 401 | 403)) => {
-                let hint = "check the id, the secret, the refresh token or the key in `auth`: the token endpoint did not \
-                            accept them";
-                Some(hint.to_owned())
+            Self::Answer { request, detail, .. } if is_document => {
+                let said = server_message::read(response.status, &response.body, redactor);
+                let said = said.message.is_some().then(|| Box::new(said));
+                Self::Answer { request, detail, said }
             }
-            Self::Request(HttpError::Request { source, .. })
-                if matches!(**source, Failure::Status(StatusFailure { status: 404 | 405, .. })) =>
-            {
-                Some("check the address of the token endpoint in `auth`".to_owned())
-            }
-            Self::Request(error) => error.hint(),
-            Self::Answer { .. } => Some("check the address of the token endpoint in `auth`".to_owned()),
-            Self::Signature | Self::Stopped => None,
+            other => other,
         }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Answer { said: Some(_), .. } => NOT_ACCEPTED,
+            Self::Request(error) if matches!(error.status(), Some(400 | 401 | 403)) => NOT_ACCEPTED,
+            Self::Answer { said: None, .. } => WRONG_ADDRESS,
+            Self::Request(HttpError::Request { source, .. }) if source.is_about_address() => WRONG_ADDRESS,
+            Self::Request(error) => return error.hint(),
+            Self::Signature | Self::Stopped => return None,
+        };
+        Some(hint.to_owned())
     }
 }
 
@@ -276,6 +296,19 @@ impl Failure {
         self.is_throttling() || matches!(self, Self::Dns { .. } | Self::Connect { .. })
     }
 
+    /// Whether another address may do better.
+    fn is_about_address(&self) -> bool {
+        match self {
+            Self::Status(failure) => matches!(failure.status, 404 | 405),
+            Self::Dns { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::ForeignRedirect { .. }
+            | Self::Redirect { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -294,7 +327,8 @@ impl Failure {
         }
     }
 
-    /// What to do about it; the API's own advice comes with ours where that is about the key.
+    /// What to do about it; the API's own advice comes with ours where that is about the key,
+    /// the quota or a failure of its own.
     fn hint(&self) -> String {
         let advice = match self {
             Self::Status(StatusFailure { remediation: Some(remediation), .. }) => Some(remediation.as_str()),
@@ -318,14 +352,14 @@ impl Failure {
             Self::Status(failure) if failure.is_about_credentials() => {
                 "check the key in `auth` and what it may read; the API did not accept it"
             }
-            Self::Status(StatusFailure { remediation: Some(_), .. }) => return None,
-            Self::Status(StatusFailure { status: 404, .. }) => "check `base_url` and `path`",
             Self::Status(StatusFailure { status: 429, .. }) => {
                 "check `rate_limits`: the API allows less, or somebody else uses the same key"
             }
             Self::Status(StatusFailure { status: 500..=599, .. }) | Self::Interrupted { .. } => {
                 "the API, or a gateway before it, is in trouble: run again later"
             }
+            Self::Status(StatusFailure { remediation: Some(_), .. }) => return None,
+            Self::Status(StatusFailure { status: 404, .. }) => "check `base_url` and `path`",
             Self::Unwanted { retried: true, .. } => {
                 "run again later, or allow more attempts with `retry.max_attempts`"
             }

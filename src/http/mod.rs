@@ -21,4 +21,5 @@ pub use event::{HttpCounts, HttpEvent, WaitReason};
 pub use quota::{QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
 pub use redact::carries_credentials;
 pub(crate) use redact::is_secret_param;
+pub(crate) use request::drop_params;
 pub use request::{Body, Claim, Request, Response, Validators};

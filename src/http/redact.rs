@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use url::Url;
-use url::form_urlencoded::byte_serialize;
 
 use super::auth::{basic, client_basic};
 use super::request::Request;
-use crate::config::{Auth, ClientPlan, Grant, HmacPlan, KeyLocation, Secret, SignField, SignPart, TokenPlan};
+use crate::config::{
+    Auth, ClientPlan, Grant, HmacPlan, KeyLocation, SHORTEST_SECRET, Secret, SignField, SignPart, TokenPlan,
+    mask,
+};
 
 /// Query parameters whose values are never shown; dlt's list.
 const SECRET_PARAMS: [&str; 11] = [
@@ -42,18 +44,14 @@ pub fn carries_credentials(name: &str) -> bool {
     CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
 }
 
-/// Header values shorter than this are settings rather than secrets.
-const SHORTEST_SECRET: usize = 8;
-
 /// Texts that are kept of what was got on the way; the oldest ones go first, when they are long of no worth.
-const MOST_LEARNED: usize = 300;
+const MOST_LEARNED: usize = 100;
 
 /// Knows the secrets of a client, or of one request.
 #[derive(Clone, Default)]
 pub(super) struct Redactor {
     /// Lower-case names beyond [`SECRET_PARAMS`].
     params: Vec<String>,
-    /// As they may occur in a text, longest first.
     secrets: Vec<String>,
     /// What was got on the way: tokens. Clones share them.
     learned: Arc<RwLock<VecDeque<String>>>,
@@ -63,6 +61,7 @@ impl Redactor {
     /// For what all requests of a client share.
     pub(super) fn new(plan: &ClientPlan) -> Self {
         let mut redactor = Self::default();
+        plan.secrets.values().for_each(|secret| redactor.add(secret));
         redactor.add_headers(&plan.headers);
         redactor.add_auth(plan.auth.as_ref());
         if let Some(password) = plan.base_url.password() {
@@ -171,24 +170,16 @@ impl Redactor {
     /// Takes in a secret that was got on the way, for all clones.
     pub(super) fn learn(&self, secret: &Secret) {
         let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
-        for form in forms(secret.expose()) {
-            if !learned.contains(&form) {
-                learned.push_front(form);
-            }
+        if !learned.iter().any(|known| known == secret.expose()) {
+            learned.push_front(secret.expose().to_owned());
         }
         learned.truncate(MOST_LEARNED);
     }
 
     fn add(&mut self, secret: &str) {
-        if secret.is_empty() {
-            return;
+        if !self.secrets.iter().any(|known| known == secret) {
+            self.secrets.push(secret.to_owned());
         }
-        for form in forms(secret) {
-            if !self.secrets.contains(&form) {
-                self.secrets.push(form);
-            }
-        }
-        self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     }
 
     fn is_secret_param(&self, name: &str) -> bool {
@@ -198,8 +189,7 @@ impl Redactor {
     /// `text` with `***` for each secret in it.
     pub(super) fn text(&self, text: &str) -> String {
         let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
-        let secrets = learned.iter().chain(&self.secrets);
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+        mask(text, learned.iter().chain(&self.secrets).map(String::as_str))
     }
 
     /// `url` without credentials, with `***` for the values of secret parameters.
@@ -222,13 +212,6 @@ impl Redactor {
         shown.set_query(query.as_deref());
         self.text(shown.as_str())
     }
-}
-
-/// A secret as URLs and JSON texts have it.
-fn forms(secret: &str) -> [String; 3] {
-    let in_url: String = byte_serialize(secret.as_bytes()).collect();
-    let in_json = serde_json::Value::from(secret).to_string();
-    [secret.to_owned(), in_url, in_json.trim_matches('"').to_owned()]
 }
 
 #[cfg(test)]

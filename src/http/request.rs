@@ -18,7 +18,7 @@ use crate::config::{Auth, Method, Secret};
 pub struct Request {
     /// How it is sent.
     pub method: Method,
-    /// Absolute, without the query.
+    /// Absolute. An address that the API gave has a query of its own, which `params` follow.
     pub url: Url,
     /// Query parameters in order.
     pub params: Vec<(String, String)>,
@@ -74,6 +74,19 @@ impl Validators {
     }
 }
 
+/// Takes query parameters out of a URL. One that has none of them stays as it is written.
+pub(crate) fn drop_params(url: &mut Url, is_dropped: impl Fn(&str, &str) -> bool) {
+    if !url.query_pairs().any(|(name, value)| is_dropped(&name, &value)) {
+        return;
+    }
+    let kept: Vec<(String, String)> =
+        url.query_pairs().into_owned().filter(|(name, value)| !is_dropped(name, value)).collect();
+    url.set_query(None);
+    if !kept.is_empty() {
+        url.query_pairs_mut().extend_pairs(kept);
+    }
+}
+
 /// What a request is to the quota.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -109,6 +122,15 @@ impl Request {
             is_repeatable: true,
             claim: Claim::default(),
         }
+    }
+
+    /// The URL with its query.
+    pub(super) fn url_with_params(&self) -> Url {
+        let mut url = self.url.clone();
+        if !self.params.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.params);
+        }
+        url
     }
 
     /// The JSON body, made if there is none yet; what else was to be sent gives way to it.

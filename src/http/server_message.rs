@@ -9,7 +9,8 @@ use super::redact::Redactor;
 const LONGEST: usize = 300;
 
 /// Names of the field that holds the message, best first.
-const MESSAGE_FIELDS: [&str; 5] = ["message", "error_description", "detail", "error", "title"];
+const MESSAGE_FIELDS: [&str; 7] =
+    ["message", "error_description", "error_message", "msg", "detail", "error", "title"];
 
 /// Reads the body of an answer with an error status: `{message, code}`, the same below `error` or first in the list
 /// `errors` (GraphQL, JSON:API), `{error: text}`, plain text, or the title of an HTML page. What it names beside its
@@ -126,6 +127,7 @@ mod tests {
             Some("too old"),
         );
         check(r#"{"errors": ["no"]}"#, None, Some("no"));
+        check(r#"{"code": -1022, "msg": "no"}"#, Some("-1022"), Some("no"));
         check(r#"{"code": 17, "message": ""}"#, Some("17"), None);
         check("{}", None, None);
         check("[]", None, Some("[]"));

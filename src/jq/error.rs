@@ -86,11 +86,22 @@ impl JqSyntaxError {
 #[error("{message}")]
 pub struct JqError {
     message: String,
+    /// Whether it is for the work that it would be.
+    is_too_much: bool,
 }
 
 impl JqError {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), is_too_much: false }
+    }
+
+    fn too_much(message: impl Into<String>) -> Self {
+        Self { message: message.into(), is_too_much: true }
+    }
+
+    /// Whether the expression was stopped, for it may have no end.
+    pub fn is_too_much(&self) -> bool {
+        self.is_too_much
     }
 
     pub(super) fn not_json() -> Self {
@@ -110,7 +121,7 @@ impl JqError {
     }
 
     pub(super) fn too_many_outputs() -> Self {
-        Self::new(format!("gives more than {MAX_OUTPUTS} values"))
+        Self::too_much(format!("gives more than {MAX_OUTPUTS} values"))
     }
 
     pub(super) fn of(text: &str, exception: Exn<'_, Val>) -> Self {
@@ -123,8 +134,10 @@ impl JqError {
                 Self::new(without_values(text, &message))
             }
             Err(exception) => match exception.get_halt() {
-                Ok(TOO_MANY_STEPS) => Self::new(format!("does not come to an end within {MAX_STEPS} steps")),
-                Ok(TOO_DEEP) => Self::new("calls itself too deep"),
+                Ok(TOO_MANY_STEPS) => {
+                    Self::too_much(format!("does not come to an end within {MAX_STEPS} steps"))
+                }
+                Ok(TOO_DEEP) => Self::too_much("calls itself too deep"),
                 Ok(TOO_DEEP_VALUE) => Self::too_deep_value(),
                 _ => Self::new("`break` without its label"),
             },

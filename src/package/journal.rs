@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -14,21 +14,18 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use super::record::{Header, Record};
+use super::records::Records;
 
-use crate::http::{Action, Validators};
-use crate::paginate::{Detected, Next, PageCursor};
-
-const FRAME: usize = 8;
+/// Bytes of length and checksum.
+pub(super) const FRAME: usize = 8;
 
 /// How much a power cut may cost: the pages of half a second, which are few under any quota. A killed process
 /// loses none.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
 
 /// Longest record that is believed; a longer length is a torn or foreign file.
-const MAX_RECORD: u32 = 1 << 30;
+pub(super) const MAX_RECORD: u32 = 1 << 30;
 
 /// What the journal cannot do.
 #[derive(Debug, thiserror::Error)]
@@ -41,128 +38,6 @@ pub struct JournalError {
     /// Why: a full disk, most often.
     #[source]
     pub source: io::Error,
-}
-
-/// A page that was received.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PageRecord {
-    /// Name of the resource.
-    pub resource: String,
-    /// Which pagination of the resource: the number of the parent's row, 0 without a parent.
-    pub series: u64,
-    /// What the page was asked with.
-    pub cursor: PageCursor,
-    /// What follows it.
-    pub next: Next,
-    /// The page's own cursor, for resources that go on from it in the next run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<PageCursor>,
-    /// The paginator that a first page asked for, if that was to be found out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detected: Option<Detected>,
-    /// Rows in it.
-    pub row_count: u64,
-    /// Rows that the API says there are in all, if that is what is read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total_rows: Option<u64>,
-    /// Fields of the parent's row that each row gets.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub from_parent: Map<String, Value>,
-    /// What else is to be known of the answer.
-    #[serde(default, skip_serializing_if = "AnswerNote::is_plain")]
-    pub note: AnswerNote,
-}
-
-/// What is to be known of an answer beyond its rows and what follows them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct AnswerNote {
-    /// Where the rows were found, on the page that was searched for them: those after it have them there, too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rows_at: Option<String>,
-    /// What an action made of it, and its status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settled: Option<(Action, u16)>,
-    /// Whether it is the same as in the last load (status 304): its rows are there.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_unchanged: bool,
-    /// Whether it had no list of rows at all, which the config allows.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_without_list: bool,
-    /// What the next run may ask with, and for which request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validators: Option<(String, Validators)>,
-}
-
-impl AnswerNote {
-    fn is_plain(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// How a resource ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The API said that there is no more.
-    Complete,
-    /// The API said that nothing is new: the rows of the last load stand.
-    Unchanged,
-    /// Rows are right; the API gives no way to tell whether there are more.
-    Unproven(String),
-    /// Rows are right, but there are more.
-    Partial(String),
-    /// The rows are not to be loaded.
-    Failed(String),
-}
-
-impl Outcome {
-    /// Whether the rows are loaded.
-    pub fn is_loaded(&self) -> bool {
-        match self {
-            Self::Complete | Self::Unproven(_) | Self::Partial(_) => true,
-            Self::Failed(_) | Self::Unchanged => false,
-        }
-    }
-
-    /// Whether the rows are all there are, as far as can be told: then the state may move.
-    pub fn is_whole(&self) -> bool {
-        match self {
-            Self::Complete | Self::Unproven(_) | Self::Unchanged => true,
-            Self::Partial(_) | Self::Failed(_) => false,
-        }
-    }
-}
-
-/// One record of a journal.
-#[expect(clippy::large_enum_variant, reason = "records pass by one at a time")]
-#[derive(Debug, Clone, PartialEq)]
-pub enum Record {
-    /// A page and its rows: the JSON value that the data selector found.
-    Page(PageRecord, Bytes),
-    /// The end of a resource.
-    End {
-        /// Name of the resource.
-        resource: String,
-        /// How it ended.
-        outcome: Outcome,
-        /// Requests it took, repeated ones included.
-        request_count: u64,
-        /// When its extraction began and ended, Unix microseconds.
-        started_at: i64,
-        /// See `started_at`.
-        finished_at: i64,
-    },
-    /// The end of the package: nothing more is extracted into it.
-    Sealed,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "headers pass by one at a time")]
-enum Header {
-    Page(PageRecord),
-    End { resource: String, outcome: Outcome, request_count: u64, started_at: i64, finished_at: i64 },
-    Sealed,
 }
 
 /// Where a record is in its journal.
@@ -180,7 +55,8 @@ impl Place {
         self.offset < bytes
     }
 
-    fn end(self) -> u64 {
+    /// Where the next record starts.
+    pub(super) fn end(self) -> u64 {
         self.offset + FRAME as u64 + u64::from(self.length)
     }
 }
@@ -225,20 +101,7 @@ impl Journal {
     /// # Errors
     /// The disk is full or fails; an earlier record that could not be made durable is reported here, too.
     pub fn append(&mut self, record: &Record) -> Result<Place, JournalError> {
-        let (header, body): (Header, &[u8]) = match record {
-            Record::Page(page, rows) => (Header::Page(page.clone()), rows),
-            Record::Sealed => (Header::Sealed, &[]),
-            Record::End { resource, outcome, request_count, started_at, finished_at } => (
-                Header::End {
-                    resource: resource.clone(),
-                    outcome: outcome.clone(),
-                    request_count: *request_count,
-                    started_at: *started_at,
-                    finished_at: *finished_at,
-                },
-                &[],
-            ),
-        };
+        let (header, body) = Header::of(record);
         let length = self.write(&header, body).map_err(|source| self.error("write", source))?;
         let place = Place { offset: self.end, length };
         self.end = place.end();
@@ -326,181 +189,18 @@ impl Syncer {
     }
 }
 
-/// Reads a journal from its start; ends at the first record that is not whole.
-#[derive(Debug)]
-pub struct Records {
-    path: PathBuf,
-    reader: BufReader<File>,
-    last: Place,
-    whole_bytes: u64,
-    skip_rows: bool,
-}
-
-impl Records {
-    /// Opens a journal for reading.
-    ///
-    /// # Errors
-    /// The file cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let file = File::open(path).map_err(|source| JournalError {
-            action: "open",
-            file: path.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            path: path.to_owned(),
-            reader: BufReader::with_capacity(1 << 18, file),
-            last: Place { offset: 0, length: 0 },
-            whole_bytes: 0,
-            skip_rows: false,
-        })
-    }
-
-    /// Leaves out the rows of pages, and so cannot check them. For a journal that was checked already.
-    #[must_use]
-    pub fn without_rows(mut self) -> Self {
-        self.skip_rows = true;
-        self
-    }
-
-    /// Length of the records that were read so far: where the next one starts.
-    pub fn whole_bytes(&self) -> u64 {
-        self.whole_bytes
-    }
-
-    /// Where the last record is that was read.
-    pub(super) fn last_place(&self) -> Place {
-        self.last
-    }
-
-    /// The next record; `None` at the end and at a torn record.
-    fn read(&mut self) -> io::Result<Option<Record>> {
-        let Some(frame) = self.read_exactly(FRAME)? else { return Ok(None) };
-        let word = |at: usize| u32::from_le_bytes([frame[at], frame[at + 1], frame[at + 2], frame[at + 3]]);
-        let (length, checksum) = (word(0), word(4));
-        if !(4..=MAX_RECORD).contains(&length) {
-            return Ok(None);
-        }
-        let content =
-            if self.skip_rows { self.read_header(length)? } else { self.read_exactly(length as usize)? };
-        let Some(content) = content else { return Ok(None) };
-        if !self.skip_rows && crc32fast::hash(&content) != checksum {
-            return Ok(None);
-        }
-        self.last = Place { offset: self.whole_bytes, length };
-        self.whole_bytes = self.last.end();
-        record(&Bytes::from(content)).map(Some)
-    }
-
-    /// The start of a record up to its rows, which are passed over.
-    fn read_header(&mut self, length: u32) -> io::Result<Option<Vec<u8>>> {
-        let Some(mut content) = self.read_exactly(4)? else { return Ok(None) };
-        let header_length = u32::from_le_bytes([content[0], content[1], content[2], content[3]]);
-        let Some(rows) = (length - 4).checked_sub(header_length) else { return Ok(None) };
-        let Some(header) = self.read_exactly(header_length as usize)? else { return Ok(None) };
-        self.reader.seek_relative(i64::from(rows))?;
-        content.extend(header);
-        Ok(Some(content))
-    }
-
-    /// `None` if the file ends before.
-    fn read_exactly(&mut self, length: usize) -> io::Result<Option<Vec<u8>>> {
-        let mut content = Vec::with_capacity(length.min(1 << 22));
-        self.reader.by_ref().take(length as u64).read_to_end(&mut content)?;
-        Ok((content.len() == length).then_some(content))
-    }
-}
-
-impl Iterator for Records {
-    type Item = Result<Record, JournalError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self.read() {
-            Ok(record) => record.map(Ok),
-            Err(source) => Some(Err(JournalError { action: "read", file: self.path.clone(), source })),
-        }
-    }
-}
-
-/// Reads records of a journal by their places.
-#[derive(Debug)]
-pub struct RecordsAt {
-    path: PathBuf,
-    file: File,
-}
-
-impl RecordsAt {
-    /// Opens a journal for reading.
-    ///
-    /// # Errors
-    /// The file cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let failed = |source| JournalError { action: "open", file: path.to_owned(), source };
-        Ok(Self { path: path.to_owned(), file: File::open(path).map_err(failed)? })
-    }
-
-    /// The record at a place.
-    ///
-    /// # Errors
-    /// The file cannot be read, or holds something else there.
-    pub fn read(&mut self, place: Place) -> Result<Record, JournalError> {
-        self.try_read(place).map_err(|source| JournalError {
-            action: "read",
-            file: self.path.clone(),
-            source,
-        })
-    }
-
-    fn try_read(&mut self, place: Place) -> io::Result<Record> {
-        self.file.seek(SeekFrom::Start(place.offset))?;
-        let mut frame = [0; FRAME];
-        self.file.read_exact(&mut frame)?;
-        let mut content = vec![0; place.length as usize];
-        self.file.read_exact(&mut content)?;
-        let [_, _, _, _, checksum @ ..] = frame;
-        if content.len() < 4 || crc32fast::hash(&content) != u32::from_le_bytes(checksum) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a record has changed since it was written",
-            ));
-        }
-        record(&Bytes::from(content))
-    }
-}
-
-/// Reads what follows a frame.
-fn record(content: &Bytes) -> io::Result<Record> {
-    let header_length = u32::from_le_bytes([content[0], content[1], content[2], content[3]]) as usize;
-    let header = content.get(4..4 + header_length).unwrap_or_default();
-    Ok(match serde_json::from_slice(header)? {
-        Header::Page(page) => Record::Page(page, content.slice(4 + header_length..)),
-        Header::End { resource, outcome, request_count, started_at, finished_at } => {
-            Record::End { resource, outcome, request_count, started_at, finished_at }
-        }
-        Header::Sealed => Record::Sealed,
-    })
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
 
+    use super::super::{PageRecord, RecordsAt};
     use super::*;
+    use crate::paginate::{Next, PageCursor};
 
     fn page(number: u64) -> Record {
-        let record = PageRecord {
-            resource: "members".to_owned(),
-            series: 0,
-            cursor: PageCursor::Number(number),
-            next: Next::Page(PageCursor::Number(number + 1)),
-            detected: None,
-            token: None,
-            row_count: 1,
-            total_rows: None,
-            from_parent: Map::new(),
-            note: AnswerNote::default(),
-        };
+        let record = PageRecord::test(0, number, Next::Page(PageCursor::Number(number + 1)));
         Record::Page(record, Bytes::from(format!("[{{\"id\":{number}}}]")))
     }
 

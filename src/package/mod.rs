@@ -8,11 +8,13 @@ mod journal;
 mod lock;
 mod manifest;
 mod order;
+mod record;
+mod records;
 mod store;
 
-pub use journal::{
-    AnswerNote, Journal, JournalError, Outcome, PageRecord, Place, Record, Records, RecordsAt,
-};
+pub use journal::{Journal, JournalError, Place};
 pub use manifest::{Manifest, Start};
 pub use order::{OrderedPages, OrderedRecords, Turns};
+pub use record::{AnswerNote, Outcome, PageRecord, Record};
+pub use records::{Records, RecordsAt};
 pub use store::{Package, PackageError, Pending, Store};

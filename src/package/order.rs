@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::journal::{JournalError, PageRecord, Place, Record, Records, RecordsAt};
+use super::{JournalError, PageRecord, Place, Record, Records, RecordsAt};
 use crate::paginate::Next;
 
 /// Whose turn it is, per resource.
@@ -192,29 +192,16 @@ impl Iterator for OrderedPages {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::Map;
 
-    use super::super::Journal;
-    use super::super::journal::{AnswerNote, Outcome};
+    use super::super::{Journal, Outcome};
     use super::*;
     use crate::paginate::PageCursor;
 
     /// Page `number` of `count` of a pagination.
     fn page(series: u64, number: u64, count: u64) -> Record {
         let next = if number == count { Next::Done } else { Next::Page(PageCursor::Number(number + 1)) };
-        let record = PageRecord {
-            resource: "posts".to_owned(),
-            series,
-            cursor: PageCursor::Number(number),
-            next,
-            detected: None,
-            token: None,
-            row_count: 1,
-            total_rows: None,
-            from_parent: Map::new(),
-            note: AnswerNote::default(),
-        };
-        Record::Page(record, Bytes::from(format!("[\"{series}.{number}\"]")))
+        let rows = Bytes::from(format!("[\"{series}.{number}\"]"));
+        Record::Page(PageRecord::test(series, number, next), rows)
     }
 
     fn end() -> Record {

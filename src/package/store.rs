@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::journal::{Journal, JournalError, Record, Records, RecordsAt};
 use super::lock::RunLock;
 use super::manifest::Manifest;
 use super::order::{OrderedPages, OrderedRecords};
+use super::{Journal, JournalError, Record, Records, RecordsAt};
 use crate::state::LoadId;
 
 /// What the store cannot do.

@@ -11,6 +11,9 @@ const USUAL_NAMES: [&str; 11] = [
     "values",
 ];
 
+/// A list of errors is none of rows, if there is another. dlt takes it, if it comes first, and loads nothing else.
+const NO_ROWS: [&str; 3] = ["error", "errors", "warnings"];
+
 /// How deep lists are looked for, as in dlt.
 const MAX_DEPTH: usize = 3;
 
@@ -20,7 +23,9 @@ pub fn detect_rows(page: &Page<'_>) -> JsonPath {
     let mut lists = Vec::new();
     collect_lists(page.root(), &mut Vec::new(), &mut lists);
     let usual = |path: &Vec<String>| path.last().is_some_and(|name| is_usual(name));
-    let found = lists.iter().find(|path| usual(path)).or_else(|| lists.first());
+    let is_of_rows = |path: &Vec<String>| path.last().is_some_and(|name| !NO_ROWS.contains(&name.as_str()));
+    let found = lists.iter().find(|path| usual(path));
+    let found = found.or_else(|| lists.iter().find(|path| is_of_rows(path))).or_else(|| lists.first());
     found.map_or_else(JsonPath::root, |path| JsonPath::from_keys(path))
 }
 
@@ -56,6 +61,8 @@ mod tests {
         check(r#"{"errors": [], "data": []}"#, "data");
         check(r#"{"meta": {"tags": [9]}, "data": {"inner": [1]}}"#, "meta.tags");
         check(r#"{"a": {"records": [1]}, "b": [1]}"#, "a.records");
+        check(r#"{"errors": [], "tickets": [1]}"#, "tickets");
+        check(r#"{"errors": [1]}"#, "errors");
         check(r#"{"a": {"b": {"c": {"data": []}}}}"#, "$");
     }
 }

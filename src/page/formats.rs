@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
+use super::complaint::speaks_of_error;
+use super::object::fields;
+
 /// What an answer is written in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
@@ -51,6 +54,21 @@ pub enum FormatError {
     Twice {
         /// The name.
         name: String,
+    },
+    /// A quoted value without its second quote, or with more text after it: all up to the next quote, lines and all,
+    /// would be part of it.
+    #[error("a value that begins with a quote on line {line} {fault}")]
+    Quote {
+        /// The line on which it begins, from 1.
+        line: u64,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// A last line that says why no more came.
+    #[error("line {line}, the last one, has an error in place of a row")]
+    Complaint {
+        /// Its number, from 1.
+        line: u64,
     },
     /// Bytes that are no text.
     #[error("line {line} is no text in UTF-8")]
@@ -112,9 +130,10 @@ impl Format {
 /// A list with the document of each line; blank lines are none.
 ///
 /// # Errors
-/// A line is no JSON.
+/// A line is no JSON, or the last one is an error in place of a row.
 pub fn from_ndjson(body: &[u8]) -> Result<Vec<u8>, FormatError> {
     let mut list = Vec::with_capacity(body.len() + 2);
+    let mut last: (u64, Option<&RawValue>, Option<&RawValue>) = (0, None, None);
     list.push(b'[');
     for (line, text) in (1..).zip(without_mark(body).split(|byte| *byte == b'\n')) {
         let text = text.trim_ascii();
@@ -127,21 +146,39 @@ pub fn from_ndjson(body: &[u8]) -> Result<Vec<u8>, FormatError> {
             list.push(b',');
         }
         list.extend_from_slice(row.get().as_bytes());
+        last = (line, Some(row), last.1);
     }
     list.push(b']');
-    Ok(list)
+    match last {
+        (line, Some(row), before) if is_complaint(row, before) => Err(FormatError::Complaint { line }),
+        _ => Ok(list),
+    }
+}
+
+/// Whether a last line is an error that ended the answer: with status 200 sent, an API has no other way to tell. Of logs
+/// an `error` is a field like others.
+fn is_complaint(last: &RawValue, before: Option<&RawValue>) -> bool {
+    let Ok(last) = fields(last) else { return false };
+    let is_of_rows = match before.and_then(|row| fields(row).ok()) {
+        Some(row) => last.iter().any(|(name, _)| row.get(name).is_some()),
+        None => last.iter().count() > 1,
+    };
+    !is_of_rows && speaks_of_error(&last)
 }
 
 /// A list with an object per line. Values stay texts, since nothing says which of them are numbers; an empty one is
 /// null. `limit` is how long the list may get.
 ///
 /// # Errors
-/// A line has another number of values than there are columns, or is no text; or the list gets too long.
+/// A line has another number of values than there are columns, has quotes that do not match, or is no text; or the list
+/// gets too long.
 pub fn from_csv(body: &[u8], format: &CsvFormat, limit: u64) -> Result<Vec<u8>, FormatError> {
+    let body = without_mark(body);
+    check_quotes(body, format.delimiter)?;
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(format.delimiter)
         .has_headers(format.header.is_none())
-        .from_reader(without_mark(body));
+        .from_reader(body);
     let names = match &format.header {
         Some(header) => header.clone(),
         None => reader.headers().map_err(|error| csv_error(&error))?.iter().map(str::to_owned).collect(),
@@ -173,6 +210,33 @@ pub fn from_csv(body: &[u8], format: &CsvFormat, limit: u64) -> Result<Vec<u8>, 
     }
     list.push(b']');
     Ok(list)
+}
+
+/// The reader takes any quotes: one that is missing makes a value of all lines up to the next, and nothing tells.
+fn check_quotes(body: &[u8], delimiter: u8) -> Result<(), FormatError> {
+    let is_end = |byte: u8| byte == delimiter || matches!(byte, b'\n' | b'\r');
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'"', &body[at..]) {
+        let begin = at + found;
+        at = begin + 1;
+        // Within a value it is a character like others.
+        if begin > 0 && !is_end(body[begin - 1]) {
+            continue;
+        }
+        let fault = |fault| {
+            let line = 1 + memchr::memchr_iter(b'\n', &body[..begin]).count() as u64;
+            FormatError::Quote { line, fault }
+        };
+        loop {
+            at += memchr::memchr(b'"', &body[at..]).ok_or_else(|| fault("has no second one"))? + 1;
+            match body.get(at) {
+                Some(b'"') => at += 1,
+                Some(byte) if !is_end(*byte) => return Err(fault("goes on after the second one")),
+                _ => break,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The names as JSON; a column without one is called by its place.
@@ -243,6 +307,21 @@ mod tests {
     }
 
     #[test]
+    fn an_error_as_last_line_is_no_row() {
+        let error = |line: u64| Err(format!("line {line}, the last one, has an error in place of a row"));
+        assert_eq!(ndjson("{\"id\":1}\n{\"error\":\"timeout\",\"code\":7}\n"), error(2));
+        assert_eq!(ndjson("{\"errors\":[{}]}"), error(1));
+        for rows in [
+            "{\"at\":1,\"error\":null}\n{\"at\":2,\"error\":\"x\"}",
+            "{\"at\":1,\"error\":\"x\"}",
+            "{\"error\":\"x\"}\n{\"at\":1}",
+            "{\"id\":1}\n{\"error\":null}",
+        ] {
+            assert!(ndjson(rows).is_ok(), "{rows}");
+        }
+    }
+
+    #[test]
     fn values_of_csv_are_texts_below_the_names_of_their_columns() {
         let plain = CsvFormat::default();
         let check =
@@ -252,6 +331,7 @@ mod tests {
             "\u{feff}id, name \r\n1,\"a, \"\"b\"\"\nc\"\r\n",
             "[{\"id\":\"1\",\"name\":\"a, \\\"b\\\"\\nc\"}]",
         );
+        check("id,name\n1,5\" pipe\n2,\"\"", r#"[{"id":"1","name":"5\" pipe"},{"id":"2","name":null}]"#);
         check("id\n", "[]");
         check("", "[]");
         check("id,,\"a\"\"b\"\n1,2,3\n", r#"[{"id":"1","column_2":"2","a\"b":"3"}]"#);
@@ -269,6 +349,13 @@ mod tests {
         check("a,b,a\n1,2,3\n", "two columns are called `a`");
         let names = CsvFormat { header: Some(vec!["a".to_owned()]), ..CsvFormat::default() };
         assert_eq!(csv("1,2", &names), Err("line 1 has 2 values, and there are 1 columns".to_owned()));
+        let unclosed = "a value that begins with a quote on line 3 has no second one";
+        check("a,b\n1,2\n3,\"4\n5,6\n", unclosed);
+        check("a,b\n1,\"2\r\n\"\r\n\"3\"\"", "a value that begins with a quote on line 4 has no second one");
+        check(
+            "a,b\n1,\"2\n3,\"4\"\n5,6\n",
+            "a value that begins with a quote on line 2 goes on after the second one",
+        );
         let error = from_csv(b"a\n\xff\n", &plain, 1000).unwrap_err();
         assert_eq!(error.to_string(), "line 2 is no text in UTF-8");
         let error = from_csv(b"a\n1\n2\n3\n", &plain, 15).unwrap_err();

@@ -3,6 +3,7 @@
 //! Rows stay the bytes that came ([`RawValue`]): numbers keep every digit, keys their order, and nothing is
 //! copied until a value reaches its column.
 
+mod complaint;
 mod count;
 mod detect;
 mod formats;
@@ -20,6 +21,9 @@ pub use keyed::from_keyed;
 pub use object::{Fields, fields};
 pub use path::{JsonPath, JsonPathError};
 pub use repair::repair;
+
+/// Fields by which APIs tell rows apart.
+pub const ID_NAMES: [&str; 5] = ["id", "_id", "uuid", "guid", "key"];
 
 /// The body of one response, its outermost level parsed.
 #[derive(Debug)]
@@ -97,9 +101,23 @@ pub fn row_count(selected: &RawValue) -> usize {
     }
 }
 
+/// Whether Python, and so dlt, takes a value for true: null, `false`, 0, and empty texts, lists and objects are not.
+pub fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(elements) => !elements.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn get(body: &str, path: &str) -> Option<String> {
@@ -132,6 +150,16 @@ mod tests {
             assert!(Page::parse(body.as_bytes()).is_err(), "{body}");
         }
         assert!(Page::parse(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn truth_is_as_in_python() {
+        for value in [json!(null), json!(false), json!(0), json!(-0.0), json!(""), json!([]), json!({})] {
+            assert!(!is_truthy(&value), "{value}");
+        }
+        for value in [json!(true), json!(-1), json!(0.1), json!("0"), json!([0]), json!({"a": null})] {
+            assert!(is_truthy(&value), "{value}");
+        }
     }
 
     #[test]

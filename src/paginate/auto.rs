@@ -5,11 +5,14 @@
 //! names beside a flag, page numbers and offsets that the answer repeats, lists in the manner of Stripe. The guess is
 //! checked by the second page, which must not have the first one's rows.
 
+mod fact;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use url::Url;
 
-use super::link::ADDRESS_KEYS;
+use self::fact::{Fact, TOTALS, plain};
 use super::{
     AfterEmptyPage, CursorSource, Doubt, PaginateError, PaginatorKind, RangeEnd, Received, Step, Target,
     TotalPath, header, signal,
@@ -43,15 +46,13 @@ impl Detected {
     }
 }
 
-/// Flags that more pages follow, in lower case and without underscores.
-const FLAGS: [&str; 6] = ["hasmore", "hasnext", "hasnextpage", "more", "moreresults", "ismore"];
-
 /// Cursors that APIs give beside a flag, without underscores in lower case, and the parameter that takes them.
 const CURSORS: [(&str, &str); 4] =
     [("endcursor", "after"), ("aftercursor", "after"), ("after", "after"), ("cursor", "cursor")];
 
 /// Names of a token under `next`, likewise. All others are sent as `cursor`, as in dlt.
-const TOKENS: [(&str, &str); 7] = [
+const TOKENS: [(&str, &str); 8] = [
+    ("nextstart", "start"),
     ("nextpagetoken", "page_token"),
     ("nextpagetoken", "pageToken"),
     ("nexttoken", "next_token"),
@@ -60,9 +61,6 @@ const TOKENS: [(&str, &str); 7] = [
     ("nextpagenumber", "page"),
     ("nextoffset", "offset"),
 ];
-
-/// Names of a total number of rows, likewise.
-const TOTALS: [&str; 6] = ["total", "totalcount", "totalresults", "totalitems", "totalrecords", "totalrows"];
 
 /// Names of the number of the page that came, likewise.
 const PAGES: [&str; 4] = ["page", "currentpage", "pagenumber", "pageno"];
@@ -85,13 +83,6 @@ pub(super) fn detect(received: &Received<'_>) -> (PaginatorKind, Option<Doubt>) 
 fn by_header(received: &Received<'_>) -> Option<PaginatorKind> {
     header::link(received.headers, "next")?;
     Some(PaginatorKind::HeaderLink { links_next_key: "next".to_owned(), keep_params: false })
-}
-
-/// A field of an object that is no row: where it is, and what it holds.
-struct Fact {
-    /// Names from the root on.
-    keys: Vec<String>,
-    value: Value,
 }
 
 /// All scalar fields beside the rows, in document order.
@@ -129,7 +120,7 @@ impl Facts {
 
     fn next_token(&self) -> Option<PaginatorKind> {
         let next = self.next()?;
-        if next.is_falsy() {
+        if !next.is_token() {
             return None;
         }
         let name = next.name();
@@ -149,7 +140,7 @@ impl Facts {
             && flag.value == Value::Bool(true)
         {
             let by_cursor = CURSORS.iter().find_map(|(name, param)| {
-                let found = self.beside(flag, &[name]).filter(|found| !found.is_falsy())?;
+                let found = self.beside(flag, &[name]).filter(|found| found.is_token())?;
                 Some(cursor(CursorSource::Path(found.path()), param, Some(flag.path())))
             });
             if by_cursor.is_some() {
@@ -187,6 +178,7 @@ impl Facts {
             limit_target: Target::Param("limit".to_owned()),
             end: RangeEnd {
                 total_path,
+                total_header: None,
                 maximum: None,
                 after_empty_page: AfterEmptyPage::Stop,
                 has_more_path: None,
@@ -203,22 +195,28 @@ impl Facts {
                 _ => None,
             };
         }
-        let totals = self
-            .0
-            .iter()
-            .filter(|fact| TOTALS.contains(&plain(fact.name()).as_str()) || fact.name() == "count");
-        let mut totals = totals.filter_map(|fact| Some((fact, fact.number()?))).peekable();
-        if totals.peek().is_some() {
-            let above = totals.find(|(_, total)| *total > rows);
-            return above.map(|(fact, total)| Doubt::TotalAbove {
-                path: fact.path().to_string(),
-                total,
-                rows,
-            });
+        if let Some(flag) = self.0.iter().find(|fact| fact.is_end_flag()) {
+            return match flag.value {
+                Value::Bool(false) => Some(Doubt::SaysMore { path: flag.path().to_string() }),
+                _ => None,
+            };
         }
-        let says_end =
-            received.headers.contains_key(reqwest::header::LINK) || self.0.iter().any(Fact::is_next);
-        (!says_end && signal::is_full(rows)).then_some(Doubt::FullPage { rows })
+        let totals = self.0.iter().filter(|fact| fact.is_total() || fact.name() == "count");
+        let mut totals = totals.filter_map(|fact| Some((fact, fact.number()?)));
+        if let Some((fact, total)) = totals.find(|(_, total)| *total > rows) {
+            return Some(Doubt::TotalAbove { path: fact.path().to_string(), total, rows });
+        }
+        // A `count` of as many may be that of the page.
+        let says_end = received.headers.contains_key(reqwest::header::LINK)
+            || self.0.iter().any(|fact| fact.is_next() || fact.is_total() && fact.number().is_some());
+        if says_end {
+            return None;
+        }
+        if let Some(lead) = self.0.iter().find(|fact| fact.is_lead()) {
+            return Some(Doubt::Lead { path: lead.path().to_string() });
+        }
+        let is_full = signal::is_full(rows) || is_asked_for(received.url, rows);
+        is_full.then_some(Doubt::FullPage { rows })
     }
 
     /// The flag that goes with a fact: beside it, in the object above, or at the root.
@@ -242,50 +240,15 @@ impl Facts {
     }
 }
 
-impl Fact {
-    fn name(&self) -> &str {
-        self.keys.last().map_or("", String::as_str)
-    }
-
-    fn path(&self) -> JsonPath {
-        JsonPath::from_keys(&self.keys)
-    }
-
-    fn is_next(&self) -> bool {
-        let begins = |name: &str| name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("next"));
-        let in_next = || self.keys.iter().rev().nth(1).is_some_and(|above| begins(above));
-        let is_address = |name: &str| {
-            let name = name.to_lowercase();
-            ADDRESS_KEYS.iter().any(|key| name.starts_with(key)) || name == "after"
-        };
-        begins(self.name()) || (in_next() && is_address(self.name()))
-    }
-
-    fn is_flag(&self) -> bool {
-        self.value.is_boolean() && FLAGS.contains(&plain(self.name()).as_str())
-    }
-
-    fn is_falsy(&self) -> bool {
-        match &self.value {
-            Value::Null | Value::Bool(_) => true,
-            Value::String(text) => text.is_empty(),
-            Value::Number(number) => number.as_f64() == Some(0.0),
-            _ => false,
-        }
-    }
-
-    fn number(&self) -> Option<u64> {
-        match &self.value {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => text.trim().parse().ok(),
-            _ => None,
-        }
-    }
-}
-
-/// `hasMore`, `has_more`, `has-more` → `hasmore`.
-fn plain(name: &str) -> String {
-    name.chars().filter(|char| !matches!(char, '_' | '-')).collect::<String>().to_lowercase()
+/// Whether the request asked for as many rows: `limit=25`, `page[size]=25`.
+fn is_asked_for(url: &Url, rows: u64) -> bool {
+    let is_size = |name: &str| {
+        let name = name.to_lowercase();
+        ["limit", "size", "per", "count", "max", "first", "top", "take"]
+            .iter()
+            .any(|part| name.contains(part))
+    };
+    rows > 0 && url.query_pairs().any(|(name, value)| value.parse() == Ok(rows) && is_size(&name))
 }
 
 fn collect(value: &RawValue, rows: &RawValue, keys: &mut Vec<String>, facts: &mut Vec<Fact>) {
@@ -324,6 +287,7 @@ fn page_number(
         page_size: None,
         end: RangeEnd {
             total_path: total_path.map(|path| TotalPath { path, is_configured: true }),
+            total_header: None,
             maximum: None,
             after_empty_page: if has_more_path.is_some() {
                 AfterEmptyPage::StopUnlessMore

@@ -1,11 +1,11 @@
 //! A token in each page leads to the next.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 
 use super::error::shorten;
 use super::{CursorSource, Next, PageCursor, PaginateError, Received, Target, link, signal};
-use crate::page::JsonPath;
+use crate::page::{self, JsonPath, is_truthy};
 
 /// The parts of a cursor paginator that decide what follows a page.
 pub(super) struct CursorRule<'a> {
@@ -90,7 +90,7 @@ fn found(received: &Received<'_>, source: &CursorSource) -> String {
     text.map_or_else(|| "missing".to_owned(), |text| shorten(&text))
 }
 
-/// The token in an answer. What Python takes for false is none: null, `""`, 0, `false`, empty lists and objects.
+/// The token in an answer; a value that is not [`is_truthy`] is none.
 pub(super) fn token(
     received: &Received<'_>,
     source: &CursorSource,
@@ -104,26 +104,34 @@ pub(super) fn token(
         return Ok((!text.is_empty()).then(|| PageCursor::Token(Value::from(text))));
     }
     let Some(raw) = raw(received, source) else { return Ok(None) };
-    let value = match serde_json::from_str(raw.get()).map_err(|_| not_a_cursor())? {
-        Value::Null | Value::Bool(false) => return Ok(None),
-        Value::String(text) if text.is_empty() => return Ok(None),
-        Value::Array(elements) if elements.is_empty() => return Ok(None),
-        Value::Object(fields) if fields.is_empty() => return Ok(None),
-        // A row may well have the number 0; a token has not.
-        Value::Number(number)
-            if number.as_f64() == Some(0.0) && !matches!(source, CursorSource::LastRow(_)) =>
-        {
-            return Ok(None);
-        }
-        Value::String(text) => Value::String(text),
-        Value::Number(number) if number.to_string() == raw.get() => Value::Number(number),
+    let value: Value = serde_json::from_str(raw.get()).map_err(|_| not_a_cursor())?;
+    // A row may well have the number 0; a token has not.
+    let may_be_zero = value.is_number() && matches!(source, CursorSource::LastRow(_));
+    if !is_truthy(&value) && !may_be_zero {
+        return Ok(None);
+    }
+    let token = match value {
+        Value::String(_) => value,
+        Value::Number(_) if is_exact(raw) => value,
         // Beyond 64 bits, or written like `1e5`: a parameter can carry the digits as they came, a body cannot.
         Value::Number(_) if matches!(target, Target::Param(_)) => Value::String(raw.get().to_owned()),
-        Value::Number(_) | Value::Bool(true) | Value::Array(_) | Value::Object(_) => {
-            return Err(not_a_cursor());
-        }
+        // The sort values of a row, or its key. Of numbers in it the digits must stay.
+        Value::Array(_) | Value::Object(_) if matches!(target, Target::Body(_)) && is_exact(raw) => value,
+        _ => return Err(not_a_cursor()),
     };
-    Ok(Some(PageCursor::Token(value)))
+    Ok(Some(PageCursor::Token(token)))
+}
+
+/// Whether what is written again has the same digits.
+fn is_exact(raw: &RawValue) -> bool {
+    match raw.get().as_bytes().first() {
+        Some(b'[') => page::rows(raw).is_ok_and(|elements| elements.into_iter().all(is_exact)),
+        Some(b'{') => page::fields(raw).is_ok_and(|fields| fields.iter().all(|(_, value)| is_exact(value))),
+        Some(b'-' | b'0'..=b'9') => {
+            serde_json::from_str::<Number>(raw.get()).is_ok_and(|number| number.to_string() == raw.get())
+        }
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -246,6 +254,21 @@ mod tests {
             answer.next(&plan(body, false, false), &PageCursor::Start),
             Err(PaginateError::NotACursor { .. })
         ));
+    }
+
+    #[test]
+    fn a_body_carries_lists_and_objects() {
+        let next = |end: &str| {
+            let body = Target::Body(vec!["after".to_owned()]);
+            let answer = Answer::new(&format!("{{\"end\": {end}}}")).rows(1);
+            answer.next(&plan(body, false, false), &PageCursor::Start)
+        };
+        for end in [r#"[1700000000000, "b"]"#, r#"{"id": {"S": "7"}, "n": [1.5, -2, null]}"#] {
+            let token = serde_json::from_str(end).unwrap();
+            assert_eq!(next(end), Ok(Next::Page(PageCursor::Token(token))));
+        }
+        assert!(matches!(next("[123456789012345678901234567890]"), Err(PaginateError::NotACursor { .. })));
+        assert_eq!(next("[]"), Ok(Next::Done));
     }
 
     #[test]

@@ -15,6 +15,12 @@ pub enum Doubt {
         /// Its rows.
         rows: u64,
     },
+    /// The only page has what leads to the next one in some APIs.
+    #[error("`{path}` looks like what leads to a next page")]
+    Lead {
+        /// Where it is.
+        path: String,
+    },
     /// The API gives the latest rows, and gave as many as it ever does.
     #[error("{rows} rows came, the most that the API gives; it has no way to older ones")]
     FullWindow {
@@ -51,6 +57,24 @@ pub enum Doubt {
         /// The total.
         total: u64,
     },
+    /// A numbered page has rows of the one before it.
+    #[error(
+        "page {page} has rows of the page before it: rows moved while they were read, and some may have come twice or not at all"
+    )]
+    Moved {
+        /// How many pages were read, this one included.
+        page: u64,
+    },
+    /// The API counted fewer rows from one numbered page to the next.
+    #[error(
+        "the API's number of rows went from {before} to {total} while they were read, so some may have been skipped"
+    )]
+    Fewer {
+        /// Before.
+        before: u64,
+        /// Now.
+        total: u64,
+    },
     /// There was no body where a document should be.
     #[error("an answer had no body, and no status that says that there is nothing")]
     NoBody,
@@ -61,14 +85,29 @@ impl Doubt {
     pub fn is_short(&self) -> bool {
         match self {
             Self::TotalAbove { .. } | Self::SaysMore { .. } | Self::EmptyPage { .. } | Self::NoBody => true,
-            Self::FullPage { .. } | Self::FullWindow { .. } | Self::ShortPages { .. } => false,
+            Self::FullPage { .. }
+            | Self::Lead { .. }
+            | Self::FullWindow { .. }
+            | Self::ShortPages { .. }
+            | Self::Moved { .. }
+            | Self::Fewer { .. } => false,
         }
+    }
+
+    /// Whether it is open which rows came, so that their number says nothing.
+    pub fn is_of_moved_rows(&self) -> bool {
+        matches!(self, Self::Moved { .. } | Self::Fewer { .. })
+    }
+
+    /// Of several doubts the one that says most is told.
+    pub fn weight(&self) -> u8 {
+        u8::from(self.is_of_moved_rows()) + 2 * u8::from(self.is_short())
     }
 
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::FullPage { .. } => {
+            Self::FullPage { .. } | Self::Lead { .. } => {
                 "if it is all, write `paginator = \"single_page\"`; if not, configure the paginator"
             }
             Self::FullWindow { .. } => {
@@ -77,6 +116,9 @@ impl Doubt {
             Self::TotalAbove { .. } | Self::SaysMore { .. } => "configure the paginator that the API has",
             Self::ShortPages { .. } => {
                 "if the API caps its pages, set `limit` to what it gives, or `step = \"rows\"`; `total_path` can prove the end"
+            }
+            Self::Moved { .. } | Self::Fewer { .. } => {
+                "sort by something that puts new rows last, or use a cursor if the API has one; what came is loaded"
             }
             Self::NoBody => "if such an answer means that there are no rows, set `optional = true`",
             Self::EmptyPage { .. } => "run again: rows may have been deleted while they were read",

@@ -14,6 +14,12 @@ pub enum PaginateError {
         /// Fields that the page has.
         keys: String,
     },
+    /// A header that the config names is not there.
+    #[error("the answer has no header `{name}`")]
+    MissingHeader {
+        /// Its name.
+        name: String,
+    },
     /// The value at `has_more_path` is no flag.
     #[error("`{path}` is {found}, which is neither true nor false")]
     NotAFlag {
@@ -30,7 +36,8 @@ pub enum PaginateError {
         /// The value, shortened.
         found: String,
     },
-    /// The value at `cursor_path` is an object, a list, `true`, or a number that JSON cannot carry unchanged.
+    /// The value at `cursor_path` is `true`, has a number that JSON cannot carry unchanged, or is a list or an object
+    /// where a parameter takes it.
     #[error("`{path}` is {found}, which cannot be sent back as a cursor")]
     NotACursor {
         /// Path from the config.
@@ -63,6 +70,12 @@ pub enum PaginateError {
     Circle {
         /// The cursor, shortened.
         found: String,
+    },
+    /// A numbered page has the rows of the one before it.
+    #[error("page {number} has the rows of the page before it")]
+    SamePage {
+        /// How many pages were read, this one included.
+        number: u64,
     },
     /// The flag says that there is more, and the page has no row to go on from.
     #[error("the API says there is more (`{has_more_path}`) but gave no rows to go on from")]
@@ -140,10 +153,16 @@ impl PaginateError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Missing { .. } | Self::NotAFlag { .. } | Self::NotATotal { .. } => {
-                Some("check the paginator's paths against a real answer of the API")
-            }
-            Self::NotACursor { .. } => Some("`cursor_path` must lead to a text or a number"),
+            Self::SamePage { .. } => Some(
+                "check that the API reads the parameter that the number goes to; if it gives its last page for all that follow, `total_path`, `total_header` or `has_more_path` must say which one is the last",
+            ),
+            Self::Missing { .. }
+            | Self::MissingHeader { .. }
+            | Self::NotAFlag { .. }
+            | Self::NotATotal { .. } => Some("check the paginator's paths against a real answer of the API"),
+            Self::NotACursor { .. } => Some(
+                "`cursor_path` must lead to a text or a number; a list or an object can go into a body (`cursor_body_path`)",
+            ),
             Self::Repeated { .. } | Self::Circle { .. } => Some(
                 "check that `cursor_param` is the parameter the API reads; if it repeats the cursor on its last, empty page, set `stop_after_empty_page = true`",
             ),
@@ -160,7 +179,7 @@ impl PaginateError {
                 "nothing is asked of it, since credentials and rows belong to the API's own origin; is `base_url` right?",
             ),
             Self::Misdetected { .. } => Some(
-                "configure the paginator, with the parameters that the API reads (for pages from 1: `base_page = 1`), or write `paginator = \"single_page\"`",
+                "configure the paginator, with the parameters that the API reads (for pages from 1: `base_page = 1`; in the body of a POST: `cursor_body_path` and the like), or write `paginator = \"single_page\"`",
             ),
             Self::ProtectedCursor { .. } => Some(
                 "a cursor is sent in requests and kept with what was received; configure a paginator that goes by another field, or do not protect this one",

@@ -85,6 +85,15 @@ impl PaginatorKind {
             _ => None,
         }
     }
+
+    /// Where the body has what leads to the next page.
+    pub fn next_path(&self) -> Option<&JsonPath> {
+        match self {
+            Self::Cursor { source: CursorSource::Path(path), .. }
+            | Self::JsonLink { next_url_path: path, .. } => Some(path),
+            _ => None,
+        }
+    }
 }
 
 /// Where an answer has its cursor.
@@ -114,6 +123,9 @@ pub enum Step {
 pub struct RangeEnd {
     /// Where a page reports how many pages or rows there are in all.
     pub total_path: Option<TotalPath>,
+    /// The header that reports it, in place of the page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_header: Option<String>,
     /// First page number, or row, that is not read any more (dlt's reading of it).
     pub maximum: Option<u64>,
     /// What a page without rows means.

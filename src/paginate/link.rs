@@ -5,7 +5,7 @@ use url::Url;
 
 use super::error::shorten;
 use super::{Doubt, Next, PageCursor, PaginateError, Received, SecretParam, header, signal};
-use crate::http::{Request, is_secret_param};
+use crate::http::{Request, drop_params, is_secret_param};
 use crate::page::JsonPath;
 
 /// Fields of an object that is a link, in the order they are looked for.
@@ -70,7 +70,9 @@ fn is_link_left_out(received: &Received<'_>, path: &JsonPath) -> bool {
     above.as_str() != "$" && !links.keys().any(|key| is_next(key))
 }
 
-fn is_next(name: &str) -> bool {
+/// Whether a field has its name from what comes next: `nextLink`, `@odata.nextLink`, `__next`.
+pub(super) fn is_next(name: &str) -> bool {
+    let name = name.rsplit('.').next().unwrap_or_default().trim_start_matches('_');
     name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("next"))
 }
 
@@ -119,26 +121,17 @@ fn follow(
     url.set_fragment(None);
     // Credentials are the client's business, and an address is kept on disk.
     url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| not_a_link())?;
-    let url = without_secrets(&url, received.secret_params);
+    let url = without_secrets(url, received.secret_params);
     let next = PageCursor::Url(url.to_string());
-    if next == *asked || url == without_secrets(received.url, received.secret_params) {
+    if next == *asked || url == without_secrets(received.url.clone(), received.secret_params) {
         return Err(PaginateError::Repeated { path: place.to_owned(), found: url.path().to_owned() });
     }
     Ok(Next::Page(next))
 }
 
-fn without_secrets(url: &Url, secret_params: &[SecretParam<'_>]) -> Url {
-    let is_secret = |name: &str, value: &str| secret_params.iter().any(|param| param.is(name, value));
-    if !url.query_pairs().any(|(name, value)| is_secret(&name, &value)) {
-        return url.clone();
-    }
-    let kept: Vec<_> = url.query_pairs().filter(|(name, value)| !is_secret(name, value)).collect();
-    let mut cleared = url.clone();
-    cleared.set_query(None);
-    if !kept.is_empty() {
-        cleared.query_pairs_mut().extend_pairs(kept);
-    }
-    cleared
+fn without_secrets(mut url: Url, secret_params: &[SecretParam<'_>]) -> Url {
+    drop_params(&mut url, |name, value| secret_params.iter().any(|param| param.is(name, value)));
+    url
 }
 
 /// Turns a request to that address, which keeps its query as it is. Of the request's own parameters those stay that

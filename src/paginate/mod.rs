@@ -7,6 +7,7 @@ mod error;
 mod header;
 mod kind;
 mod link;
+mod mark;
 mod plan;
 #[cfg(test)]
 mod properties;
@@ -23,10 +24,12 @@ pub use auto::Detected;
 pub use doubt::Doubt;
 pub use error::PaginateError;
 pub use kind::{AfterEmptyPage, CursorSource, PaginatorKind, RangeEnd, Step, TotalPath};
+pub use mark::PageMark;
 pub use received::{Received, SecretParam};
 pub use seen::CursorsSeen;
 pub use tally::Tally;
 
+use crate::config::Secrets;
 use crate::page::JsonPath;
 
 /// Where in a pagination a request stands: what makes its page, and what a cut run goes on from.
@@ -42,6 +45,24 @@ pub enum PageCursor {
     Number(u64),
     /// The page at an address that the API gave: absolute, without credentials.
     Url(String),
+}
+
+impl PageCursor {
+    /// As it is kept: an address may repeat the secrets of its request.
+    pub fn without_secrets(&self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Url(url) => Self::Url(secrets.replace(url)),
+            other => other.clone(),
+        }
+    }
+
+    /// As it is asked for.
+    pub fn with_secrets(&self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Url(url) => Self::Url(secrets.restore(url)),
+            other => other.clone(),
+        }
+    }
 }
 
 /// What follows a page.
@@ -67,6 +88,10 @@ pub struct Advance {
     pub next: Next,
     /// The paginator that the first answer asks for, if that was to be found out.
     pub detected: Option<Detected>,
+    /// What to compare the next page with, if pages are numbered.
+    pub mark: Option<PageMark>,
+    /// What a comparison with the page before leaves open.
+    pub doubt: Option<Doubt>,
 }
 
 /// Where a cursor or page number is written.

@@ -6,11 +6,10 @@ use serde_json::Value;
 
 use super::range::{OffsetRule, RangeRule};
 use super::{
-    Advance, Detected, Doubt, Next, PageCursor, PaginateError, PaginatorKind, PaginatorPlan, Received, auto,
-    cursor, link,
+    Advance, Detected, Doubt, Next, PageCursor, PageMark, PaginateError, PaginatorKind, PaginatorPlan,
+    Received, auto, cursor, link, signal,
 };
 use crate::http::Request;
-use crate::page::Page;
 
 /// Pages without rows in a row after which a pagination is given up: an API that filters may well have some, one that
 /// leads nowhere has no end.
@@ -70,9 +69,16 @@ impl PaginatorPlan {
                 None => plan.next(cursor, received)?,
             };
             let (rows, ids) = (received.fingerprint(), received.fingerprint_of_ids());
-            return Ok(Advance { next, detected: Some(Detected { kind: plan.kind, rows, ids }) });
+            let mark = PageMark::of(&plan.kind, received, plan.total_rows(received));
+            let detected = Some(Detected { kind: plan.kind, rows, ids });
+            return Ok(Advance { next, detected, mark, doubt: None });
         }
-        Ok(Advance { next: self.next(cursor, received)?, detected: None })
+        let mark = PageMark::of(&self.kind, received, self.total_rows(received));
+        let doubt = match (&mark, received.page_before) {
+            (Some(mark), Some(before)) => mark.after(before, received.page_count)?,
+            _ => None,
+        };
+        Ok(Advance { next: self.next(cursor, received)?, detected: None, mark, doubt })
     }
 
     fn next(&self, asked: &PageCursor, received: &Received<'_>) -> Result<Next, PaginateError> {
@@ -125,22 +131,22 @@ impl PaginatorPlan {
 
     /// How many rows there are in all, if the API reports it: where the config says, else at the total of an offset.
     /// Rows before the offset that the config begins with do not count; how many there are before a page is not known.
-    pub fn total_rows(&self, page: &Page<'_>) -> Option<u64> {
+    pub fn total_rows(&self, received: &Received<'_>) -> Option<u64> {
         let before = match &self.kind {
             PaginatorKind::Offset { offset, .. } => *offset,
             PaginatorKind::PageNumber { base_page, page, .. } if page > base_page => return None,
             _ => 0,
         };
-        let of_offset = match &self.kind {
-            PaginatorKind::Offset { end, .. } => end.total_path.as_ref().map(|total| &total.path),
-            _ => None,
+        let total = match (&self.total_rows_path, &self.kind) {
+            (Some(path), _) => signal::rows(received.page, path),
+            (None, PaginatorKind::Offset { end, .. }) => match (&end.total_header, &end.total_path) {
+                (Some(header), _) => signal::total_in_header(received.headers, header).ok()?,
+                (None, Some(total)) => signal::rows(received.page, &total.path),
+                (None, None) => None,
+            },
+            (None, _) => None,
         };
-        let total: Option<u64> = match page.value(self.total_rows_path.as_ref().or(of_offset)?)? {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => text.trim().parse().ok(),
-            _ => None,
-        };
-        total.map(|total| total.saturating_sub(before))
+        Some(total?.saturating_sub(before))
     }
 
     /// Where an answer has what leads to the next page, for messages.
@@ -191,8 +197,8 @@ mod tests {
     #[test]
     fn totals_are_read_as_numbers_and_texts() {
         let check = |body: &str, expected: Option<u64>| {
-            let page = Page::parse(body.as_bytes()).unwrap();
-            assert_eq!(single_page("meta.total").total_rows(&page), expected, "{body}");
+            let total = Answer::new(body).with(|received| single_page("meta.total").total_rows(received));
+            assert_eq!(total, expected, "{body}");
         };
         check(r#"{"meta": {"total": 48211}}"#, Some(48211));
         check(r#"{"meta": {"total": "12"}}"#, Some(12));

@@ -58,6 +58,7 @@ fn walk(plan: &PaginatorPlan, mut serve: impl FnMut(&Request) -> (Vec<u64>, Valu
 
 fn end(total: bool, more: bool) -> RangeEnd {
     RangeEnd {
+        total_header: None,
         total_path: total.then(|| TotalPath { path: "total".parse().unwrap(), is_configured: true }),
         maximum: None,
         after_empty_page: if more { AfterEmptyPage::StopUnlessMore } else { AfterEmptyPage::Stop },

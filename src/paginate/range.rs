@@ -4,7 +4,7 @@ use super::error::shorten;
 use super::{
     AfterEmptyPage, Doubt, Next, PageCursor, PaginateError, RangeEnd, Received, Step, Target, signal,
 };
-use crate::page::{JsonPath, Page};
+use crate::page::JsonPath;
 
 /// The parts of a paginator by numbers that decide what follows a page.
 pub(super) struct RangeRule<'a> {
@@ -26,7 +26,7 @@ pub(super) struct OffsetRule<'a> {
 
 /// A total, and where it was.
 struct Total<'a> {
-    path: &'a JsonPath,
+    place: &'a str,
     number: u64,
 }
 
@@ -41,7 +41,7 @@ impl RangeRule<'_> {
         if received.row_count == 0 && self.ends_empty(more) {
             return Ok(self.end_at_empty_page(number, received));
         }
-        let total = self.total(received.page, more)?;
+        let total = self.total(received, more)?;
         let next = number.saturating_add(self.step(received, more)?);
         if more == Some(false) {
             return Ok(self.end(total.as_ref(), received));
@@ -71,12 +71,12 @@ impl RangeRule<'_> {
 
     /// dlt does not look at the total here; it can only add a doubt.
     fn end_at_empty_page(&self, number: u64, received: &Received<'_>) -> Next {
-        let total = self.read_total(received.page).ok().flatten().filter(|_| self.is_total_configured());
+        let total = self.read_total(received).ok().flatten().filter(|_| self.is_total_configured());
         match total {
             // A list without rows often has one page.
             Some(Total { number: 0 | 1, .. }) if self.offset.is_none() => Next::Done,
             Some(total) if number < total.number.saturating_add(self.base) => {
-                Next::Doubtful(Doubt::EmptyPage { path: total.path.to_string(), total: total.number })
+                Next::Doubtful(Doubt::EmptyPage { path: total.place.to_owned(), total: total.number })
             }
             total => self.end(total.as_ref(), received),
         }
@@ -149,7 +149,8 @@ impl RangeRule<'_> {
         let more = signal::has_more_if_told(received.page, path)?;
         let ends_otherwise = self.end.after_empty_page != AfterEmptyPage::GoOn
             || self.end.maximum.is_some()
-            || self.end.total_path.is_some();
+            || self.end.total_path.is_some()
+            || self.end.total_header.is_some();
         match more {
             None if !ends_otherwise => Err(signal::missing(received.page, path)),
             more => Ok(more),
@@ -157,26 +158,36 @@ impl RangeRule<'_> {
     }
 
     fn is_total_configured(&self) -> bool {
-        self.end.total_path.as_ref().is_some_and(|total| total.is_configured)
+        self.end.total_header.is_some()
+            || self.end.total_path.as_ref().is_some_and(|total| total.is_configured)
     }
 
-    fn total<'s>(&'s self, page: &Page<'_>, more: Option<bool>) -> Result<Option<Total<'s>>, PaginateError> {
-        let total = match self.read_total(page) {
+    fn total<'s>(
+        &'s self,
+        received: &Received<'_>,
+        more: Option<bool>,
+    ) -> Result<Option<Total<'s>>, PaginateError> {
+        let total = match self.read_total(received) {
             Err(_) if !self.is_total_configured() => None,
             total => total?,
         };
         let ends_otherwise =
             self.end.after_empty_page != AfterEmptyPage::GoOn || self.end.maximum.is_some() || more.is_some();
-        match &self.end.total_path {
-            Some(missing) if total.is_none() && !ends_otherwise => Err(signal::missing(page, &missing.path)),
-            _ => Ok(total),
+        match (&self.end.total_header, &self.end.total_path) {
+            _ if total.is_some() || ends_otherwise => Ok(total),
+            (Some(header), _) => Err(PaginateError::MissingHeader { name: header.clone() }),
+            (None, Some(missing)) => Err(signal::missing(received.page, &missing.path)),
+            (None, None) => Ok(total),
         }
     }
 
-    fn read_total<'s>(&'s self, page: &Page<'_>) -> Result<Option<Total<'s>>, PaginateError> {
-        let Some(total) = &self.end.total_path else { return Ok(None) };
-        let number = signal::total(page, &total.path)?;
-        Ok(number.map(|number| Total { path: &total.path, number }))
+    fn read_total<'s>(&'s self, received: &Received<'_>) -> Result<Option<Total<'s>>, PaginateError> {
+        let (number, place) = match (&self.end.total_header, &self.end.total_path) {
+            (Some(header), _) => (signal::total_in_header(received.headers, header)?, header.as_str()),
+            (None, Some(total)) => (signal::total(received.page, &total.path)?, total.path.as_str()),
+            (None, None) => return Ok(None),
+        };
+        Ok(number.map(|number| Total { place, number }))
     }
 
     fn number(&self, asked: &PageCursor) -> Result<u64, PaginateError> {
@@ -209,6 +220,7 @@ mod tests {
     fn plan(base_page: u64, total: &str, maximum_page: Option<u64>, stop: bool, more: &str) -> PaginatorPlan {
         let end = RangeEnd {
             total_path: path(total).map(|path| TotalPath { path, is_configured: true }),
+            total_header: None,
             maximum: maximum_page,
             after_empty_page: if stop { AfterEmptyPage::Stop } else { AfterEmptyPage::GoOn },
             has_more_path: path(more),
@@ -287,6 +299,7 @@ mod tests {
         let has = |key: &str| keys.contains(&key);
         let end = RangeEnd {
             total_path: path("total").map(|path| TotalPath { path, is_configured: has("total") }),
+            total_header: None,
             maximum: keys.iter().find_map(|key| key.strip_prefix("max ")?.parse().ok()),
             after_empty_page: match (has("go on"), has("more")) {
                 (true, _) => AfterEmptyPage::GoOn,

@@ -9,11 +9,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{Detected, Tally};
-use crate::page::{self, JsonPath, Page};
-
-/// Fields by which APIs tell rows apart.
-const ID_NAMES: [&str; 5] = ["id", "_id", "uuid", "guid", "key"];
+use super::{Detected, PageMark, Tally};
+use crate::page::{self, ID_NAMES, JsonPath, Page};
 
 /// What a paginator sees of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +29,8 @@ pub struct Received<'a> {
     pub page_count: u64,
     /// Rows of the pages before this one.
     pub before: Tally,
+    /// The page before this one, where pages are numbered and it was read in this run.
+    pub page_before: Option<&'a PageMark>,
     /// What was found out on the first page.
     pub detected: Option<&'a Detected>,
     /// Query parameters that carry credentials: they are not kept in cursors, since each request has them anyway.
@@ -72,8 +71,13 @@ impl<'a> Received<'a> {
         FixedState::default().hash_one(self.rows.get())
     }
 
-    /// The same of the ids of these rows; `None` unless each has one of its own.
+    /// The same of the ids of these rows.
     pub(super) fn fingerprint_of_ids(&self) -> Option<u64> {
+        Some(FixedState::default().hash_one(self.ids()?))
+    }
+
+    /// The ids of these rows; `None` unless each has one of its own.
+    pub(super) fn ids(&self) -> Option<Vec<&'a str>> {
         let rows = page::rows(self.rows).ok()?;
         let id = |row: &&'a RawValue| {
             let fields = page::fields(row).ok()?;
@@ -81,7 +85,7 @@ impl<'a> Received<'a> {
         };
         let ids: Vec<&str> = rows.iter().map(id).collect::<Option<_>>()?;
         let distinct: HashSet<&str> = ids.iter().copied().collect();
-        (!ids.is_empty() && distinct.len() == ids.len()).then(|| FixedState::default().hash_one(ids))
+        (!ids.is_empty() && distinct.len() == ids.len()).then_some(ids)
     }
 }
 
@@ -148,6 +152,7 @@ pub(super) mod tests {
                 row_count: self.row_count,
                 page_count: self.page_count,
                 before: self.before,
+                page_before: None,
                 detected: self.detected.as_ref(),
                 secret_params: &[
                     SecretParam { name: "api_key", value: None },

@@ -1,5 +1,6 @@
 //! Flags and totals as dlt reads them.
 
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::PaginateError;
@@ -59,6 +60,26 @@ pub(super) fn total(page: &Page<'_>, path: &JsonPath) -> Result<Option<u64>, Pag
         || PaginateError::NotATotal { path: path.to_string(), found: shorten(&value.to_string()) };
     // Below zero: the API does not know.
     total.map(|total| u64::try_from(total).ok()).ok_or_else(not_a_total)
+}
+
+/// The number of rows at `path`, if it is one.
+pub(super) fn rows(page: &Page<'_>, path: &JsonPath) -> Option<u64> {
+    match page.value(path)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// The number of pages or rows in a header, if it is there.
+pub(super) fn total_in_header(headers: &HeaderMap, name: &str) -> Result<Option<u64>, PaginateError> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let total = text
+        .trim()
+        .parse::<i64>()
+        .map_err(|_| PaginateError::NotATotal { path: name.to_owned(), found: shorten(&text) })?;
+    Ok(u64::try_from(total).ok())
 }
 
 /// The error for a value that had to be there.

@@ -1,7 +1,7 @@
 //! A run for a range (`--from`, `--to`): which resources have one.
 
 use super::RunOptions;
-use crate::config::{CursorField, IncrementalPlan, LastValue, Plan, ResourcePlan};
+use crate::config::{CursorField, LastValue, Plan, ResourcePlan};
 use crate::error::Error;
 use crate::schema::WriteDisposition;
 use crate::state::{Backfill, Begin, Reading};
@@ -66,30 +66,21 @@ fn ranged<'a>(
     if resource.hints.write_disposition() == WriteDisposition::Replace {
         return Err(Obstacle::Replaces);
     }
-    let parent = resource.parent.as_ref();
-    let parent = parent.and_then(|name| plan.resources.iter().find(|other| other.name == *name));
-    let field = resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field);
-    match (parent, field) {
+    let parent = resource.parent.as_ref().and_then(|name| plan.resource(name));
+    match (parent, resource.cursor_field()) {
         (Some(parent), None) if resource.incremental.is_none() => {
             // What a parent that is not loaded does with its rows is of no matter here, but its rows come from a range.
             ranged(plan, parent)
         }
         // Its own range is meant; rows of the parent that are in no range would then be left out for another reason.
-        (Some(parent), Some(_)) if has_cursor(plan, parent) => Err(Obstacle::Parent),
+        (Some(_), Some(_)) if plan.ancestors(resource).any(|it| it.cursor_field().is_some()) => {
+            Err(Obstacle::Parent)
+        }
         (_, None) => Err(Obstacle::NoCursor),
         (_, Some(field)) if field.last_value_func == LastValue::Min => Err(Obstacle::Downwards),
         (_, Some(field)) if !(field.sends_start() && field.sends_end()) => Err(Obstacle::NotSent),
         (_, Some(field)) => Ok((resource, field)),
     }
-}
-
-/// Whether a resource, or one above it, has a cursor field.
-fn has_cursor(plan: &Plan, resource: &ResourcePlan) -> bool {
-    let parent = |resource: &&ResourcePlan| {
-        plan.resources.iter().find(|other| Some(&other.name) == resource.parent.as_ref())
-    };
-    std::iter::successors(Some(resource), parent)
-        .any(|resource| resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field).is_some())
 }
 
 fn check_range(resource: &ResourcePlan, field: &CursorField, backfill: &Backfill) -> Result<(), Error> {

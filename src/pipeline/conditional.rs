@@ -11,6 +11,7 @@ use sha3::{Digest, Sha3_256};
 use super::start;
 use crate::config::ResourcePlan;
 use crate::http::Validators;
+use crate::state::OWN_STATE;
 
 /// Answers of one resource that are known; a child with more rows above it asks for the others anew each time.
 pub(super) const MAX_ANSWERS: usize = 1000;
@@ -20,7 +21,7 @@ pub(super) fn known(
     resource: &ResourcePlan,
     state: Option<&Map<String, Value>>,
 ) -> BTreeMap<String, Validators> {
-    let stored = state.and_then(|state| state.get("forebay")?.get("validators"));
+    let stored = state.and_then(|state| state.get(OWN_STATE)?.get("validators"));
     let stored = stored.filter(|stored| stored["plan"] == hash(resource));
     let answers = stored.and_then(|stored| stored.get("answers")).cloned().unwrap_or_default();
     serde_json::from_value(answers).unwrap_or_default()

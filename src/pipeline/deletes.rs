@@ -51,7 +51,7 @@ pub(super) enum Doubt {
     OtherPlan,
     #[error("its contract let rows go that the API has")]
     Discarded,
-    #[error("nothing proves that numbered pages left no row out: the API reports no number of rows")]
+    #[error("nothing proves that no row slipped between pages: the API reports no number of rows")]
     Uncounted,
     #[error("the API's number of rows went from {first} to {last} while they were read")]
     Moved { first: u64, last: u64 },
@@ -65,9 +65,11 @@ impl Doubt {
     /// What to do about it.
     pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::Short | Self::Parent(_) | Self::Moved { .. } | Self::Miscounted { .. } => {
-                "the next complete run decides anew; what came is loaded"
-            }
+            Self::Short
+            | Self::Parent(_)
+            | Self::OtherPlan
+            | Self::Moved { .. }
+            | Self::Miscounted { .. } => "the next complete run decides anew; what came is loaded",
             Self::Ignored { .. } => {
                 "if that status says that there are no rows, the action is `stop`; what came is loaded"
             }
@@ -75,9 +77,11 @@ impl Doubt {
             Self::Unlisted { .. } => {
                 "leave out `optional`, or say in `response_actions` which answers `stop`; what came is loaded"
             }
-            Self::OtherPlan => "the next complete run decides anew; what came is loaded",
             Self::Discarded => "let its table change with `evolve` in `schema_contract`; what came is loaded",
-            Self::Uncounted => "set the paginator's `total_rows_path` to where the API reports it",
+            Self::Uncounted => {
+                "set the paginator's `total_rows_path` to where the API reports it, or `paginator = \"single_page\"` if \
+                 one page is all"
+            }
             Self::TooMany { .. } => {
                 "if they are meant to be gone, run once with a larger `deletes.max_share`; what came is loaded"
             }
@@ -132,16 +136,12 @@ pub(super) fn decide(
 /// Whether a package reads all there is of a resource: others say nothing of rows that are gone, and need no excuse.
 pub(super) fn reads_all(plan: &Plan, package: &Package, resource: &ResourcePlan) -> bool {
     let manifest = &package.manifest;
-    let parent = |resource: &&ResourcePlan| {
-        let parent = resource.parent.as_ref()?;
-        plan.resources.iter().find(|other| other.name == *parent)
-    };
     let is_whole = |resource: &ResourcePlan| match &resource.incremental {
         // A start means that the package was made for an incremental read, before the config changed.
         None => !manifest.starts.contains_key(&resource.name),
         Some(_) => extract::begin(manifest, resource).is_full_scan,
     };
-    manifest.backfill.is_none() && std::iter::successors(Some(resource), parent).all(is_whole)
+    manifest.backfill.is_none() && plan.lineage(resource).all(is_whole)
 }
 
 /// What a destination refused, as a doubt about the resource that fills the table.
@@ -173,9 +173,7 @@ impl Reads<'_> {
         if !self.is_own {
             return Some(Doubt::OtherPlan);
         }
-        let parent = resource.parent.as_ref();
-        if let Some(parent) =
-            parent.and_then(|name| self.plan.resources.iter().find(|other| other.name == *name))
+        if let Some(parent) = self.plan.ancestors(resource).next()
             && self.doubt(parent).is_some()
         {
             return Some(Doubt::Parent(parent.name.clone()));

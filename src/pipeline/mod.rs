@@ -143,7 +143,7 @@ async fn work(
         let pages = extracted.resources.iter().map(|end| end.progress.resumed_pages).sum();
         report.pending.push(PendingWork::Resumed { load_id: package.load_id().clone(), pages });
     }
-    report.resources = extracted.resources.iter().map(resource_report).collect();
+    report.resources = extracted.resources.iter().map(|end| resource_report(end, &client)).collect();
     report.warnings.extend(extracted.resources.iter().flat_map(settled));
     report.too_many_requests = client.counts().throttled;
     match extracted.standing {
@@ -161,8 +161,7 @@ async fn work(
 async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -> Result<(), Error> {
     let load_id = package.load_id().clone();
     run.reporter.report(Event::Loading { load_id: &load_id, pending: true });
-    let is_known = |name: &String| run.plan.resources.iter().any(|resource| &resource.name == name);
-    for lost in package.manifest.selected.iter().filter(|name| !is_known(name)) {
+    for lost in package.manifest.selected.iter().filter(|name| run.plan.resource(name).is_none()) {
         report.warnings.push(format!(
             "rows of resource `{lost}` in package {load_id} were not loaded: the config has it no more"
         ));
@@ -250,7 +249,7 @@ fn settled(end: &ResourceEnd) -> impl Iterator<Item = String> {
     })
 }
 
-fn resource_report(end: &ResourceEnd) -> ResourceReport {
+fn resource_report(end: &ResourceEnd, client: &HttpClient) -> ResourceReport {
     let short = format!("resource `{}` is short", end.resource);
     let unproven = format!("resource `{}` may be short", end.resource);
     let verb = if matches!(end.error, Some(ExtractError::Refused { .. })) { "normalize" } else { "extract" };
@@ -269,7 +268,7 @@ fn resource_report(end: &ResourceEnd) -> ResourceReport {
     ResourceReport {
         resource: end.resource.clone(),
         outcome: outcome.to_owned(),
-        causes,
+        causes: causes.iter().map(|cause| client.redact(cause)).collect(),
         hint: end.error.as_ref().and_then(ExtractError::hint),
         rows: progress.row_count,
         total_rows: progress.total_rows,

@@ -14,7 +14,7 @@ const LEASE: Duration = Duration::from_millis(250);
 /// Round trips that such turns may last for. On one machine that is less than one turn.
 const LEASED_ROUND_TRIPS: u32 = 10;
 
-/// The user's directory for what programs keep between runs, by the variables of the system.
+/// The variable that names a directory in place of the one that the system has for what programs keep between runs.
 const STATE_DIR: &str = "FOREBAY_STATE_DIR";
 
 /// Opens the store that the config names; else a file of the user's, or of the pipeline's where there can be none.

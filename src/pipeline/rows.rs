@@ -112,8 +112,8 @@ impl<'a> Rows<'a> {
         warnings.extend(self.lanes.iter().flat_map(Lane::warnings));
         let failed = |source| Error::Tables { load_id: self.package.load_id().clone(), source };
         let normalized = self.normalizer.finish().map_err(failed)?;
-        let (ends_of, states) = (Vec::new(), BTreeMap::new());
-        let mut tables = Tables { normalized, ends: ends_of, states, warnings, discarded };
+        let mut tables =
+            Tables { normalized, ends: Vec::new(), states: BTreeMap::new(), warnings, discarded };
         let is_own = start::is_own_plan(self.plan, self.package);
         for lane in self.lanes {
             let end = ends.get(&lane.plan.name).filter(|end| end.outcome.is_loaded());

@@ -24,8 +24,7 @@ pub(super) const OUTDATED: &str = "another run has loaded since";
 
 /// The resources whose rows are loaded: the named ones, else those the config selects.
 pub(super) fn selected(plan: &Plan, named: &[String]) -> Result<Vec<String>, Error> {
-    let known = |name: &String| plan.resources.iter().any(|resource| &resource.name == name);
-    if let Some(unknown) = named.iter().find(|name| !known(name)) {
+    if let Some(unknown) = named.iter().find(|name| plan.resource(name).is_none()) {
         let names: Vec<_> = plan.resources.iter().map(|resource| format!("`{}`", resource.name)).collect();
         let known = plan.resources.iter().map(|resource| resource.name.as_str());
         let hint = did_you_mean(unknown, known);

@@ -69,6 +69,9 @@ impl ProcessError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Step { source, .. } if source.is_too_much() => {
+                "look for a function that calls itself, or a `range`, that has no end"
+            }
             Self::Step { .. } => {
                 "an expression has to hold for every row: `.a?` and `//` help where a field is missing"
             }

@@ -102,6 +102,19 @@ fn failures_tell_the_row_and_the_step_and_nothing_else() {
 }
 
 #[test]
+fn who_gives_too_much_work_is_told_so() {
+    use StepKind::{Map, YieldMap};
+    for (kind, text, expected) in [
+        (Map, "def f: f; f", "has no end"),
+        (YieldMap, "range(1e9)", "has no end"),
+        (Map, ".id + {}", "for every row"),
+    ] {
+        let error = processed(steps(&[(kind, text)]), r#"[{"id": 1}]"#, &PARENT()).unwrap_err();
+        assert!(error.hint().contains(expected), "{text}: {}", error.hint());
+    }
+}
+
+#[test]
 fn fields_of_the_parent_come_first() {
     let from_parent = Map::from_iter([("_m_id".to_owned(), json!(7))]);
     let plan = steps(&[(StepKind::Filter, "._m_id == 7"), (StepKind::Map, ".a += ._m_id")]);

@@ -32,9 +32,22 @@ fn help_of_run_names_the_exit_codes() {
 
 #[test]
 fn help_of_the_other_commands() {
-    for command in ["check", "status", "query", "schema"] {
+    for command in ["check", "status", "query", "schema", "preview"] {
         assert_said!(bare([command, "--help"]).with_code(0));
     }
+}
+
+#[test]
+fn flags_may_be_variables_as_people_write_them() {
+    let said = |value: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let ran = Forebay::new(dir.path()).args(["run", "a.toml"]).env("FOREBAY_QUIET", value).ran();
+        ran.with_code(2).stderr
+    };
+    for value in ["1", "true", "YES", "", "0", "off"] {
+        assert!(said(value).contains("cannot read config file"), "{value}: {}", said(value));
+    }
+    assert!(said("quite").contains("write 1 or 0"), "{}", said("quite"));
 }
 
 #[test]

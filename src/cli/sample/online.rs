@@ -8,7 +8,7 @@ use super::super::args::Common;
 use super::super::render::{counted, failure};
 use super::super::signal::Signals;
 use super::{Extent, sample};
-use crate::config::{IncrementalPlan, Plan, ResourcePlan};
+use crate::config::{Plan, ResourcePlan};
 use crate::error::Error;
 use crate::report::{ResourceReport, Status};
 
@@ -21,7 +21,8 @@ pub(in super::super) struct Online {
     /// Resources of which there are more lists than those that were looked at, and which these are.
     parts: BTreeMap<String, &'static str>,
     warnings: Vec<String>,
-    is_stopped: bool,
+    /// The exit code of the signal that stopped it.
+    stopped: Option<u8>,
 }
 
 /// Asks for up to two pages of each selected resource.
@@ -31,17 +32,16 @@ pub(in super::super) async fn online(
     signals: &Signals,
 ) -> Result<Online, Error> {
     let report = sample(plan, &[], &EXTENT, common, signals).await?.report;
-    let is_stopped = report.status == Status::Stopped;
+    let stopped = signals.exit_code().filter(|_| report.status == Status::Stopped);
     let parts = plan.resources.iter().filter_map(|resource| Some((resource.name.clone(), part(resource)?)));
-    Ok(Online { resources: report.resources, parts: parts.collect(), warnings: report.warnings, is_stopped })
+    Ok(Online { resources: report.resources, parts: parts.collect(), warnings: report.warnings, stopped })
 }
 
 /// What a look sees of a resource with several lists.
 fn part(resource: &ResourcePlan) -> Option<&'static str> {
-    let field = resource.incremental.as_ref().and_then(IncrementalPlan::cursor_field);
     match &resource.parent {
         Some(_) => Some("of one row of its parent"),
-        None => field?.window.map(|_| "of its newest windows"),
+        None => resource.cursor_field()?.window.map(|_| "of its newest windows"),
     }
 }
 
@@ -49,11 +49,11 @@ impl Online {
     /// 0 if all that was asked for came.
     pub(in super::super) fn exit_code(&self) -> u8 {
         let failed = self.resources.iter().filter(|resource| is_failed(resource)).count();
-        match failed {
-            _ if self.is_stopped => 130,
-            0 => 0,
-            failed if failed == self.resources.len() => 1,
-            _ => 3,
+        match (self.stopped, failed) {
+            (Some(code), _) => code,
+            (None, 0) => 0,
+            (None, failed) if failed == self.resources.len() => 1,
+            (None, _) => 3,
         }
     }
 

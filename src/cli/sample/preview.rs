@@ -12,9 +12,9 @@ use super::super::schema::type_name;
 use super::super::signal::Signals;
 use super::super::{fail, load_plan, print_err, print_out, runtime};
 use super::{Extent, Sample, sample};
-use crate::destination::{DestinationError, QueryResult};
+use crate::destination::{DestinationError, QueryResult, quote};
 use crate::error::Error;
-use crate::report::ResourceReport;
+use crate::report::{ResourceReport, Status};
 use crate::schema::{Column, Table};
 
 /// Longest value shown in text, in characters.
@@ -40,7 +40,10 @@ pub(in super::super) fn preview(args: &PreviewArgs) -> u8 {
     runtime(async |signals: Signals| {
         let sampled =
             sample(&plan, std::slice::from_ref(&args.resource), &extent, &args.common, &signals).await;
-        let shown = sampled.and_then(|sample| shown(&sample, args));
+        let shown = sampled.and_then(|sample| match signals.exit_code() {
+            Some(code) if sample.report.status == Status::Stopped => Ok(code),
+            _ => shown(&sample, args),
+        });
         match shown {
             Ok(code) => code,
             Err(error) => fail(&error),
@@ -78,7 +81,7 @@ fn tables(sample: &Sample, limit: usize) -> Result<Vec<Previewed>, DestinationEr
         let table = schema.tables.get(name)?.clone();
         let of_table = origins.iter().filter(|origin| origin.table == *name);
         let paths = of_table.map(|origin| (origin.column.clone(), origin.source_path.clone())).collect();
-        let sql = format!("SELECT * FROM \"{}\" ORDER BY rowid", name.replace('"', "\"\""));
+        let sql = format!("SELECT * FROM {} ORDER BY rowid", quote(name));
         let rows = destination.query(&sql, Some(limit));
         Some(rows.map(|rows| Previewed { table, paths, row_count: *row_count, rows }))
     });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{Auth, QuotaPlan};
-use crate::config::Secret;
+use crate::config::{Secret, Secrets};
 
 /// Base URL, credentials and limits that all requests share. Its `Debug` shows the origin of the base URL alone:
 /// some APIs carry a token in the path.
@@ -19,6 +19,8 @@ pub struct ClientPlan {
     pub headers: Vec<(String, Secret)>,
     /// How requests prove who they are.
     pub auth: Option<Auth>,
+    /// What no text may show of the rest of any request.
+    pub secrets: Secrets,
     /// All hold at once. Empty: none.
     pub rate_limits: Vec<RateLimit>,
     /// What goes beyond these limits.

@@ -57,10 +57,15 @@ impl Plan {
         self.resources.iter().find(|resource| resource.name == name)
     }
 
-    /// The resource that a resource takes values from, the one that this takes values from, and so on.
-    pub fn ancestors<'a>(&'a self, resource: &'a ResourcePlan) -> impl Iterator<Item = &'a ResourcePlan> {
+    /// A resource, the one that it takes values from, the one that this takes values from, and so on.
+    pub fn lineage<'a>(&'a self, resource: &'a ResourcePlan) -> impl Iterator<Item = &'a ResourcePlan> {
         let parent = |resource: &&ResourcePlan| self.resource(resource.parent.as_deref()?);
-        std::iter::successors(Some(resource), parent).skip(1)
+        std::iter::successors(Some(resource), parent)
+    }
+
+    /// The same without the resource itself.
+    pub fn ancestors<'a>(&'a self, resource: &'a ResourcePlan) -> impl Iterator<Item = &'a ResourcePlan> {
+        self.lineage(resource).skip(1)
     }
 
     /// Name of the dataset in the database: normalized, as dlt does it. The state keeps it as written.
@@ -119,6 +124,13 @@ pub struct ResourcePlan {
     pub incremental: Option<IncrementalPlan>,
     /// Higher goes first when requests wait for the quota.
     pub priority: i32,
+}
+
+impl ResourcePlan {
+    /// The field that tells what is new, if that is what does.
+    pub fn cursor_field(&self) -> Option<&CursorField> {
+        self.incremental.as_ref().and_then(IncrementalPlan::cursor_field)
+    }
 }
 
 /// What happens to rows that a proven complete read no longer has.

@@ -89,50 +89,49 @@ pub(in crate::config) enum RawClientAuth {
     Basic,
 }
 
-/// An access token that the client gets for itself.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct RawClientCredentials {
-    /// Address of the token endpoint.
-    pub access_token_url: String,
-    /// The client's id.
-    pub client_id: String,
-    /// The client's secret; best `${A_VARIABLE}`.
-    pub client_secret: String,
-    /// How the client proves itself to the token endpoint. Default: `body`.
-    pub client_auth: Option<RawClientAuth>,
-    /// Further fields of the form, like `scope`.
-    #[schemars(with = "Option<BTreeMap<String, RawScalar>>")]
-    pub access_token_request_data: Option<IndexMap<String, RawScalar>>,
-    /// Seconds a token lasts if the endpoint does not say. Default: 3600.
-    #[schemars(range(min = 1))]
-    pub default_token_expiration: Option<u32>,
-    /// A token to begin with.
-    pub access_token: Option<String>,
+/// Declares the keys of credentials that an endpoint exchanges for an access token. (serde cannot combine `flatten`
+/// with `deny_unknown_fields`.)
+macro_rules! token_keys {
+    ($(#[$meta:meta])* struct $name:ident { $($(#[$key_meta:meta])* $key:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(in crate::config) struct $name {
+            /// Address of the token endpoint.
+            pub access_token_url: String,
+            /// The client's id.
+            pub client_id: String,
+            $($(#[$key_meta])* pub $key: $type,)*
+            /// How the client proves itself to the token endpoint. Default: `body`.
+            pub client_auth: Option<RawClientAuth>,
+            /// Further fields of the form, like `scope`.
+            #[schemars(with = "Option<BTreeMap<String, RawScalar>>")]
+            pub access_token_request_data: Option<IndexMap<String, RawScalar>>,
+            /// Seconds a token lasts if the endpoint does not say. Default: 3600.
+            #[schemars(range(min = 1))]
+            pub default_token_expiration: Option<u32>,
+            /// A token to begin with.
+            pub access_token: Option<String>,
+        }
+    };
 }
 
-/// An access token that is got with a refresh token.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct RawRefreshToken {
-    /// Address of the token endpoint.
-    pub access_token_url: String,
-    /// The client's id.
-    pub client_id: String,
-    /// The client's secret, if it has one.
-    pub client_secret: Option<String>,
-    /// The refresh token; best `${A_VARIABLE}`. A newer one that the endpoint gives is kept in the work folder.
-    pub refresh_token: String,
-    /// How the client proves itself to the token endpoint. Default: `body`.
-    pub client_auth: Option<RawClientAuth>,
-    /// Further fields of the form, like `scope`.
-    #[schemars(with = "Option<BTreeMap<String, RawScalar>>")]
-    pub access_token_request_data: Option<IndexMap<String, RawScalar>>,
-    /// Seconds a token lasts if the endpoint does not say. Default: 3600.
-    #[schemars(range(min = 1))]
-    pub default_token_expiration: Option<u32>,
-    /// A token to begin with.
-    pub access_token: Option<String>,
+token_keys! {
+    /// An access token that the client gets for itself.
+    struct RawClientCredentials {
+        /// The client's secret; best `${A_VARIABLE}`.
+        client_secret: String,
+    }
+}
+
+token_keys! {
+    /// An access token that is got with a refresh token.
+    struct RawRefreshToken {
+        /// The client's secret, if it has one.
+        client_secret: Option<String>,
+        /// The refresh token; best `${A_VARIABLE}`. A newer one that the endpoint gives is kept in the work folder.
+        refresh_token: String,
+    }
 }
 
 /// A signed assertion.
@@ -143,7 +142,7 @@ pub(in crate::config) struct RawJwt {
     pub client_id: String,
     /// The key in PEM form; best `${file:key.pem}`.
     pub private_key: String,
-    /// dlt's key for encrypted keys, which have to be decrypted first here.
+    /// What the key is encrypted with, if it is; best `${A_VARIABLE}`.
     pub private_key_passphrase: Option<String>,
     /// Signature. Default: `RS256`.
     pub algorithm: Option<RawJwtAlgorithm>,

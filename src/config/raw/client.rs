@@ -27,6 +27,7 @@ pub(in crate::config) struct RawClient {
     pub paginator: Option<RawPaginator>,
     /// Limits of the API, all of which hold at once: `25/s`, `300/min`, `10000/h`, `100/10s`. Default: `["25/s"]`;
     /// `[]` for none.
+    #[schemars(extend("x-hint" = "write a list, like [\"25/s\"]"))]
     pub rate_limits: Option<Vec<String>>,
     /// Limits of some requests, besides `rate_limits`. A request passes all that are for it at once.
     pub buckets: Option<Vec<RawBucket>>,
@@ -44,6 +45,7 @@ pub(in crate::config) struct RawClient {
     /// How requests that fail for a passing reason are tried again.
     pub retry: Option<RawRetry>,
     /// Limit for one attempt, from connecting to the last byte. Default: `60s`.
+    #[schemars(extend("x-hint" = "write a number and a unit, like \"60s\""))]
     pub timeout: Option<String>,
     /// Largest response that is accepted, decompressed. Default: `64MiB`.
     pub max_body_size: Option<String>,
@@ -71,6 +73,7 @@ pub(in crate::config) struct RawBucket {
     /// Its name. Pipelines with the same key share buckets of one name.
     pub name: String,
     /// Limits, all of which hold at once.
+    #[schemars(extend("x-hint" = "write a list, like [\"25/s\"]"))]
     pub limits: Vec<String>,
     /// Paths below `base_url` that it is for; `*` stands for any characters. Default: all.
     pub paths: Option<Vec<String>>,

@@ -44,6 +44,7 @@ pub(in crate::config) struct RawEndpointSettings {
     /// Credentials in place of the client's.
     pub auth: Option<RawCredentials>,
     /// Limit for one attempt, from connecting to the last byte. Default: the client's.
+    #[schemars(extend("x-hint" = "write a number and a unit, like \"60s\""))]
     pub timeout: Option<String>,
     /// Whether the requests change data. Then the resource runs only if it is named on the command line. Default:
     /// false.
@@ -56,6 +57,7 @@ pub(in crate::config) struct RawEndpointSettings {
     /// How to get from one page to the next.
     pub paginator: Option<RawPaginator>,
     /// What the next run starts from. Default: it reads everything.
+    #[schemars(extend("x-hint" = "write a table, like { cursor_path = \"updated_at\" }"))]
     pub incremental: Option<RawIncremental>,
     /// What single answers mean. Default: a status of 400 or more is an error, all else is a page.
     pub response_actions: Option<Vec<RawResponseAction>>,
@@ -69,6 +71,7 @@ pub(in crate::config) struct RawEndpointSettings {
     /// false.
     pub conditional: Option<bool>,
     /// Limits of this endpoint, besides the client's.
+    #[schemars(extend("x-hint" = "write a list, like [\"25/s\"]"))]
     pub rate_limits: Option<Vec<String>>,
     /// What one request costs of limits that count cost. Default: 1.
     #[schemars(range(min = 1))]

@@ -37,7 +37,7 @@ macro_rules! incremental_keys {
             /// In which order the API gives rows: a run then asks for no page beyond the range. Default: any.
             pub row_order: Option<RawRowOrder>,
             /// How far before the newest value a run starts: seconds, for days days, for numbers a number. Default: 0.
-            #[schemars(range(min = 0))]
+            #[schemars(range(min = 0), extend("x-hint" = "write seconds, like 3600; days, if values are days"))]
             pub lag: Option<f64>,
             /// What to do with rows without the field. Default: `raise`.
             pub on_cursor_value_missing: Option<RawOnMissing>,

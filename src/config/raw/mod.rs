@@ -40,17 +40,7 @@ use super::raw_hints::{
 /// A pipeline: one API, what to read from it, and where it goes.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(
-    title = "forebay pipeline",
-    extend("x-instead" = {
-        // The other arguments of dlt's `rest_api_source`.
-        "name": "the name of the source is `source` in `[pipeline]`",
-        "max_table_nesting": "write it into `[resource_defaults]`",
-        "schema_contract": "write it into `[resource_defaults]`",
-        "parallelized": "leave it out: resources are read side by side",
-        "root_key": "write it into `[schema]`",
-    })
-)]
+#[schemars(title = "forebay pipeline")]
 pub(in crate::config) struct RawConfig {
     /// Names, and where rows go.
     pub pipeline: RawPipeline,
@@ -62,6 +52,7 @@ pub(in crate::config) struct RawConfig {
     /// merged key by key, all else is replaced.
     pub resource_defaults: Option<RawDefaults>,
     /// What is read: each one a table.
+    #[schemars(extend("x-hint" = "begin each with a line [[resources]], in two brackets"))]
     pub resources: Vec<RawResourceForm>,
 }
 

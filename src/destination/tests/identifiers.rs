@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Engine, Fixture};
+use crate::destination::quote;
 use crate::normalize::Origin;
 use crate::schema::{Column, DataType, Schema, WriteDisposition};
 
@@ -125,10 +126,6 @@ fn check(engine: &dyn Engine, names: [&str; 3], columns: &[&str]) {
             fixture.check(&format!("SELECT value FROM {}", quote(name)), expected);
         }
     }
-}
-
-fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 pub(crate) fn any_name_will_do(engine: &dyn Engine) {

@@ -56,11 +56,7 @@ impl Bare {
         }
         let own = request.auth.as_ref().filter(|_| is_its_own);
         let auth = own.or(if is_ours { plan.auth.as_ref() } else { None }).cloned();
-        let mut url = request.url.clone();
-        if !request.params.is_empty() {
-            url.query_pairs_mut().extend_pairs(&request.params);
-        }
-        let body = request.body.as_ref().map(Body::to_bytes);
+        let (url, body) = (request.url_with_params(), request.body.as_ref().map(Body::to_bytes));
         Ok(Self { method: method(request.method), url, headers, body, auth })
     }
 }

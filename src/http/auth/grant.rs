@@ -1,6 +1,7 @@
 //! Token requests: what is sent to a token endpoint, and what its answer means (RFC 6749, sections 4.4, 5 and 6; RFC
 //! 7523, section 2.1).
 
+use std::fs::File;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -52,7 +53,8 @@ pub(in super::super) fn token_request(
         }
         Grant::SelfSigned(assertion) => {
             let token = jwt::sign(assertion, now).ok_or(TokenError::Signature)?;
-            return Ok(TokenRequest::Made(Granted { token, lifetime: Some(assertion.lifetime) }));
+            let lifetime = assertion.lifetime - jwt::age(assertion);
+            return Ok(TokenRequest::Made(Granted { token, lifetime: Some(lifetime) }));
         }
     };
     let mut headers = HeaderMap::new();
@@ -64,6 +66,19 @@ pub(in super::super) fn token_request(
     add_headers(&mut headers, &plan.headers)?;
     let bare = bare(url, headers, &form, &plan.data);
     Ok(TokenRequest::Send { bare: Box::new(bare), learned })
+}
+
+/// Waits until no other process asks with this refresh token, until the file is dropped: a server that gives a new one
+/// each time takes the second use of one for theft. Who comes later finds the newer one.
+pub(in super::super) async fn turn(plan: &TokenPlan, dir: Option<&std::path::Path>) -> Option<File> {
+    let (Grant::RefreshToken { url, client, refresh_token }, Some(dir)) = (&plan.grant, dir) else {
+        return None;
+    };
+    let (dir, path) = (dir.to_owned(), vault::path(dir, url, &client.id, refresh_token));
+    let locked = tokio::task::spawn_blocking(move || vault::lock(&dir, &path)).await.ok()?;
+    locked
+        .inspect_err(|error| tracing::warn!(%error, "cannot keep other processes from the refresh token"))
+        .ok()
 }
 
 /// Adds who asks, and the proof of it.
@@ -117,7 +132,9 @@ pub(in super::super) fn read_answer(
     body: &[u8],
     request: &str,
 ) -> Result<(Granted, Vec<Secret>), TokenError> {
-    let no_token = |detail| TokenError::Answer { request: request.to_owned(), detail };
+    let no_token = |detail| TokenError::Answer { request: request.to_owned(), detail, said: None };
+    // Some servers put a byte order mark before it.
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let answer: Value = serde_json::from_slice(body).map_err(|_| no_token("it is not JSON"))?;
     let text = |name: &str| answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let token = Secret::new(text("access_token").ok_or(no_token("it has no `access_token`"))?);
@@ -217,6 +234,7 @@ mod tests {
             token(Some(300))
         );
         assert_eq!(read(r#"{"access_token": "t", "expires_in": "300"}"#), token(Some(300)));
+        assert_eq!(read("\u{feff}{\"access_token\": \"t\"}"), token(None));
         assert_eq!(read(r#"{"access_token": "t", "expires_in": 299.9}"#), token(Some(299)));
         assert_eq!(read(r#"{"access_token": "t", "expires_in": -5}"#), token(Some(0)));
         assert_eq!(read(r#"{"access_token": "t", "expires_in": null}"#), token(None));

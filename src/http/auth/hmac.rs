@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::config::{Encoding, HmacAlgorithm, HmacPlan, Secret, SignField, SignPart, SignTemplate};
+use crate::http::drop_params;
 
 /// What the fields of the templates stand for.
 struct Values<'a> {
@@ -29,7 +30,8 @@ pub(super) fn sign(
     now: SystemTime,
 ) -> Vec<(String, Secret)> {
     let mut values = Values { now, nonce: nonce(), method, body, signature: String::new() };
-    drop_params(plan, url);
+    // A redirect may bring parameters back that were added to the request before.
+    drop_params(url, |name, _| plan.params.iter().any(|(added, _)| added == name));
     let (last, first): (Vec<_>, Vec<_>) =
         plan.params.iter().partition(|(_, template)| template.has(SignField::Signature));
     for (name, template) in first {
@@ -44,20 +46,6 @@ pub(super) fn sign(
     }
     let headers = plan.headers.iter();
     headers.map(|(name, template)| (name.clone(), Secret::new(text(&values.render(template, url))))).collect()
-}
-
-/// A redirect may bring parameters back that were added to the request before.
-fn drop_params(plan: &HmacPlan, url: &mut Url) {
-    let is_added = |name: &str| plan.params.iter().any(|(added, _)| added == name);
-    if !url.query_pairs().any(|(name, _)| is_added(&name)) {
-        return;
-    }
-    let kept: Vec<(String, String)> =
-        url.query_pairs().into_owned().filter(|(name, _)| !is_added(name)).collect();
-    url.set_query(None);
-    if !kept.is_empty() {
-        url.query_pairs_mut().extend_pairs(kept);
-    }
 }
 
 impl Values<'_> {

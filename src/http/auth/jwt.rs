@@ -1,6 +1,6 @@
 //! Assertions: JSON Web Tokens (RFC 7519) in the compact form of RFC 7515.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,9 +9,21 @@ use serde_json::{Map, Value, json};
 use super::hmac::nonce;
 use crate::config::{Assertion, Secret};
 
-/// Makes a new one, issued at `now`; nothing if the key cannot sign.
+/// Servers whose clocks are behind refuse what is issued in the future: an assertion says to be this old.
+const AGE: Duration = Duration::from_secs(60);
+
+/// The same for one that lasts less than ten minutes: this part of its life.
+const AGE_PART: u32 = 10;
+
+/// How old an assertion says to be when it is made.
+pub(super) fn age(assertion: &Assertion) -> Duration {
+    AGE.min(assertion.lifetime / AGE_PART)
+}
+
+/// Makes a new one; nothing if the key cannot sign.
 pub(super) fn sign(assertion: &Assertion, now: SystemTime) -> Option<Secret> {
-    let issued = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let issued = now.saturating_sub(age(assertion)).as_secs();
     let mut claims = assertion.claims.clone();
     let made = [
         ("iat", json!(issued)),
@@ -37,8 +49,6 @@ pub(super) fn sign(assertion: &Assertion, now: SystemTime) -> Option<Secret> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use std::time::Duration;
-
     use aws_lc_rs::encoding::AsDer;
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_FIXED, KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
@@ -87,7 +97,7 @@ mod tests {
         assert_eq!(header, json!({"alg": "ES256", "typ": "JWT", "kid": "k1"}));
         assert_eq!(
             claims,
-            json!({"iss": "me", "sub": "me", "aud": "aud", "scope": "a b", "extra": 1, "jti": "mine", "iat": 1_000_000, "exp": 1_000_300})
+            json!({"iss": "me", "sub": "me", "aud": "aud", "scope": "a b", "extra": 1, "jti": "mine", "iat": 999_970, "exp": 1_000_270})
         );
         // Appendix A.3: R and S, 32 bytes each.
         assert_eq!(signature.len(), 64);
@@ -106,7 +116,7 @@ mod tests {
         let (header, claims, signed, signature) = parts(&sign(&assertion, now()).unwrap());
         assert_eq!(header, json!({"alg": "RS256", "typ": "JWT"}));
         assert_eq!((&claims["aud"], &claims["sub"]), (&json!("https://a.test/token"), &json!("you")));
-        assert_eq!(claims["exp"], 1_003_600);
+        assert_eq!((&claims["iat"], &claims["exp"]), (&json!(999_940), &json!(1_003_540)));
         let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref());
         public.verify(signed.as_bytes(), &signature).unwrap();
     }
@@ -114,14 +124,17 @@ mod tests {
     #[test]
     fn the_key_of_rfc_7515_appendix_a_2_signs_as_there() {
         // Deterministic, so the signature of the example itself has to come out.
-        let pem = include_str!("../../../tests/fixtures/keys/rfc7515-a2.pem");
-        let assertion = assertion(pem, "auth_endpoint = 'https://a.test/token'");
-        let SigningKey::Rs256(_) = &assertion.key else { panic!("no RSA key") };
+        let plain = include_str!("../../../tests/fixtures/keys/rfc7515-a2.pem");
+        let encrypted = include_str!("../../../tests/fixtures/keys/rfc7515-a2-encrypted.pem");
         let message = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
-        let signature = assertion.key.sign(message.as_bytes()).unwrap();
-        assert_eq!(
-            URL_SAFE_NO_PAD.encode(signature),
-            "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"
-        );
+        for (pem, rest) in [(plain, ""), (encrypted, "private_key_passphrase = 'correct hörse'")] {
+            let assertion = assertion(pem, rest);
+            let SigningKey::Rs256(_) = &assertion.key else { panic!("no RSA key") };
+            let signature = assertion.key.sign(message.as_bytes()).unwrap();
+            assert_eq!(
+                URL_SAFE_NO_PAD.encode(signature),
+                "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"
+            );
+        }
     }
 }

@@ -12,5 +12,5 @@ mod vault;
 
 pub(super) use dress::{Bare, Dressed, basic, check_headers, method};
 
-pub(super) use grant::{Granted, TokenRequest, client_basic, read_answer, token_request};
+pub(super) use grant::{Granted, TokenRequest, client_basic, read_answer, token_request, turn};
 pub(super) use token::{Granting, Held, Tokens};

@@ -2,12 +2,13 @@
 //! so losing it would lock the user out: it is on disk before the access token that came with it is used.
 //!
 //! One file per credential in the work folder, readable by its owner alone, named by a hash: a new refresh token in
-//! the config starts a new file. Never in the database.
+//! the config starts a new file. Never in the database. A lock beside it is held while a token is asked for.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -49,7 +50,23 @@ pub(super) fn keep(dir: &Path, url: &Url, client: &str, given: &Secret, next: &S
     File::open(dir)?.sync_all()
 }
 
-fn path(dir: &Path, url: &Url, client: &str, given: &Secret) -> PathBuf {
+/// Holds the token kept at `path` until the file is dropped, however long another process holds it.
+///
+/// # Errors
+/// `dir` cannot be written.
+pub(super) fn lock(dir: &Path, path: &Path) -> io::Result<File> {
+    create_private_dir(dir)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path.with_extension("lock"))?;
+    flock(&file, FlockOperation::LockExclusive)?;
+    Ok(file)
+}
+
+/// Where the newest token that grew from `given` is kept.
+pub(super) fn path(dir: &Path, url: &Url, client: &str, given: &Secret) -> PathBuf {
     let identity = json!([url.as_str(), client, given.expose()]).to_string();
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, identity.as_bytes());
     dir.join(format!("{}.json", hex(hash.as_ref())))

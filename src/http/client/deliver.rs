@@ -12,7 +12,9 @@ use super::Inner;
 use super::attempt::{Failed, Stopped};
 use crate::config::{Auth, Method, TokenPlan};
 use crate::http::actions::ResponseAction;
-use crate::http::auth::{Bare, Dressed, Granted, Granting, Held, TokenRequest, read_answer, token_request};
+use crate::http::auth::{
+    Bare, Dressed, Granted, Granting, Held, TokenRequest, read_answer, token_request, turn,
+};
 use crate::http::error::{Failure, HttpError, TokenError};
 use crate::http::event::HttpEvent;
 use crate::http::quota::{Ask, Subject};
@@ -135,6 +137,7 @@ impl Inner {
     fn grant(self: Arc<Self>, plan: Arc<TokenPlan>) -> Granting {
         Box::pin(async move {
             let dir = self.tokens.dir.get().map(PathBuf::as_path);
+            let _turn = turn(&plan, dir).await;
             let (bare, learned) = match token_request(&plan, dir, SystemTime::now())? {
                 TokenRequest::Made(granted) => {
                     self.redactor.learn(&granted.token);
@@ -156,7 +159,9 @@ impl Inner {
                 shown,
             };
             let response = self.deliver(&prepared).await?;
-            let (granted, learned): (Granted, _) = read_answer(&plan, dir, &response.body, &prepared.shown)?;
+            let answer = read_answer(&plan, dir, &response.body, &prepared.shown);
+            let (granted, learned): (Granted, _) =
+                answer.map_err(|error| error.with_answer(&response, &prepared.redactor))?;
             learned.iter().for_each(|secret| self.redactor.learn(secret));
             Ok::<_, TokenError>(granted)
         })

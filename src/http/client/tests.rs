@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::config::{Auth, KeyLocation, Method, QuotaPlan, RetryPlan, Secret, test_auth};
+use crate::config::{Auth, KeyLocation, Method, QuotaPlan, RetryPlan, Secret, Secrets, test_auth};
 use crate::http::actions::{Action, ResponseAction};
 use crate::http::{Body, HttpEvent};
 
@@ -28,6 +28,7 @@ pub(in super::super) fn plan(base_url: &str) -> ClientPlan {
             api_key: Secret::new(KEY),
             location: KeyLocation::Header,
         }),
+        secrets: Secrets::default(),
         rate_limits: Vec::new(),
         retry: RetryPlan {
             max_attempts: 3,

@@ -215,7 +215,7 @@ impl Book {
         }
     }
 
-    /// Heeds what an answer says of the quota. Returns the limits that were found too high, with their bucket.
+    /// Heeds what an answer says of the quota. Returns a limit that was found too high, with the name of its bucket.
     pub(super) fn heed(
         &mut self,
         at: Micros,

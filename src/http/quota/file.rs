@@ -156,7 +156,6 @@ impl FileStore {
                 None => {
                     let records = lines.iter().filter_map(|line| Record::parse(line)).collect();
                     self.rewrite(records)?;
-                    self.offset = self.file.metadata()?.len();
                 }
             }
         }
@@ -189,7 +188,6 @@ impl FileStore {
             let content = self.read_on()?;
             let records = split(&content).1.into_iter().filter_map(Record::parse).collect();
             self.rewrite(records)?;
-            self.offset = self.file.metadata()?.len();
             self.compact_at = self.offset * 2;
         }
         Ok(())
@@ -228,6 +226,7 @@ impl FileStore {
         file.write_all(text.as_bytes())?;
         fs::rename(&temporary, &self.path)?;
         self.file = file;
+        self.offset = text.len() as u64;
         self.is_cut = false;
         Ok(())
     }

@@ -204,3 +204,36 @@ fn what_was_found_out_keeps_its_form() {
     assert_eq!(serde_json::to_string(&detected).unwrap(), text);
     assert_eq!(serde_json::from_str::<Detected>(text).unwrap(), detected);
 }
+
+#[test]
+fn a_next_page_may_have_a_prefix() {
+    let link = |path: &str| format!("{{ type = \"json_link\", next_url_path = \"{path}\" }}");
+    let next = "/v1/rows?page=2";
+    check(
+        r#"{"@odata.nextLink": "https://api.example.com/v1/rows?page=2"}"#,
+        ROWS,
+        &link("$['@odata.nextLink']"),
+        next,
+    );
+    check(r#"{"d": {"__next": "/v1/rows?page=2"}}"#, ROWS, &link("d.__next"), next);
+}
+
+#[test]
+fn what_leads_on_elsewhere_leaves_a_doubt() {
+    let doubt = |body: &str, rows: &str, doubt: &str| check(body, rows, "\"single_page\"", doubt);
+    let lead = |path: &str| format!("Doubtful(Lead {{ path: \"{path}\" }})");
+    doubt(r#"{"offset": "itr/rec"}"#, ROWS, &lead("offset"));
+    doubt(r#"{"data": {"after": "t3_x"}}"#, ROWS, &lead("data.after"));
+    doubt(r#"{"LastEvaluatedKey": {"pk": {"S": "b"}}}"#, ROWS, &lead("LastEvaluatedKey.pk.S"));
+    doubt(r#"{"offset": 0, "limit": 50}"#, ROWS, "Done");
+    doubt(r#"{"data": {"after": null}}"#, ROWS, "Done");
+    let more = |path: &str| format!("Doubtful(SaysMore {{ path: \"{path}\" }})");
+    doubt(r#"{"end_of_stream": false}"#, ROWS, &more("end_of_stream"));
+    doubt(r#"{"isLast": true}"#, ROWS, "Done");
+    doubt(r#"{"info": {"more_records": true, "count": 2}}"#, ROWS, &more("info.more_records"));
+    // The requests of these tests have `limit=5`.
+    let full = "Doubtful(FullPage { rows: 5 })";
+    doubt("{}", "[1, 2, 3, 4, 5]", full);
+    doubt(r#"{"count": 5}"#, "[1, 2, 3, 4, 5]", full);
+    doubt(r#"{"total": 5}"#, "[1, 2, 3, 4, 5]", "Done");
+}

@@ -3,30 +3,15 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-use indexmap::IndexSet;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use sha3::Shake128;
-use sha3::digest::{ExtendableOutput, Update, XofReader};
 
 use super::error::IncrementalError;
+use super::hashes::{BoundaryHashes, whole_hash};
 use super::reading::{Begin, Place, Reading, stored};
 use super::row_order::breaks;
-use crate::config::{CursorField, OnCursorMissing, RangeEdge};
-use crate::schema::{Disposition, Kind, MergeStrategy, Point, TableHints};
-use crate::state::sorted_json;
-
-/// Bytes of a hash, and of one that dlt wrote before 1.29.
-const HASH_BYTES: usize = 9;
-const LEGACY_HASH_BYTES: usize = 15;
-/// Characters of a hash that dlt wrote before 1.29.
-const LEGACY_HASH_LENGTH: usize = 20;
-
-/// So many rows of one value are remembered where rows that come again do no harm; and from so many on people are told
-/// where they all have to be. dlt keeps them all.
-const MANY_HASHES: usize = 10_000;
+use crate::config::{CursorField, OnCursorMissing};
+use crate::schema::{Kind, Point, TableHints};
 
 /// Follows the cursor of one resource through a run.
 ///
@@ -35,18 +20,10 @@ const MANY_HASHES: usize = 10_000;
 #[derive(Debug)]
 pub struct Incremental {
     field: CursorField,
-    key: Vec<String>,
     reading: Reading,
-    /// Whether rows at the start are told apart by hashes.
-    has_hashes: bool,
-    /// How many hashes are kept.
-    max_hashes: usize,
-    start_hashes: HashSet<String>,
-    start_hash_bytes: usize,
+    hashes: BoundaryHashes,
     /// The newest value.
     last: Option<Point>,
-    last_hashes: IndexSet<String>,
-    last_hash_bytes: usize,
     admitted: bool,
     stored: Option<Map<String, Value>>,
     /// Rows without a value that are in one window already.
@@ -65,30 +42,13 @@ impl Incremental {
     pub fn new(field: &CursorField, hints: &TableHints, begin: &Begin<'_>) -> Result<Self, IncrementalError> {
         let reading = Reading::of(field, begin)?;
         let stored = stored(field, begin.state).filter(|_| !reading.is_stateless()).cloned();
-        let key = field.boundary_key.clone();
-        // dlt's rule. Rows that are read again on purpose are for the destination to tell apart.
-        let has_hashes = !reading.is_stateless()
-            && field.range_start == RangeEdge::Closed
-            && field.lag.is_none_or(|lag| lag == 0.0)
-            && key.as_ref().is_none_or(|key| !key.is_empty());
         let newest = stored.as_ref().and_then(|stored| stored.get("last_value")).cloned();
         let last = newest.filter(|value| !value.is_null()).or_else(|| field.initial_value.clone());
-        let hashes = stored.as_ref().and_then(|stored| stored.get("unique_hashes")?.as_array());
-        let hashes = hashes.into_iter().flatten().filter_map(|hash| hash.as_str().map(str::to_owned));
-        let last_hashes: IndexSet<String> = hashes.filter(|_| has_hashes).collect();
-        let is_legacy = last_hashes.iter().any(|hash| hash.len() == LEGACY_HASH_LENGTH);
-        let hash_bytes = if is_legacy { LEGACY_HASH_BYTES } else { HASH_BYTES };
         Ok(Self {
-            key: key.unwrap_or_else(|| hints.primary_key.clone()),
             field: field.clone(),
+            hashes: BoundaryHashes::of(field, hints, stored.as_ref(), reading.is_stateless()),
             reading,
-            has_hashes,
-            max_hashes: if merges_by_key(hints) { MANY_HASHES } else { usize::MAX },
-            start_hashes: last_hashes.iter().cloned().collect(),
-            start_hash_bytes: hash_bytes,
             last: last.map(Point::new),
-            last_hashes,
-            last_hash_bytes: hash_bytes,
             admitted: false,
             stored,
             unplaced: HashSet::new(),
@@ -112,11 +72,7 @@ impl Incremental {
         let range = self.reading.range(series);
         match range.place(&value)? {
             Place::Before | Place::Beyond => return Ok(false),
-            Place::AtStart if self.has_hashes => {
-                if self.start_hashes.contains(&self.hash(row, self.start_hash_bytes)) {
-                    return Ok(false);
-                }
-            }
+            Place::AtStart if self.hashes.has(row) => return Ok(false),
             Place::AtStart | Place::Within => {}
         }
         let order = match &self.last {
@@ -126,11 +82,10 @@ impl Incremental {
         match order {
             Ordering::Greater => {
                 self.last = Some(value);
-                self.last_hashes.clear();
-                self.last_hash_bytes = HASH_BYTES;
-                self.keep_hash(row);
+                self.hashes.clear();
+                self.hashes.keep(row);
             }
-            Ordering::Equal => self.keep_hash(row),
+            Ordering::Equal => self.hashes.keep(row),
             Ordering::Less => {}
         }
         self.admitted = true;
@@ -164,13 +119,6 @@ impl Incremental {
         self.before = Some((series, value.clone()));
     }
 
-    fn keep_hash(&mut self, row: &RawValue) {
-        if self.has_hashes && self.last_hashes.len() < self.max_hashes {
-            let hash = self.hash(row, self.last_hash_bytes);
-            self.last_hashes.insert(hash);
-        }
-    }
-
     /// What people should know of the values that came.
     pub fn warnings(&self) -> Vec<String> {
         let path = &self.field.cursor_path;
@@ -192,11 +140,10 @@ impl Incremental {
                 kinds.join(" and ")
             ));
         }
-        if self.last_hashes.len() >= MANY_HASHES && self.max_hashes > MANY_HASHES {
+        if let Some(count) = self.hashes.too_many() {
             warnings.push(format!(
-                "{} rows share the newest value at cursor `{path}`, and the state has to remember each of them; \
-                 use a finer cursor, or `merge` with a primary_key",
-                self.last_hashes.len()
+                "{count} rows share the newest value at cursor `{path}`, and the state has to remember each of them; \
+                 use a finer cursor, or `merge` with a primary_key"
             ));
         }
         warnings
@@ -224,7 +171,7 @@ impl Incremental {
         let state = json!({
             "initial_value": initial,
             "last_value": self.last.map_or(Value::Null, |last| last.value().clone()),
-            "unique_hashes": self.last_hashes,
+            "unique_hashes": self.hashes.into_newest(),
             "start_value": start,
         });
         match state {
@@ -232,61 +179,20 @@ impl Incremental {
             _ => None,
         }
     }
-
-    /// dlt's hash of a row at the boundary: over its key, else over all of it. A row that lacks a part of its key is
-    /// like no other (dlt fails on it).
-    fn hash(&self, row: &RawValue, bytes: usize) -> String {
-        let row: Value = serde_json::from_str(row.get()).unwrap_or(Value::Null);
-        let parts: Option<Vec<Value>> = self.key.iter().map(|name| row.get(name).cloned()).collect();
-        let identity = match parts.as_deref() {
-            None | Some([]) => row,
-            Some([part]) => part.clone(),
-            Some(parts) => parts.iter().cloned().collect(),
-        };
-        digest(&identity, bytes)
-    }
-}
-
-fn whole_hash(row: &RawValue) -> String {
-    digest(&serde_json::from_str(row.get()).unwrap_or(Value::Null), LEGACY_HASH_BYTES)
-}
-
-fn digest(identity: &Value, bytes: usize) -> String {
-    let mut hash = Shake128::default();
-    hash.update(sorted_json(identity).as_bytes());
-    let mut digest = vec![0; bytes];
-    hash.finalize_xof().read(&mut digest);
-    STANDARD_NO_PAD.encode(digest)
-}
-
-/// Whether a row that comes again takes its own place.
-fn merges_by_key(hints: &TableHints) -> bool {
-    let merges = matches!(
-        &hints.disposition,
-        Some(Disposition::Merge {
-            strategy: None | Some(MergeStrategy::DeleteInsert | MergeStrategy::Upsert),
-            ..
-        })
-    );
-    merges && !hints.primary_key.is_empty()
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 #[expect(clippy::needless_pass_by_value, reason = "literals read best where they stand")]
-mod tests {
-    use proptest::strategy::Strategy;
-
+pub(super) mod tests {
     use super::*;
-    use crate::config::{LastValue, RowOrder};
-    use crate::schema::History;
-    use crate::state::{Backfill, Step};
+    use crate::config::{LastValue, RangeEdge, RowOrder};
 
-    fn raw(text: &str) -> Box<RawValue> {
+    pub(crate) fn raw(text: &str) -> Box<RawValue> {
         RawValue::from_string(text.to_owned()).unwrap()
     }
 
-    fn field() -> CursorField {
+    pub(crate) fn field() -> CursorField {
         CursorField {
             cursor_path: "u".parse().unwrap(),
             initial_value: None,
@@ -309,14 +215,14 @@ mod tests {
         }
     }
 
-    fn keyed(key: &[&str]) -> TableHints {
+    pub(crate) fn keyed(key: &[&str]) -> TableHints {
         TableHints {
             primary_key: key.iter().map(|name| (*name).to_owned()).collect(),
             ..TableHints::default()
         }
     }
 
-    fn in_state(cursor: Value) -> Map<String, Value> {
+    pub(crate) fn in_state(cursor: Value) -> Map<String, Value> {
         Map::from_iter([("incremental".to_owned(), json!({ "u": cursor }))])
     }
 
@@ -326,12 +232,12 @@ mod tests {
         Incremental::new(field, &keyed(key), &begin).unwrap()
     }
 
-    fn incremental(key: &[&str], state: Option<Value>) -> Incremental {
+    pub(crate) fn incremental(key: &[&str], state: Option<Value>) -> Incremental {
         following(&field(), key, state)
     }
 
     /// The ids of rows that are let in; rows are `[id, cursor value]`.
-    fn admitted(cursor: &mut Incremental, rows: Value) -> Vec<i64> {
+    pub(crate) fn admitted(cursor: &mut Incremental, rows: Value) -> Vec<i64> {
         let rows = rows.as_array().unwrap().iter();
         let new = rows.filter(|row| {
             let row = raw(&json!({ "id": row[0], "u": row[1] }).to_string());
@@ -341,36 +247,8 @@ mod tests {
     }
 
     /// A state that dlt writes.
-    fn state(initial: Value, last: Value, hashes: Value) -> Value {
+    pub(crate) fn state(initial: Value, last: Value, hashes: Value) -> Value {
         json!({ "initial_value": initial, "last_value": last, "unique_hashes": hashes, "start_value": initial })
-    }
-
-    #[test]
-    fn hashes_are_dlts() {
-        let hash = |key: &[&str], row: &str| incremental(key, None).hash(&raw(row), HASH_BYTES);
-        assert_eq!(hash(&["id"], r#"{"id": 3}"#), "Cn/dwi436vBb");
-        assert_eq!(hash(&[], r#"{"u": "a", "id": 1}"#), "sOh9XvLXs9JB");
-        // A row that lacks its key is told apart by all of it.
-        assert_eq!(hash(&["key"], r#"{"u": "a", "id": 1}"#), "sOh9XvLXs9JB");
-    }
-
-    #[test]
-    fn hashes_of_older_dlts_still_count() {
-        let legacy = incremental(&["id"], None).hash(&raw(r#"{"id": 3}"#), LEGACY_HASH_BYTES);
-        assert_eq!(legacy.len(), LEGACY_HASH_LENGTH);
-        let mut cursor = incremental(&["id"], Some(state(json!(1), json!(7), json!([legacy]))));
-        assert_eq!(admitted(&mut cursor, json!([[3, 7], [4, 7]])), [4]);
-        let (_, after) = cursor.finish().unwrap();
-        let lengths =
-            after["unique_hashes"].as_array().unwrap().iter().map(|hash| hash.as_str().unwrap().len());
-        assert_eq!(
-            lengths.collect::<Vec<_>>(),
-            [20, 20],
-            "old ones are kept as they are until the value moves"
-        );
-        let mut cursor = incremental(&["id"], Some(state(json!(1), json!(7), json!([legacy]))));
-        admitted(&mut cursor, json!([[3, 7], [5, 8]]));
-        assert_eq!(cursor.finish().unwrap().1["unique_hashes"][0].as_str().unwrap().len(), 12);
     }
 
     #[test]
@@ -517,22 +395,6 @@ mod tests {
     }
 
     #[test]
-    fn hashes_are_bounded_where_rows_that_come_again_take_their_own_place() {
-        let rows: Value = (0..12_000).map(|id| json!([id, 7])).collect();
-        let mut appended = incremental(&["id"], None);
-        admitted(&mut appended, rows.clone());
-        assert!(appended.warnings()[0].starts_with("12000 rows share the newest value at cursor `u`"));
-        assert_eq!(appended.finish().unwrap().1["unique_hashes"].as_array().unwrap().len(), 12_000);
-
-        let merge = Disposition::Merge { strategy: None, history: History::default() };
-        let hints = TableHints { disposition: Some(merge), ..keyed(&["id"]) };
-        let mut merged = Incremental::new(&field(), &hints, &Begin::default()).unwrap();
-        admitted(&mut merged, rows);
-        assert!(merged.warnings().is_empty());
-        assert_eq!(merged.finish().unwrap().1["unique_hashes"].as_array().unwrap().len(), MANY_HASHES);
-    }
-
-    #[test]
     fn rows_out_of_order_and_values_of_several_kinds_are_told() {
         let ordered = CursorField { row_order: Some(RowOrder::Asc), ..field() };
         let mut cursor = following(&ordered, &["id"], None);
@@ -543,134 +405,5 @@ mod tests {
         let mut cursor = incremental(&["id"], None);
         admitted(&mut cursor, json!([[1, "2024-01-01"], [2, "20240102"], [3, "soon"]]));
         assert!(cursor.warnings()[0].starts_with("the values at cursor `u` are times and other texts"));
-    }
-
-    fn backfill(from: &str, to: Option<&str>, window: Option<Step>) -> Backfill {
-        Backfill { from: from.to_owned(), to: to.map(str::to_owned), window }
-    }
-
-    #[test]
-    fn every_row_of_a_range_is_in_one_window() {
-        let months = Step::Months(1);
-        let asked = backfill("2024-01-31", Some("2024-04-15"), Some(months));
-        let begin = Begin { backfill: Some(&asked), ..Begin::default() };
-        let field = CursorField {
-            initial_value: Some(json!("2020-01-01")),
-            on_missing: OnCursorMissing::Include,
-            ..field()
-        };
-        let mut cursor = Incremental::new(&field, &keyed(&["id"]), &begin).unwrap();
-        let count = cursor.reading.window_count();
-        let sent: Vec<_> = (0..count)
-            .map(|series| {
-                let range = cursor.reading.range(series);
-                [range.start_to_send(), range.end_to_send()]
-                    .map(|value| value.unwrap().as_str().unwrap().to_owned())
-            })
-            .collect();
-        assert_eq!(
-            sent,
-            [["2024-01-31", "2024-02-29"], ["2024-02-29", "2024-03-31"], ["2024-03-31", "2024-04-15"]]
-        );
-        // The API is free with its edges: each window gets every row.
-        let days = [
-            "2024-01-30",
-            "2024-01-31",
-            "2024-02-28T23:59:59Z",
-            "2024-02-29",
-            "2024-03-31",
-            "2024-04-14",
-            "2024-04-15",
-        ];
-        let mut seen = Vec::new();
-        for series in 0..count {
-            for day in days {
-                if cursor.admit(&raw(&json!({ "u": day }).to_string()), series).unwrap() {
-                    seen.push(day);
-                }
-            }
-            assert_eq!(
-                cursor.admit(&raw("{}"), series),
-                Ok(series == 0),
-                "a row without a value is in the first"
-            );
-        }
-        assert_eq!(seen, days[1..6]);
-        assert_eq!(cursor.finish(), None);
-    }
-
-    #[test]
-    fn ranges_that_a_cursor_does_not_have_are_refused() {
-        let dates = CursorField { initial_value: Some(json!("2024-01-01")), ..field() };
-        let numbers = CursorField { initial_value: Some(json!(1)), ..field() };
-        let hours = Some(Step::Minutes(60));
-        for (field, asked, message) in [
-            (&dates, backfill("x", None, None), "`x` is no time"),
-            (&numbers, backfill("2024-01-01", None, None), "`2024-01-01` is no whole number"),
-            (&numbers, backfill("5", None, None), "needs an end"),
-            (&dates, backfill("2024-01-02", Some("2024-01-02"), None), "holds nothing"),
-            (
-                &dates,
-                backfill("2024-01-02T12:00:00Z", Some("2024-01-05"), None),
-                "`2024-01-02T12:00:00Z` cannot be said",
-            ),
-            (&dates, backfill("2024-01-02", Some("2024-01-05"), hours), "windows of `1h` cannot be said"),
-            (&dates, backfill("2024-01-02", Some("2024-01-05"), Some(Step::Count(5))), "do not go with"),
-            (&numbers, backfill("1", Some("5"), hours), "do not go with"),
-            (&numbers, backfill("1", Some("5000000"), Some(Step::Count(1))), "too small"),
-        ] {
-            let begin = Begin { backfill: Some(&asked), now: 1_750_000_000_000_000, ..Begin::default() };
-            let error = Reading::of(field, &begin).unwrap_err();
-            assert!(error.to_string().contains(message), "{asked:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_run_with_windows_starts_where_the_state_is_and_ends_beyond_the_present() {
-        let field = CursorField {
-            initial_value: Some(json!("2024-01-01T00:00:00Z")),
-            window: Some(Step::Minutes(24 * 60)),
-            ..field()
-        };
-        let stored = in_state(state(
-            json!("2024-01-01T00:00:00Z"),
-            json!("2024-03-01T10:00:00.123456789Z"),
-            json!([]),
-        ));
-        let now = crate::schema::parse_instant_setting("2024-03-03T09:00:00Z").unwrap();
-        let begin = Begin { state: Some(&stored), now, ..Begin::default() };
-        let fine = CursorField { window: Some(Step::Months(1)), ..field.clone() };
-        for field in [&field, &fine] {
-            let cursor = Incremental::new(field, &keyed(&["id"]), &begin).unwrap();
-            assert_eq!(cursor.reading.range(0).start_to_send().unwrap(), "2024-03-01T10:00:00.123456789Z");
-        }
-        let mut cursor = Incremental::new(&field, &keyed(&["id"]), &begin).unwrap();
-        assert_eq!(cursor.reading.window_count(), 2);
-        assert_eq!(cursor.reading.range(1).end_to_send().unwrap(), "2024-03-03T10:00:00.123456000Z");
-        // A row that came after the run began is kept: the next run starts from it.
-        assert!(cursor.admit(&raw(r#"{"u": "2024-03-04T00:00:00Z"}"#), 1).unwrap());
-        assert_eq!(cursor.finish().unwrap().1["last_value"], "2024-03-04T00:00:00Z");
-    }
-
-    proptest::proptest! {
-        /// However a range is cut, each row of it is let in once, and no other is.
-        #[test]
-        fn windows_of_any_size_take_each_row_once(
-            start in 0_i64..100_000,
-            length in 1_i64..100_000,
-            rows in proptest::collection::vec(-10_000_i64..250_000, 0..20),
-            step in proptest::prop_oneof![(10_u32..5000).prop_map(Step::Minutes), (1_u32..4).prop_map(Step::Months)],
-        ) {
-            let text = |minute: i64| crate::schema::TimeForm::UTC.write(minute * 60_000_000);
-            let (from, to) = (start, start + length);
-            let asked = backfill(&text(from), Some(&text(to)), Some(step));
-            let begin = Begin { backfill: Some(&asked), ..Begin::default() };
-            let mut cursor = Incremental::new(&field(), &keyed(&["id"]), &begin).unwrap();
-            for minute in rows {
-                let row = raw(&json!({ "u": text(minute) }).to_string());
-                let count = (0..cursor.reading.window_count()).filter(|series| cursor.admit(&row, *series).unwrap()).count();
-                proptest::prop_assert_eq!(count, usize::from(minute >= from && minute < to), "{}", minute);
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod cursor;
 mod error;
+mod hashes;
 mod lag;
 mod reading;
 mod row_order;

@@ -396,3 +396,7 @@ impl Axis {
         pairs.iter().enumerate().map(range).collect()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Mutex;
 
 use aws_lc_rs::hmac;
@@ -301,6 +302,68 @@ fn token_requests_are_tried_again_like_any_other() {
 }
 
 #[test]
+fn an_endpoint_that_refuses_with_status_200_is_told_in_its_words() {
+    let said = json!({ "error": "incorrect_client_credentials", "error_description": "S3CRET-s is wrong" });
+    let api = Api::start(move |_| Reply::json(&said));
+    let config = format!("[client]\nauth = {}\n{MEMBERS}", client_credentials(&api.url()));
+    let scene = Scene::new(&api, &config);
+    let finished = scene.run(&[]);
+    finished.expect_code(1);
+    finished.expect_said("is of no use: it has no `access_token`");
+    finished.expect_said("HTTP 200 OK: *** is wrong (code `incorrect_client_credentials`)");
+    finished.expect_said("the token endpoint did not accept them");
+    assert_no_secret(&finished, &scene);
+}
+
+/// A token endpoint that takes each refresh token once, and none at all after one came twice.
+fn rotating(api_answers: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Api {
+    let current = Mutex::new(Some(0));
+    Api::start(move |call| {
+        if call.path != "/token" {
+            return api_answers(call);
+        }
+        let mut current = current.lock().unwrap();
+        *current = current.filter(|number| field(call, "refresh_token") == format!("S3CRET-r{number}"));
+        let Some(number) = current.as_mut() else {
+            return Reply::json(&json!({ "error": "invalid_grant" })).status(400);
+        };
+        *number += 1;
+        Reply::json(&json!({ "access_token": "S3CRET-a", "refresh_token": format!("S3CRET-r{number}") }))
+    })
+}
+
+fn rotating_scene(api: &Api) -> Scene {
+    let auth = format!(
+        "{{ type = \"oauth2_refresh_token\", access_token_url = \"{}/token\", client_id = \"me\", refresh_token = \"S3CRET-r0\" }}",
+        api.url()
+    );
+    Scene::new(api, &members(&auth))
+}
+
+#[test]
+fn processes_that_refresh_at_once_take_turns() {
+    let api = rotating(|_| page());
+    let scene = rotating_scene(&api);
+    let look =
+        || scene.workspace.command("preview", &["-r", "members"]).stdout(Stdio::null()).spawn().unwrap();
+    let looks: Vec<_> = (0..5).map(|_| look()).collect();
+    for mut look in looks {
+        assert!(look.wait().unwrap().success());
+    }
+    scene.run_well();
+}
+
+#[test]
+fn a_refresh_token_outlives_a_run_that_is_killed_before_it_is_of_use() {
+    let api = rotating(|call| if call.number < 2 { page().when(|_| false) } else { page() });
+    let scene = rotating_scene(&api);
+    let running = scene.workspace.start(&[]);
+    api.wait_until(|calls| calls.iter().any(|call| call.path == "/members"));
+    running.kill();
+    scene.run_well();
+}
+
+#[test]
 fn a_refresh_token_that_is_replaced_is_kept_for_the_next_run_and_for_nobody_else() {
     let current = Mutex::new("S3CRET-r0".to_owned());
     let api = Api::start(move |call| {
@@ -331,7 +394,8 @@ fn a_refresh_token_that_is_replaced_is_kept_for_the_next_run_and_for_nobody_else
     let (_, tokens) = split(&api);
     let sent: Vec<_> = tokens.iter().map(|call| field(call, "refresh_token")).collect();
     assert_eq!(sent, ["S3CRET-r0", "S3CRET-r1", "S3CRET-r3", "S3CRET-r5", "S3CRET-r7"]);
-    let kept = files(&scene.workspace.work_dir().join("credentials"));
+    let mut kept = files(&scene.workspace.work_dir().join("credentials"));
+    kept.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     assert_eq!(kept.len(), 1);
     assert_eq!(fs::metadata(&kept[0]).unwrap().permissions().mode() & 0o777, 0o600);
     // Without it the first one is tried, and what the endpoint says of it is told.

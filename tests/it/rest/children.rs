@@ -38,7 +38,7 @@ paginator = { type = "page_number", base_page = 1, total_path = "pages" }
 "#;
 
 /// User of `/users/{user}/posts`.
-fn user(call: &Call) -> Option<usize> {
+pub(super) fn user(call: &Call) -> Option<usize> {
     call.path.strip_prefix("/users/")?.strip_suffix("/posts")?.parse().ok()
 }
 

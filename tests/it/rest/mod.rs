@@ -13,5 +13,6 @@ mod quota;
 mod requests;
 mod responses;
 mod scene;
+mod secrets;
 mod together;
 mod whole;

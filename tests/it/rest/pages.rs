@@ -2,9 +2,11 @@
 
 mod auto;
 mod links;
+mod moved;
 mod numbers;
 mod rules;
 mod shapes;
+mod vendors;
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,8 @@
 //! What is sent.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +10,7 @@ use serde_json::json;
 
 use super::api::{Api, Call, Reply};
 use super::scene::{Scene, rows};
+use crate::support::cli::Workspace;
 
 #[test]
 fn a_resource_is_asked_for_by_its_name() {
@@ -345,4 +348,25 @@ fn an_endpoint_may_have_a_time_out_of_its_own() {
     finished.expect_code(3);
     finished.expect_said("no complete answer within 0.2 s");
     assert_eq!(scene.db().count("other"), 1);
+}
+
+/// Unknown keys, settings of paginators that exclude each other, parents that are not there, …: what is said of each is
+/// compared where the config is read; here it is about the API, which hears nothing of them.
+#[test]
+fn a_config_with_a_mistake_sends_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config/invalid");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let configs: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    assert!(configs.len() > 15, "{configs:?}");
+    let api = Api::start(|_| Reply::json(&json!([])));
+    for config in configs {
+        let text = fs::read_to_string(&config).unwrap();
+        let workspace = Workspace::new(&text).with_set(&format!("client.base_url={}", api.url()));
+        for command in ["run", "preview", "check"] {
+            let online: &[&str] = if command == "check" { &["--online"] } else { &[] };
+            let ended = workspace.command(command, online).output().unwrap();
+            assert_eq!(ended.status.code(), Some(2), "{command} {}", config.display());
+        }
+        assert_eq!(api.targets(), [] as [&str; 0], "{}", config.display());
+    }
 }

@@ -1,5 +1,8 @@
 //! A config file in a folder of its own, and what is in the database after a run.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::api::Api;
@@ -38,11 +41,25 @@ impl Scene {
         Db::new(self.workspace.path("rest.duckdb"), "data")
     }
 
+    /// Whether a file of the pipeline has this text, be it the database or one of the work folder.
+    pub(crate) fn keeps(&self, text: &str) -> bool {
+        bytes_below(&self.workspace.path(".")).windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
     /// All values of a column, in the order of loading.
     pub(crate) fn column(&self, table: &str, column: &str) -> Vec<Value> {
         let rows = self.db().rows(&format!("SELECT \"{column}\" FROM data.\"{table}\" ORDER BY rowid"));
         rows.into_iter().map(|row| row[column].clone()).collect()
     }
+}
+
+fn bytes_below(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        bytes.extend(if path.is_dir() { bytes_below(&path) } else { fs::read(&path).unwrap() });
+    }
+    bytes
 }
 
 /// `[{"id": 1}, …, {"id": count}]`.

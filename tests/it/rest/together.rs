@@ -1,33 +1,14 @@
 //! Features that meet in one config.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
 use super::api::{Api, Call, Reply};
+use super::children::user;
 use super::scene::{Scene, rows};
-
-/// User of `/users/{user}/posts`.
-fn user(call: &Call) -> Option<usize> {
-    call.path.strip_prefix("/users/")?.strip_suffix("/posts")?.parse().ok()
-}
-
-fn bytes_below(folder: &Path) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        bytes.extend(if path.is_dir() { bytes_below(&path) } else { fs::read(&path).unwrap() });
-    }
-    bytes
-}
-
-fn holds(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
-}
 
 /// A child that was ignored has ended: a run that goes on does not ask for it again, and still tells of it.
 #[test]
@@ -168,7 +149,7 @@ fn a_protected_field_is_no_cursor_that_is_found_out() {
         finished.expect_code(1);
         finished.expect_said("the API pages by `id` of the last row, which `protect` names");
         assert_eq!(api.targets(), ["/cards"]);
-        assert!(!holds(&bytes_below(&scene.workspace.work_dir()), "canary"));
+        assert!(!scene.keeps("canary"));
         assert!(!finished.stderr.contains("canary") && !finished.stdout.contains("canary"));
     }
     // What is not protected pages as before.
@@ -216,7 +197,7 @@ fn steps_work_on_rows_of_every_format() {
         assert_eq!(report["resources"][0]["rows"], 3, "{endpoint}");
         assert_eq!(scene.column("t", "id"), [2, 3, 30], "{endpoint}");
         assert_eq!(scene.column("t", "label"), ["***b", "***c", "***c"], "{endpoint}");
-        assert!(!holds(&bytes_below(&scene.workspace.path(".")), "canary"), "{endpoint}");
+        assert!(!scene.keeps("canary"), "{endpoint}");
     }
 }
 

@@ -102,3 +102,19 @@ fn the_format_is_asked_for() {
         assert_eq!(api.calls()[0].header("accept"), Some(accepted), "{endpoint}");
     }
 }
+
+/// What a missing quote swallows, and an error that ends a list, would else be lost without a word.
+#[test]
+fn lines_that_are_cut_or_end_with_an_error_are_not_loaded() {
+    for (content_type, body, said) in [
+        ("text/csv", "id,name\n1,\"a\n2,b\n", "line 2 has no second one"),
+        ("text/csv", "id,name\n1,\"a\n2,\"b\"\n", "line 2 goes on after the second one"),
+        ("application/x-ndjson", "{\"id\": 1}\n{\"id\": 2", "line 2 is no JSON"),
+        ("application/x-ndjson", "{\"id\": 1}\n{\"error\": \"timeout\"}\n", "has an error in place of a row"),
+    ] {
+        let (_api, scene) = one(Reply::text(content_type, body), "");
+        let finished = scene.run(&[]);
+        finished.expect_code(1);
+        finished.expect_said(said);
+    }
+}

@@ -188,3 +188,26 @@ fn what_is_no_json_is_an_error() {
     finished.expect_code(1);
     finished.expect_said("did not answer with JSON but with text/html");
 }
+
+/// Status 200, and no rows but the news of a failure.
+#[test]
+fn an_error_in_place_of_rows_is_none() {
+    for (body, endpoint) in [
+        (json!({ "data": null, "errors": [{ "message": "back soon" }] }), "data_selector = \"data\""),
+        (
+            json!({ "data": null, "errors": [{ "message": "back soon" }] }),
+            "data_selector = \"data\"\noptional = true",
+        ),
+        (json!({ "data": null, "errors": [{ "message": "back soon" }] }), ""),
+        (json!({ "ok": false, "error": "back soon" }), ""),
+    ] {
+        let (_api, scene) = one(Reply::json(&body), endpoint);
+        let finished = scene.run(&[]);
+        finished.expect_code(1);
+        finished.expect_said("back soon");
+    }
+    // A thing that has failed is a row, and a list of errors is no list of rows where there is another.
+    assert_eq!(loaded(&json!({ "id": 1, "error": "boom" }), ""), [1]);
+    assert_eq!(loaded(&json!({ "errors": [], "tickets": [{ "id": 1 }] }), ""), [1]);
+    assert_eq!(loaded(&json!({ "errors": [{ "id": 1 }] }), "data_selector = \"errors\""), [1]);
+}
