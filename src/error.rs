@@ -50,6 +50,19 @@ pub enum Error {
         /// The one that changes data.
         parent: String,
     },
+    /// Rows are appended that the next run would append again.
+    #[error(
+        "rows of resource `{resource}` would be appended twice: without `{lacking}`, the next run reads the same new rows of \
+         `{cursor}` once more"
+    )]
+    Unaccompanied {
+        /// The resource.
+        resource: String,
+        /// The resource whose cursor cannot move in this run.
+        cursor: String,
+        /// What is not in this run.
+        lacking: String,
+    },
     /// A resource that changes data was to be looked at only.
     #[error("resource `{resource}` changes data, which a look at the API must not")]
     LookAtChange {
@@ -199,6 +212,7 @@ impl Error {
             | Self::NoRange { .. }
             | Self::Range { .. }
             | Self::UnnamedChange { .. }
+            | Self::Unaccompanied { .. }
             | Self::LookAtChange { .. }
             | Self::NothingSelected => 2,
             Self::Package(_)
@@ -226,6 +240,9 @@ impl Error {
             Self::NothingSelected => (None, "set `selected = true`, or name one with `--resource`"),
             Self::UnnamedChange { parent, .. } => {
                 return Some(format!("name it, too: `--resource {parent}`; then its requests are made anew"));
+            }
+            Self::Unaccompanied { lacking, .. } => {
+                return Some(format!("name it, too: `--resource {lacking}`"));
             }
             Self::LookAtChange { resource } => {
                 return Some(format!("to make the changes: `forebay run … --resource {resource}`"));

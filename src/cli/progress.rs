@@ -96,7 +96,7 @@ impl Progress {
     fn http(&self, event: &HttpEvent) {
         match event {
             HttpEvent::Waiting { duration, reason } if *duration >= WORTH_TELLING => {
-                self.line(&format!("waiting {} s: {reason}", duration.as_secs()));
+                self.line(&format!("waiting {}: {reason}", rough(*duration)));
             }
             HttpEvent::Retrying { request, attempt, max_attempts, delay, reason } => self.line(&format!(
                 "{request}: {reason}; attempt {} of {max_attempts} in {:.1} s",

@@ -108,9 +108,10 @@ fn finish(plan: &Plan, report: &RunReport, args: &RunArgs, signals: &Signals) ->
     }
 }
 
-/// The quota with the shortest window, per second, for the closing line.
+/// The quota with the shortest window, per second, for the closing line; `None` if that is next to nothing.
 fn shortest(plan: &Plan) -> Option<String> {
     let limit: &RateLimit = plan.client.rate_limits.iter().min_by_key(|limit| limit.per)?;
     let per_second = f64::from(limit.requests.get()) / limit.per.as_secs_f64();
-    Some(format!("{}", (per_second * 10.0).round() / 10.0))
+    let shown = (per_second * 10.0).round() / 10.0;
+    (shown > 0.0).then(|| shown.to_string())
 }

@@ -1,7 +1,8 @@
 //! Parents and children: every parent exists, none is its own descendant, parents come first.
 
-use super::ResourcePlan;
-use super::problem::{Report, at_index, did_you_mean};
+use super::problem::{Report, at_index, at_key, did_you_mean};
+use super::{IncrementalPlan, ResourcePlan};
+use crate::schema::WriteDisposition;
 
 /// A resource before its place in the order is known.
 pub(super) struct Draft {
@@ -36,10 +37,30 @@ pub(super) fn ordered(drafts: Vec<Draft>, report: &mut Report) -> Option<Vec<Res
     for index in order {
         let mut plan = plans[index].take()?;
         plan.parent = parents[index].map(|parent| names[parent].clone());
+        if let Some(scanned) = scanned_above(&plan, &linked) {
+            let place = at_key(&at_index("resources", index), "write_disposition");
+            let message = format!(
+                "appends rows for each row of `{scanned}`, and all of those come again with `full_scan_every`"
+            );
+            let hint = "set write_disposition = \"merge\" and a primary_key";
+            report.add(&place, message, Some(hint.to_owned()));
+        }
         linked.push(plan);
     }
     unselect_below_changes(&mut linked);
     Some(linked)
+}
+
+/// The resource whose full scans would have the rows of another one appended again: it is above that, and nothing between
+/// them tells what is new.
+fn scanned_above<'a>(resource: &ResourcePlan, above: &'a [ResourcePlan]) -> Option<&'a str> {
+    let moves = |plan: &ResourcePlan| plan.incremental.as_ref().is_some_and(IncrementalPlan::moves);
+    if resource.hints.write_disposition() != WriteDisposition::Append || moves(resource) {
+        return None;
+    }
+    let parent = |plan: &ResourcePlan| above.iter().find(|other| Some(&other.name) == plan.parent.as_ref());
+    let nearest = std::iter::successors(parent(resource), |plan| parent(plan)).find(|plan| moves(plan))?;
+    nearest.incremental.as_ref()?.full_scan_every().map(|_| nearest.name.as_str())
 }
 
 /// What would make a resource run that changes data is not selected, either.

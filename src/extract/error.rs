@@ -138,13 +138,13 @@ pub enum ExtractError {
     /// It is short, so that the next run starts where this one did, and what came would be there twice.
     #[error("nothing of it was loaded: rows are appended, and the next run gets the same ones again")]
     Repeats(#[source] Box<ExtractError>),
-    /// A child is short, so that this resource has to be read again for it.
+    /// Another resource is short, so that the rows of this one come again.
     #[error(
-        "nothing of it was loaded: its rows are appended, and have to come again for `{child}`, which is short"
+        "nothing of it was loaded: its rows are appended, and come again for `{lacking}`, which is short"
     )]
-    ShortChild {
-        /// The child resource.
-        child: String,
+    Held {
+        /// The other resource.
+        lacking: String,
     },
     /// Nothing tells whether a first page is the last one, too.
     #[error("the first page has nothing at `{place}`, and nothing else says that it is the last")]
@@ -165,8 +165,8 @@ pub enum ExtractError {
     Capped {
         /// The cap, as the config has it.
         cap: String,
-        /// Whether the resource replaces what is there: a part must not take the place of all.
-        replaces: bool,
+        /// What becomes of the rows up to it.
+        next: AfterCap,
     },
     /// There were fewer rows than the API says there are.
     #[error("the API reports {total} rows but gave {rows}")]
@@ -207,6 +207,19 @@ pub enum ExtractError {
     Package(#[from] PackageError),
 }
 
+/// What becomes of rows up to a cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterCap {
+    /// They are loaded.
+    Loaded,
+    /// They are loaded, and the next run goes on from there.
+    GoesOn,
+    /// The next run starts where this one did.
+    StartsAgain,
+    /// Nothing: a part must not take the place of all.
+    Replaces,
+}
+
 /// Why placeholders cannot be filled in.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -238,7 +251,7 @@ impl ExtractError {
             | Self::Unproven { .. }
             | Self::Doubtful { .. }
             | Self::ShortParent { .. }
-            | Self::ShortChild { .. }
+            | Self::Held { .. }
             | Self::Capped { .. }
             | Self::Short { .. }
             | Self::Refused { .. }
@@ -287,7 +300,11 @@ impl ExtractError {
                 "name a field that every row of the parent has, with a value"
             }
             Self::Parent { .. } => "once its parent is extracted, this resource is, too",
-            Self::Repeats(_) | Self::ShortChild { .. } => {
+            Self::Repeats(short) if matches!(**short, Self::Capped { .. }) => {
+                "raise it; or, if the API gives rows in the order of the cursor, oldest first, say so with \
+                 `row_order = \"asc\"`: then each run goes on where the last one stopped"
+            }
+            Self::Repeats(_) | Self::Held { .. } => {
                 "`merge` with a `primary_key` takes the same rows any number of times"
             }
             Self::ShortParent { replaces: false, .. } => {
@@ -306,8 +323,15 @@ impl ExtractError {
                 ));
             }
             Self::Doubtful { doubt, .. } => doubt.hint(),
-            Self::Capped { replaces: false, .. } => "raise it; what came is loaded",
-            Self::Capped { replaces: true, .. } => {
+            Self::Capped { next: AfterCap::Loaded, .. } => "raise it; what came is loaded",
+            Self::Capped { next: AfterCap::GoesOn, .. } => {
+                "what came is loaded, and the next run goes on from there"
+            }
+            Self::Capped { next: AfterCap::StartsAgain, .. } => {
+                "raise it: what came is loaded, and the next run starts from the same place; with \
+                 `row_order = \"asc\"`, if the API gives the oldest rows first, it goes on where this one stopped"
+            }
+            Self::Capped { next: AfterCap::Replaces, .. } => {
                 "raise it; the rows of the last complete run stay, since a part must not replace all"
             }
             Self::Short { skips: true, .. } => {

@@ -13,6 +13,7 @@ mod request;
 mod resource;
 mod rows;
 mod verdict;
+mod waiting;
 mod window;
 
 use std::collections::BTreeMap;
@@ -25,13 +26,13 @@ use tokio::sync::{mpsc, watch};
 
 pub use error::ExtractError;
 pub use progress::ResourceProgress;
+pub use waiting::{Held, Scope};
 pub use window::begin;
 
-use crate::config::{IncrementalPlan, Plan, ResourcePlan};
+use crate::config::{Plan, ResourcePlan};
 use crate::http::HttpClient;
 use crate::package::{Journal, Outcome, Package, PackageError, PageRecord, Place, Record};
 use crate::report::Reporter;
-use crate::schema::WriteDisposition;
 use progress::Progress;
 
 /// How the extraction of a package ended.
@@ -54,13 +55,6 @@ pub struct ResourceEnd {
     pub outcome: Option<Outcome>,
     /// Why it is not complete, if it is not and this run found out.
     pub error: Option<ExtractError>,
-}
-
-impl ResourceEnd {
-    /// Whether it ended, and not with all its rows.
-    fn is_short(&self) -> bool {
-        self.outcome.as_ref().is_some_and(|outcome| !outcome.is_whole())
-    }
 }
 
 /// Where a package stands after extraction.
@@ -151,12 +145,10 @@ pub async fn into_package(extraction: &Extraction<'_>) -> Result<Extracted, Pack
         }
     }
     drop(running);
-    let is_ordinary = extraction.max_series.is_none() && extraction.package.manifest.backfill.is_none();
-    if is_ordinary {
-        hold_back(extraction.plan, &mut ends);
-    }
+    refuse(extraction, &mut ends);
+    hold_back(extraction, &mut ends);
     let mut journal = journal.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let standing = seal(&mut journal, &ends)?;
+    let standing = seal(extraction.plan, &mut journal, &ends)?;
     let order = |end: &ResourceEnd| {
         extraction.plan.resources.iter().position(|resource| resource.name == end.resource)
     };
@@ -164,29 +156,56 @@ pub async fn into_package(extraction: &Extraction<'_>) -> Result<Extracted, Pack
     Ok(Extracted { resources: ends, standing })
 }
 
-/// Takes back a resource that would have to come again for the sake of a child that is short, and whose rows would be
-/// there twice then. Where rows take their own places, its cursor waits instead.
-fn hold_back(plan: &Plan, ends: &mut [ResourceEnd]) {
-    let short: Vec<String> =
-        ends.iter().filter(|end| end.is_short()).map(|end| end.resource.clone()).collect();
-    for name in short {
-        let child = plan.resource(&name);
-        for parent in child.into_iter().flat_map(|child| plan.ancestors(child)) {
-            let appends = parent.hints.write_disposition() == WriteDisposition::Append;
-            if appends
-                && parent.incremental.as_ref().is_some_and(IncrementalPlan::moves)
-                && let Some(end) = ends.iter_mut().find(|end| end.resource == parent.name && !end.is_short())
-            {
-                let error = ExtractError::ShortChild { child: name.clone() };
-                end.outcome = Some(Outcome::Failed(error.to_string()));
-                end.error = Some(error);
-            }
+impl Extraction<'_> {
+    /// What is wrong with the rows of a resource, of which so many pages came, or with those above it.
+    fn refusal(
+        &self,
+        refused: &BTreeMap<String, Refusal>,
+        resource: &ResourcePlan,
+        pages: u64,
+    ) -> Option<ExtractError> {
+        if let Some(Refusal { error, hint }) = refused.get(&resource.name) {
+            return Some(ExtractError::Refused { pages, reason: Arc::clone(error), hint: hint.clone() });
+        }
+        let parent = resource.parent.clone()?;
+        let mut above = self.plan.ancestors(resource);
+        above.any(|other| refused.contains_key(&other.name)).then_some(ExtractError::Parent { parent })
+    }
+}
+
+/// Takes back what had ended when something was found wrong with it.
+fn refuse(extraction: &Extraction<'_>, ends: &mut [ResourceEnd]) {
+    let Some(follower) = &extraction.follower else { return };
+    let refused = follower.refused.borrow();
+    for end in ends.iter_mut().filter(|end| end.outcome.as_ref().is_some_and(Outcome::is_loaded)) {
+        let resource = extraction.plan.resource(&end.resource);
+        let pages = end.progress.page_count;
+        if let Some(error) = resource.and_then(|resource| extraction.refusal(&refused, resource, pages)) {
+            end.outcome = Some(Outcome::Failed(error.to_string()));
+            end.error = Some(error);
+        }
+    }
+}
+
+/// Takes back what would be there twice: rows that are appended, and have to come again for the sake of a resource that
+/// is short. Where rows take their own places, the cursor above them waits, and that is all.
+fn hold_back(extraction: &Extraction<'_>, ends: &mut [ResourceEnd]) {
+    let Some(scope) = Scope::of(extraction.plan, &extraction.package.manifest) else { return };
+    if ends.iter().any(|end| end.outcome.is_none()) {
+        return;
+    }
+    let outcome = |name: &str| ends.iter().find(|end| end.resource == name)?.outcome.as_ref();
+    for held in scope.held_back(&outcome) {
+        if let Some(end) = ends.iter_mut().find(|end| end.resource == held.resource) {
+            let error = ExtractError::Held { lacking: held.lacking };
+            end.outcome = Some(Outcome::Failed(error.to_string()));
+            end.error = Some(error);
         }
     }
 }
 
 /// Seals the journal if there is something to load.
-fn seal(journal: &mut Journal, ends: &[ResourceEnd]) -> Result<Standing, PackageError> {
+fn seal(plan: &Plan, journal: &mut Journal, ends: &[ResourceEnd]) -> Result<Standing, PackageError> {
     let loadable = |end: &ResourceEnd| end.outcome.as_ref().is_some_and(Outcome::is_loaded);
     if ends.iter().any(|end| end.outcome.is_none()) {
         journal.sync()?;
@@ -194,8 +213,16 @@ fn seal(journal: &mut Journal, ends: &[ResourceEnd]) -> Result<Standing, Package
     }
     if !ends.iter().any(loadable) {
         journal.sync()?;
-        let worth_keeping = |end: &ResourceEnd| {
-            end.progress.page_count > 0 && end.error.as_ref().is_some_and(ExtractError::is_transient)
+        let has_pages =
+            |name: &str| ends.iter().any(|end| end.resource == name && end.progress.page_count > 0);
+        // Pages of a parent are of use to a child that may get further, be it not with its first request.
+        let worth_keeping = |end: &ResourceEnd| match &end.error {
+            Some(ExtractError::Parent { .. }) | None => false,
+            Some(error) => {
+                let resource = plan.resource(&end.resource).into_iter();
+                let mut lineage = resource.flat_map(|resource| plan.lineage(resource));
+                error.is_transient() && lineage.any(|resource| has_pages(&resource.name))
+            }
         };
         let keep = ends.iter().any(worth_keeping);
         return Ok(if keep { Standing::Resumable } else { Standing::Useless });

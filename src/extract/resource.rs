@@ -1,6 +1,7 @@
 //! One resource: its paginations, some of them at a time, each page into the journal before the next is asked for.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -92,6 +93,7 @@ pub(super) async fn extract(
         Ok(Ended::Unchanged) => (Some(Outcome::Unchanged), None),
         Ok(Ended::Unproven(error)) => (Some(Outcome::Unproven(told(&error))), Some(error)),
         Ok(Ended::Partial(error)) => (Some(Outcome::Partial(told(&error))), Some(error)),
+        Ok(Ended::Cut(error)) => (Some(Outcome::Cut(told(&error))), Some(error)),
         Ok(Ended::Stopped) => (None, None),
         Err(error) => (Some(Outcome::Failed(told(&error))), Some(error)),
     };
@@ -260,24 +262,14 @@ impl ResourceRun<'_> {
     async fn refused(&self) -> ExtractError {
         let Some(follower) = &self.extraction.follower else { return std::future::pending().await };
         let mut refused = follower.refused.clone();
-        let lineage = || self.extraction.plan.lineage(self.resource);
-        let found = refused.wait_for(|refused| {
-            !refused.is_empty() && lineage().any(|resource| refused.contains_key(&resource.name))
-        });
-        match found.await {
-            Ok(refused) => match refused.get(&self.resource.name) {
-                Some(Refusal { error, hint }) => ExtractError::Refused {
-                    pages: self.progress().page_count,
-                    reason: Arc::clone(error),
-                    hint: hint.clone(),
-                },
-                None => {
-                    let parent = self.resource.parent.clone().unwrap_or_default();
-                    ExtractError::Parent { parent }
-                }
-            },
+        let error = |refused: &BTreeMap<String, Refusal>| {
+            self.extraction.refusal(refused, self.resource, self.progress().page_count)
+        };
+        let found = refused.wait_for(|refused| !refused.is_empty() && error(refused).is_some()).await;
+        match found.ok().and_then(|refused| error(&refused)) {
+            Some(error) => error,
             // Nobody can refuse anything any more.
-            Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a resource that was read to its end has of its rows: all, a part, or nobody knows.
 
-use super::error::ExtractError;
+use super::error::{AfterCap, ExtractError};
 use super::progress::ResourceProgress;
 use super::resource::ResourceRun;
 use super::window;
@@ -22,6 +22,8 @@ pub(super) enum Ended {
     Unproven(ExtractError),
     /// Its rows are loaded, but there are more.
     Partial(ExtractError),
+    /// So they are, and the next run goes on where it was cut.
+    Cut(ExtractError),
     /// A signal stopped it.
     Stopped,
 }
@@ -54,6 +56,9 @@ impl ResourceRun<'_> {
             }
             // Part of the rows must not take the place of all of them.
             Some(missing) if replaces => return Err(missing),
+            Some(missing) if self.goes_on_after(&missing) => {
+                (Outcome::Cut(missing.to_string()), Ended::Cut(missing))
+            }
             // Nor be added to them twice.
             Some(missing) if self.repeats() => return Err(ExtractError::Repeats(Box::new(missing))),
             Some(missing) => (Outcome::Partial(missing.to_string()), Ended::Partial(missing)),
@@ -73,7 +78,9 @@ impl ResourceRun<'_> {
         }
         match (progress.total_rows, &progress.doubt) {
             _ if progress.is_capped => {
-                Some(ExtractError::Capped { cap: self.resource.endpoint.paginator.cap(), replaces })
+                let cap = self.resource.endpoint.paginator.cap();
+                let next = if replaces { AfterCap::Replaces } else { self.after_cap() };
+                Some(ExtractError::Capped { cap, next })
             }
             (Some(total), doubt) if rows < total => {
                 let skips = matches!(doubt, Some(Doubt::ShortPages { .. }));
@@ -112,6 +119,26 @@ impl ResourceRun<'_> {
         from_start && self.resource.parent.is_none()
     }
 
+    /// What becomes of rows up to a cap, if they are loaded.
+    fn after_cap(&self) -> AfterCap {
+        match &self.resource.incremental {
+            Some(IncrementalPlan::PageCursor { .. }) => AfterCap::GoesOn,
+            Some(IncrementalPlan::CursorField(_)) if self.resource.parent.is_none() => match &self.reading {
+                Some(reading) if reading.may_be_cut() => AfterCap::GoesOn,
+                Some(reading) if !reading.is_stateless() => AfterCap::StartsAgain,
+                _ => AfterCap::Loaded,
+            },
+            _ => AfterCap::Loaded,
+        }
+    }
+
+    /// Whether the next run goes on where this one fell short: a page cursor is that of the last page, and rows in the
+    /// order of a cursor field are all there up to a cap.
+    fn goes_on_after(&self, missing: &ExtractError) -> bool {
+        let has_page_cursor = matches!(self.resource.incremental, Some(IncrementalPlan::PageCursor { .. }));
+        has_page_cursor || matches!(missing, ExtractError::Capped { next: AfterCap::GoesOn, .. })
+    }
+
     /// Whether a reading that is short comes again: rows are appended, and the cursor stays where it was.
     fn repeats(&self) -> bool {
         let is_kept = self.extraction.max_series.is_none();
@@ -130,6 +157,8 @@ impl ResourceRun<'_> {
         let short = || ExtractError::ShortParent { parent: parent.clone(), replaces };
         match outcome {
             Some(outcome) if outcome.is_whole() => Ok(None),
+            // Its other rows come in the next run.
+            Some(Outcome::Cut(_)) if !replaces && self.resource.incremental.is_none() => Ok(None),
             Some(outcome) if outcome.is_loaded() && replaces => Err(short()),
             Some(outcome) if outcome.is_loaded() => Ok(Some(short())),
             _ => Err(ExtractError::Parent { parent: parent.clone() }),

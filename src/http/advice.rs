@@ -13,17 +13,16 @@ const EPOCH_MILLIS_FROM: f64 = 1e12;
 /// Anything longer means "not soon"; keeps clock arithmetic within bounds.
 const LONGEST: f64 = 1e9;
 
-/// What the headers of one answer say. Delays count from the answer; those that are zero or past say nothing and are
-/// left out.
+/// What the headers of one answer say. Delays count from the answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Advice {
-    /// When to come back: seconds, or a date.
+    /// When to come back; zero or past says nothing and is left out.
     pub(super) retry_after: Option<Duration>,
     /// Size of the window that the next three describe.
     pub(super) limit: Option<u64>,
     /// Requests left in it.
     pub(super) remaining: Option<u64>,
-    /// Until it begins anew.
+    /// Until it begins anew; zero if it has.
     pub(super) reset: Option<Duration>,
     /// Its length.
     pub(super) window: Option<Duration>,
@@ -67,6 +66,12 @@ impl Advice {
         }
         advice
     }
+
+    /// Whether the server refuses for the rate. GitHub and others do so with a 403 that says when to come back, or that
+    /// nothing is left.
+    pub(super) fn refuses(&self, status: u16) -> bool {
+        status == 429 || status == 403 && (self.retry_after.is_some() || self.remaining == Some(0))
+    }
 }
 
 /// One item of `RateLimit` or `RateLimit-Policy`, in any draft of
@@ -95,12 +100,12 @@ fn item(text: &str) -> Item<'_> {
     for (name, value) in parts.filter_map(|part| part.split_once('=')) {
         let number = value.trim().parse::<u64>().ok();
         #[expect(clippy::cast_precision_loss, reason = "no window is that long")]
-        let seconds = number.and_then(|seconds| delay(seconds as f64));
+        let seconds = number.map(|seconds| until(seconds as f64));
         match name.trim() {
             "q" => item.limit = number,
             "r" => item.remaining = number,
             "t" => item.reset = seconds,
-            "w" => item.window = seconds,
+            "w" => item.window = seconds.filter(|window| !window.is_zero()),
             _ => {}
         }
     }
@@ -120,7 +125,7 @@ fn tightest(value: &str) -> Option<Item<'_>> {
             "limit" => found.limit = Some(number),
             "remaining" => found.remaining = Some(number),
             #[expect(clippy::cast_precision_loss, reason = "no window is that long")]
-            "reset" => found.reset = delay(number as f64),
+            "reset" => found.reset = Some(until(number as f64)),
             _ => {}
         }
     }
@@ -137,28 +142,32 @@ fn leading_integer(value: &str) -> Option<u64> {
 }
 
 fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    match value.parse::<f64>() {
-        Ok(seconds) => delay(seconds),
-        Err(_) => {
-            httpdate::parse_http_date(value).ok()?.duration_since(now).ok().filter(|delay| !delay.is_zero())
-        }
-    }
+    let delay = match value.parse::<f64>() {
+        Ok(seconds) => until(seconds),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    (!delay.is_zero()).then_some(delay)
 }
 
 fn reset(value: &str, now: SystemTime) -> Option<Duration> {
-    let number: f64 = value.parse().ok()?;
+    let Ok(number) = value.parse::<f64>() else {
+        let date = httpdate::parse_http_date(value).ok();
+        let date = date.or_else(|| Some(value.parse::<jiff::Timestamp>().ok()?.into()))?;
+        return Some(date.duration_since(now).unwrap_or_default());
+    };
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    if number >= EPOCH_MILLIS_FROM {
-        delay(number / 1000.0 - now)
+    Some(if number >= EPOCH_MILLIS_FROM {
+        until(number / 1000.0 - now)
     } else if number >= EPOCH_SECONDS_FROM {
-        delay(number - now)
+        until(number - now)
     } else {
-        delay(number)
-    }
+        until(number)
+    })
 }
 
-fn delay(seconds: f64) -> Option<Duration> {
-    (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(LONGEST)))
+/// A delay of so many seconds; none if that is past.
+fn until(seconds: f64) -> Duration {
+    if seconds > 0.0 { Duration::from_secs_f64(seconds.min(LONGEST)) } else { Duration::ZERO }
 }
 
 #[cfg(test)]
@@ -211,8 +220,28 @@ mod tests {
         assert_eq!(in_seconds("3600"), Some(3600));
         assert_eq!(in_seconds(&(NOW + 60).to_string()), Some(60));
         assert_eq!(in_seconds(&format!("{}000", NOW + 60)), Some(60));
-        assert_eq!(in_seconds(&(NOW - 60).to_string()), None);
-        assert_eq!(in_seconds("0"), None);
+        assert_eq!(in_seconds("2026-11-22T03:50:57+01:00"), Some(60));
+        assert_eq!(
+            in_seconds(&httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(NOW + 60))),
+            Some(60)
+        );
+        for past in ["0", "-5", &(NOW - 60).to_string(), "2015-10-21T07:28:00Z"] {
+            assert_eq!(in_seconds(past), Some(0), "{past}");
+        }
+        for nothing in ["soon", "", "12:30"] {
+            assert_eq!(in_seconds(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_403_that_says_when_to_come_back_or_that_nothing_is_left_is_for_the_rate() {
+        let refuses = |status, headers: &[(&str, &str)]| read(headers).refuses(status);
+        assert!(refuses(403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")]));
+        assert!(refuses(403, &[("x-ratelimit-remaining", "9"), ("retry-after", "60")]));
+        assert!(refuses(429, &[]));
+        assert!(!refuses(403, &[("x-ratelimit-remaining", "9"), ("x-ratelimit-reset", "30")]));
+        assert!(!refuses(403, &[]));
+        assert!(!refuses(404, &[("x-ratelimit-remaining", "0"), ("retry-after", "60")]));
     }
 
     #[test]

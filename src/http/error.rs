@@ -225,6 +225,8 @@ pub struct StatusFailure {
     pub request_id: Option<String>,
     /// Whether the API refuses an access token that was just got for it.
     pub is_new_token: bool,
+    /// Whether the API refuses the request for its rate, with a status that may mean something else.
+    pub is_throttled: bool,
 }
 
 impl fmt::Display for StatusFailure {
@@ -246,15 +248,19 @@ impl fmt::Display for StatusFailure {
     }
 }
 
-/// Words by which an API says that it is about the credentials. `key` alone would take in `Table key is required`.
-const ABOUT_CREDENTIALS: [&str; 10] = [
+/// Words by which an API says that it is about the credentials. `key` alone would take in `Table key is required`, and
+/// `token` alone those of pages.
+const ABOUT_CREDENTIALS: [&str; 13] = [
     "secret-key",
     "secret key",
     "api key",
     "api-key",
     "api_key",
     "apikey",
-    "token",
+    "access token",
+    "access_token",
+    "api token",
+    "bearer",
     "authenti",
     "authoriz",
     "credential",
@@ -266,7 +272,8 @@ impl StatusFailure {
             let text = text.as_deref().unwrap_or_default().to_lowercase();
             ABOUT_CREDENTIALS.iter().any(|word| text.contains(word))
         };
-        matches!(self.status, 401 | 403) || self.status == 400 && (says(&self.code) || says(&self.message))
+        !self.is_throttled && matches!(self.status, 401 | 403)
+            || self.status == 400 && (says(&self.code) || says(&self.message))
     }
 }
 
@@ -278,7 +285,7 @@ pub fn is_transient_status(status: u16) -> bool {
 impl Failure {
     /// Whether the server refused the request for its rate.
     pub(super) fn is_throttling(&self) -> bool {
-        self.answer().is_some_and(|answer| answer.status == 429)
+        self.answer().is_some_and(|answer| answer.status == 429 || answer.is_throttled)
     }
 
     /// The answer that was none.
@@ -312,7 +319,7 @@ impl Failure {
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Status(failure) => is_transient_status(failure.status),
+            Self::Status(failure) => failure.is_throttled || is_transient_status(failure.status),
             Self::Unwanted { retried, .. } => *retried,
             Self::ServerDelay { .. }
             | Self::Timeout { .. }
@@ -352,8 +359,8 @@ impl Failure {
             Self::Status(failure) if failure.is_about_credentials() => {
                 "check the key in `auth` and what it may read; the API did not accept it"
             }
-            Self::Status(StatusFailure { status: 429, .. }) => {
-                "check `rate_limits`: the API allows less, or somebody else uses the same key"
+            Self::Status(_) if self.is_throttling() => {
+                "check `rate_limits` and `max_concurrency`: the API allows less, or somebody else uses the same key"
             }
             Self::Status(StatusFailure { status: 500..=599, .. }) | Self::Interrupted { .. } => {
                 "the API, or a gateway before it, is in trouble: run again later"
@@ -391,7 +398,9 @@ impl HttpError {
                 Some("check the permissions of that directory; FOREBAY_STATE_DIR names another".to_owned())
             }
             Self::QuotaStore { .. } => {
-                Some("check `client.quota_store`, and whether its server is up".to_owned())
+                let hint = "check `client.quota_store`, whether its server is up, and whether its role may make and write the \
+                            schema `forebay_quota`";
+                Some(hint.to_owned())
             }
             Self::Token { source } => source.hint(),
             Self::Client { .. } => None,

@@ -18,7 +18,7 @@ pub use actions::{Action, HeaderCondition, JsonCondition, ResponseAction, Status
 pub use client::HttpClient;
 pub use error::{Failure, HttpError, StatusFailure, TokenError, is_transient_status};
 pub use event::{HttpCounts, HttpEvent, WaitReason};
-pub use quota::{QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
+pub use quota::{Holder, QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
 pub use redact::carries_credentials;
 pub(crate) use redact::is_secret_param;
 pub(crate) use request::drop_params;

@@ -30,6 +30,8 @@ pub(super) enum Verdict {
 /// The policy for the attempts of one request.
 pub(super) struct Retries {
     plan: RetryPlan,
+    /// The longest that the API is known to count.
+    longest_window: Duration,
     /// Whether the request may be sent again though the API may have done what it asks for.
     is_repeatable: bool,
     attempt: u32,
@@ -37,7 +39,7 @@ pub(super) struct Retries {
 }
 
 impl Retries {
-    pub(super) fn new(plan: RetryPlan, is_repeatable: bool) -> Self {
+    pub(super) fn new(plan: RetryPlan, longest_window: Duration, is_repeatable: bool) -> Self {
         let delays = ExponentialBackoffBuilder::new()
             .with_initial_interval(plan.initial_delay)
             .with_max_interval(plan.max_delay)
@@ -45,7 +47,7 @@ impl Retries {
             .with_randomization_factor(JITTER)
             .with_max_elapsed_time(None)
             .build();
-        Self { plan, is_repeatable, attempt: 1, delays }
+        Self { plan, longest_window, is_repeatable, attempt: 1, delays }
     }
 
     /// The attempt that is under way, counted from 1.
@@ -76,21 +78,23 @@ impl Retries {
         let is_own =
             matches!(&failure, Failure::Unwanted { answer, .. } if !matches!(answer.status, 429 | 503));
         let holds_all = failure.is_throttling() || (asked.is_some() && !is_own);
-        Verdict::Retry { delay: asked.unwrap_or_else(|| self.own_delay()), holds_all }
+        Verdict::Retry { delay: asked.unwrap_or_else(|| self.own_delay(failure.is_throttling())), holds_all }
     }
 
-    fn own_delay(&mut self) -> Duration {
+    fn own_delay(&mut self, is_throttled: bool) -> Duration {
         let delay = self.delays.next_backoff().unwrap_or(self.plan.max_delay);
-        delay.min(self.plan.max_delay)
+        let is_last = self.attempt >= self.plan.max_attempts;
+        // Whatever window the server counts in, it begins anew by then.
+        let least = if is_throttled && is_last { self.longest_window } else { Duration::ZERO };
+        delay.max(least).min(self.plan.max_delay)
     }
 }
 
 /// What the server asks for. The window's end counts only when the window is why it refused.
 pub(super) fn server_delay(failure: &Failure, advice: &Advice) -> Option<Duration> {
     match failure {
-        Failure::Status(status) if status.status == 429 => advice.retry_after.or(advice.reset),
+        _ if failure.is_throttling() => advice.retry_after.or(advice.reset.filter(|reset| !reset.is_zero())),
         Failure::Status(status) if status.status == 503 => advice.retry_after,
-        Failure::Unwanted { answer, .. } if answer.status == 429 => advice.retry_after.or(advice.reset),
         Failure::Unwanted { .. } => advice.retry_after,
         _ => None,
     }
@@ -109,7 +113,7 @@ mod tests {
             max_delay: Duration::from_secs(5),
             max_server_delay: Duration::from_secs(60),
         };
-        Retries::new(plan, true)
+        Retries::new(plan, Duration::from_secs(3), true)
     }
 
     fn status(status: u16) -> Failure {
@@ -214,6 +218,33 @@ mod tests {
         let answer = Box::new(StatusFailure { status: 503, ..StatusFailure::default() });
         let refused = Failure::Unwanted { answer, retried: false };
         assert!(matches!(retries(5).decide(refused, &Advice::default()), Verdict::GiveUp(_)));
+    }
+
+    #[test]
+    fn a_403_for_the_rate_is_like_a_429() {
+        let refused =
+            Failure::Status(StatusFailure { status: 403, is_throttled: true, ..StatusFailure::default() });
+        let reset = Some(Duration::from_secs(30));
+        let advice = Advice { remaining: Some(0), reset, ..Advice::default() };
+        let verdict = retries(5).decide(refused.clone(), &advice);
+        assert_eq!(verdict, Verdict::Retry { delay: Duration::from_secs(30), holds_all: true });
+        let mut unsafe_to_repeat = retries(5);
+        unsafe_to_repeat.is_repeatable = false;
+        assert!(matches!(unsafe_to_repeat.decide(refused, &advice), Verdict::Retry { .. }));
+    }
+
+    #[test]
+    fn before_the_last_attempt_of_one_refused_without_a_word_a_window_passes() {
+        let mut retries = retries(3);
+        let mut delay = |code| match retries.decide(status(code), &Advice::default()) {
+            Verdict::Retry { delay, .. } => delay.as_secs_f64(),
+            Verdict::GiveUp(failure) => panic!("{failure}"),
+        };
+        assert!(delay(429) <= 1.5);
+        assert!(delay(429) >= 3.0);
+        let mut longer = Retries { longest_window: Duration::from_secs(3600), ..self::retries(2) };
+        let verdict = longer.decide(status(429), &Advice::default());
+        assert_eq!(verdict, Verdict::Retry { delay: Duration::from_secs(5), holds_all: true });
     }
 
     #[test]

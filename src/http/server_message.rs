@@ -45,6 +45,7 @@ pub(super) fn read(status: u16, body: &[u8], redactor: &Redactor) -> StatusFailu
         remediation: with_page(field(&["remediation"]), field(&["docs_url", "documentation_url"])),
         request_id: field(&["request_id"]),
         is_new_token: false,
+        is_throttled: false,
     }
 }
 

@@ -32,6 +32,9 @@ pub struct Manifest {
     /// The range that was asked for on the command line, whatever the state says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<Backfill>,
+    /// Whether this is a mere look at the API, of which nothing is remembered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_look: bool,
     /// When it was made, Unix microseconds. Stays the same, whatever becomes of the package: idempotency keys are made
     /// of it.
     pub created_at: i64,

@@ -97,6 +97,8 @@ pub enum Outcome {
     Unproven(String),
     /// Rows are right, but there are more.
     Partial(String),
+    /// Rows are right up to where it was cut, and the next run goes on from there.
+    Cut(String),
     /// The rows are not to be loaded.
     Failed(String),
 }
@@ -105,17 +107,22 @@ impl Outcome {
     /// Whether the rows are loaded.
     pub fn is_loaded(&self) -> bool {
         match self {
-            Self::Complete | Self::Unproven(_) | Self::Partial(_) => true,
+            Self::Complete | Self::Unproven(_) | Self::Partial(_) | Self::Cut(_) => true,
             Self::Failed(_) | Self::Unchanged => false,
         }
     }
 
-    /// Whether the rows are all there are, as far as can be told: then the state may move.
+    /// Whether the rows are all there are, as far as can be told.
     pub fn is_whole(&self) -> bool {
         match self {
             Self::Complete | Self::Unproven(_) | Self::Unchanged => true,
-            Self::Partial(_) | Self::Failed(_) => false,
+            Self::Partial(_) | Self::Cut(_) | Self::Failed(_) => false,
         }
+    }
+
+    /// Whether no row is left out before the place that the next run starts from: then the state may move.
+    pub fn goes_on(&self) -> bool {
+        self.is_whole() || matches!(self, Self::Cut(_))
     }
 }
 

@@ -324,6 +324,7 @@ mod tests {
             validators: BTreeMap::new(),
             full_refresh: false,
             backfill: None,
+            is_look: false,
             created_at: 0,
         }
     }

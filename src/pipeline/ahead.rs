@@ -62,7 +62,7 @@ impl Ahead {
         let work = Work {
             schema: committed.schema.clone().unwrap_or_else(|| Schema::new(&plan.source)),
             capabilities,
-            resources: package.manifest.selected.iter().cloned().collect(),
+            resources: rows::followed(plan, package).cloned().collect(),
             refusals,
             is_cancelled: Arc::clone(&is_cancelled),
         };
@@ -161,7 +161,7 @@ impl Work {
         }
         let ends = rows::ends(package)?;
         let is_loaded = |name: &&String| ends.get(*name).is_some_and(|end| end.outcome.is_loaded());
-        let loaded: BTreeSet<_> = package.manifest.selected.iter().filter(is_loaded).collect();
+        let loaded: BTreeSet<_> = rows::followed(plan, package).filter(is_loaded).collect();
         // A resource that is unchanged has no rows, and is left alone.
         let is_changed = |name: &&String| ends.get(*name).is_none_or(|end| end.outcome != Outcome::Unchanged);
         if loaded != self.resources.iter().filter(is_changed).collect() {

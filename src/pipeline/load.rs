@@ -12,6 +12,7 @@ use crate::destination::{
     Committed, DeletedRows, Destination, DestinationError, LoadPackage, Receipt, Repaired, RunRecord,
 };
 use crate::error::{Error, chain};
+use crate::extract::{ExtractError, Held, Scope};
 use crate::normalize::{NormalizeError, Retype, replace_retype};
 use crate::package::{Outcome, Package};
 use crate::report::RunReport;
@@ -43,14 +44,21 @@ pub(super) async fn load_new(
     load_package(run, package, prepared, report).await.map(drop)
 }
 
+/// What became of a package.
+pub(super) struct Brought {
+    /// Whether an earlier run had loaded it, so that nothing was written now.
+    pub(super) already_loaded: bool,
+    /// Whether resources were left out.
+    pub(super) lacks_rows: bool,
+}
+
 /// Normalizes and loads a package, then removes it. A resource whose rows do not fit is left out and reported.
-/// Returns whether an earlier run had loaded it, so that nothing was written now.
 pub(super) async fn load_package(
     run: &Run<'_>,
     package: Package,
     mut prepared: Option<Prepared>,
     report: &mut RunReport,
-) -> Result<bool, Error> {
+) -> Result<Brought, Error> {
     let mut excluded = BTreeSet::new();
     let mut retyped = prepared.as_ref().map_or_else(Vec::new, |prepared| prepared.retypes().to_vec());
     let (mut moves, mut retypings) = (0, 0);
@@ -75,6 +83,7 @@ pub(super) async fn load_package(
                     }
                 }
                 excluded.insert(resource);
+                hold_back(run.plan, &package, &mut excluded, report)?;
             }
             Err(Error::Load { source: DestinationError::SchemaMoved { .. }, .. })
                 if moves < MAX_SCHEMA_MOVES =>
@@ -111,7 +120,7 @@ pub(super) async fn load_package(
         report.loads.push(load_report(&loaded.receipt, loaded.root_rows));
     }
     package.remove()?;
-    Ok(already_loaded)
+    Ok(Brought { already_loaded, lacks_rows: !excluded.is_empty() })
 }
 
 /// Has a column that the database cannot change stay as it is. `false`: it was to stay already, or is not known.
@@ -299,7 +308,7 @@ fn run_record(end: &ResourceRecord) -> RunRecord {
         Outcome::Complete => "complete",
         Outcome::Unchanged => "unchanged",
         Outcome::Unproven(_) => "unproven",
-        Outcome::Partial(_) => "partial",
+        Outcome::Partial(_) | Outcome::Cut(_) => "partial",
         Outcome::Failed(_) => "failed",
     };
     RunRecord {
@@ -331,6 +340,25 @@ fn leave_out(report: &mut RunReport, resource: &str, parent: &str) {
     let causes =
         [format!("could not load resource `{resource}`"), format!("its parent `{parent}` was not loaded")];
     fail(report, resource, &causes, Some("once its parent is loaded, this resource is, too".to_owned()));
+}
+
+/// Leaves out what is appended and comes again, now that other resources are left out.
+fn hold_back(
+    plan: &Plan,
+    package: &Package,
+    excluded: &mut BTreeSet<String>,
+    report: &mut RunReport,
+) -> Result<(), Error> {
+    let Some(scope) = Scope::of(plan, &package.manifest) else { return Ok(()) };
+    let ends = rows::ends(package)?;
+    let outcome = |name: &str| ends.get(name).filter(|_| !excluded.contains(name)).map(|end| &end.outcome);
+    for Held { resource, lacking, .. } in scope.held_back(&outcome) {
+        let error = ExtractError::Held { lacking };
+        let causes = [format!("could not load resource `{resource}`"), error.to_string()];
+        fail(report, &resource, &causes, error.hint());
+        excluded.insert(resource);
+    }
+    Ok(())
 }
 
 fn fail_resource(report: &mut RunReport, resource: &str, error: &Error) {

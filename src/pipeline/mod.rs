@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use ahead::Ahead;
 use backfill::Selection;
 use hold::{Hold, NotHeld};
+use load::Brought;
 use tokio::sync::watch;
 
 use crate::config::Plan;
@@ -71,6 +72,7 @@ pub async fn run(run: &Run<'_>) -> Result<RunReport, Error> {
     let selected = start::selected(run.plan, &run.options.resources)?;
     let Selection { resources: selected, left_out } = backfill::choose(run.plan, run.options, selected)?;
     let mut report = empty_report(run.plan);
+    start::check_accompanied(run.plan, run.options, &selected)?;
     if !left_out.is_empty() {
         report
             .warnings
@@ -103,11 +105,19 @@ async fn work(
 ) -> Result<(), Error> {
     run.check_writable(selected).await?;
     let mut unfinished = Vec::new();
+    let mut is_done = false;
     for pending in store.pending()? {
         match pending {
-            Pending::Extracted(package) => load_pending(run, package, report).await?,
+            Pending::Extracted(package) => {
+                let is_this = start::is_this_run(run, &package, selected)?;
+                is_done |= load_pending(run, package, report).await? && is_this;
+            }
             Pending::Extracting(package) => unfinished.push(package),
         }
+    }
+    if is_done {
+        report.status = Status::Complete;
+        return Ok(());
     }
 
     let committed = run.committed().await?;
@@ -158,7 +168,8 @@ async fn work(
     Ok(())
 }
 
-async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -> Result<(), Error> {
+/// Loads what an earlier run left; returns whether all of it is in the tables now.
+async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -> Result<bool, Error> {
     let load_id = package.load_id().clone();
     run.reporter.report(Event::Loading { load_id: &load_id, pending: true });
     for lost in package.manifest.selected.iter().filter(|name| run.plan.resource(name).is_none()) {
@@ -167,15 +178,20 @@ async fn load_pending(run: &Run<'_>, package: Package, report: &mut RunReport) -
         ));
     }
     match load::load_package(run, package.clone(), None, report).await {
-        Ok(true) => report.pending.push(PendingWork::AlreadyLoaded { load_id }),
-        Ok(false) => report.pending.push(PendingWork::Loaded { load_id }),
+        Ok(Brought { already_loaded, lacks_rows }) => {
+            report.pending.push(match already_loaded {
+                true => PendingWork::AlreadyLoaded { load_id },
+                false => PendingWork::Loaded { load_id },
+            });
+            Ok(!lacks_rows)
+        }
         // What it began is done; this run asks for all that follows.
         Err(Error::Load { source: DestinationError::StateMoved { .. }, .. }) => {
             start::drop_package(run, package, start::OUTDATED, report)?;
+            Ok(false)
         }
-        Err(error) => return Err(error),
+        Err(error) => Err(error),
     }
-    Ok(())
 }
 
 impl Run<'_> {
@@ -259,7 +275,9 @@ fn resource_report(end: &ResourceEnd, client: &HttpClient) -> ResourceReport {
         (Some(Outcome::Complete), _) => ("complete", Vec::new()),
         (Some(Outcome::Unchanged), _) => ("unchanged", Vec::new()),
         (Some(Outcome::Unproven(reason)), _) => ("unproven", vec![unproven, reason.clone()]),
-        (Some(Outcome::Partial(reason)), _) => ("partial", vec![short, reason.clone()]),
+        (Some(Outcome::Partial(reason) | Outcome::Cut(reason)), _) => {
+            ("partial", vec![short, reason.clone()])
+        }
         (Some(Outcome::Failed(_)), Some(error)) => ("failed", [vec![failed], chain(error)].concat()),
         (Some(Outcome::Failed(reason)), None) => ("failed", vec![failed, reason.clone()]),
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::Plan;
 use crate::destination::postgres::SharedLog;
-use crate::http::{HttpError, QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
+use crate::http::{Holder, HttpError, QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
 
 /// Furthest ahead that turns are taken of a store that is far away, so that not each costs a round trip while all
 /// others wait.
@@ -13,6 +13,9 @@ const LEASE: Duration = Duration::from_millis(250);
 
 /// Round trips that such turns may last for. On one machine that is less than one turn.
 const LEASED_ROUND_TRIPS: u32 = 10;
+
+/// How long the store may take to open until that is told.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The variable that names a directory in place of the one that the system has for what programs keep between runs.
 const STATE_DIR: &str = "FOREBAY_STATE_DIR";
@@ -29,7 +32,14 @@ pub(super) async fn sharing(plan: &Plan) -> Result<QuotaSharing, HttpError> {
         return Ok(QuotaSharing::Files(shared.into_iter().chain([plan.quota_dir.clone()]).collect()));
     };
     let (key, horizon) = (quota_key(&plan.client), quota_horizon(&plan.client));
-    let opened = tokio::task::spawn_blocking(move || SharedLog::open(&url, &key, horizon)).await;
+    let mut opening = tokio::task::spawn_blocking(move || SharedLog::open(&url, &key, horizon));
+    let opened = match tokio::time::timeout(PATIENCE, &mut opening).await {
+        Ok(opened) => opened,
+        Err(_) => {
+            tracing::warn!("still waiting for the quota store");
+            opening.await
+        }
+    };
     let opened = opened.map_err(|error| HttpError::QuotaStore { source: error.into() })?;
     let log = opened.map_err(|source| HttpError::QuotaStore { source: source.into() })?;
     Ok(QuotaSharing::Store(Box::new(PostgresStore(log))))
@@ -59,12 +69,20 @@ impl QuotaStore for PostgresStore {
             decide(&Seen {
                 now: found.now,
                 lines: found.lines,
-                is_anew: found.is_anew,
                 uncertainty: found.uncertainty,
                 lease: LEASE.min(found.round_trip * LEASED_ROUND_TRIPS),
             })
         });
         Ok(exchanged?)
+    }
+
+    fn holder(&self) -> Holder {
+        let server = self.0.server().to_owned();
+        Box::new(move || {
+            format!(
+                "the quota store on `{server}`: it does not answer, or another program holds the row of this key"
+            )
+        })
     }
 }
 

@@ -8,15 +8,15 @@ use serde_json::{Map, Value};
 use super::{conditional, start};
 use crate::config::{IncrementalPlan, Plan, ResourcePlan};
 use crate::error::{Error, RowError};
-use crate::extract;
+use crate::extract::{self, Scope};
 use crate::http::Validators;
 use crate::normalize::{
     Discarded, NormalizeError, NormalizeJob, Normalized, Normalizer, Retype, RootTable, WarningKind,
 };
-use crate::package::{Outcome, Package, PackageError, PageRecord, Record};
+use crate::package::{Manifest, Outcome, Package, PackageError, PageRecord, Record};
 use crate::page;
-use crate::paginate::PageCursor;
-use crate::schema::{Capabilities, Schema, WriteDisposition};
+use crate::paginate::{Next, PageCursor};
+use crate::schema::{Capabilities, Schema};
 use crate::state::{FULL_SCAN_AT, Incremental, OWN_STATE, PipelineState, utc_text};
 
 /// What a package becomes.
@@ -45,9 +45,12 @@ pub(super) struct ResourceRecord {
 /// One resource on its way through the package.
 struct Lane<'a> {
     plan: &'a ResourcePlan,
-    root: usize,
+    /// Where its rows go; `None` if it is read for those below it alone.
+    root: Option<usize>,
     incremental: Option<Incremental>,
     page_cursor: Option<Value>,
+    /// Whether the next run goes on after a cap, where rows are in order.
+    may_be_cut: bool,
     /// What the next run may ask with, by request.
     validators: BTreeMap<String, Validators>,
     page_count: u64,
@@ -72,10 +75,13 @@ impl<'a> Rows<'a> {
         capabilities: &'static Capabilities,
         retyped: Vec<Retype>,
     ) -> Result<Self, Error> {
-        let wanted = plan.resources.iter().filter(|resource| resources.contains(&resource.name));
-        let lanes = wanted.enumerate().map(|(root, resource)| Lane::new(resource, root, package));
-        let lanes = lanes.collect::<Result<Vec<_>, Error>>()?;
-        let roots = lanes.iter().map(|lane| root_table(lane.plan)).collect();
+        let mut roots = Vec::new();
+        let mut lanes = Vec::new();
+        for resource in plan.resources.iter().filter(|resource| resources.contains(&resource.name)) {
+            let is_loaded = package.manifest.selected.contains(&resource.name);
+            lanes.push(Lane::new(resource, is_loaded.then_some(roots.len()), package)?);
+            roots.extend(is_loaded.then(|| root_table(resource)));
+        }
         let normalizer = Normalizer::new(NormalizeJob {
             schema,
             roots,
@@ -115,22 +121,40 @@ impl<'a> Rows<'a> {
         let mut tables =
             Tables { normalized, ends: Vec::new(), states: BTreeMap::new(), warnings, discarded };
         let is_own = start::is_own_plan(self.plan, self.package);
+        let scope = Scope::of(self.plan, &self.package.manifest);
+        let outcome = |name: &str| ends.get(name).map(|end| &end.outcome);
         for lane in self.lanes {
             let end = ends.get(&lane.plan.name).filter(|end| end.outcome.is_loaded());
             let Some(end) = end else { continue };
-            let resource = lane.plan.name.clone();
-            let waits_for = short_child(self.plan, self.package, &resource, ends);
+            let (plan, is_loaded) = (lane.plan, lane.root.is_some());
             let (record, state) = lane.finish(self.package, end, is_own);
-            tables.ends.push(record);
-            match (state, waits_for) {
-                (Some(_), Some(child)) => tables.warnings.push(format!(
-                    "resource `{resource}` starts from the same place again: its child `{child}` is short"
-                )),
-                (state, _) => tables.states.extend(state.map(|state| (resource, state))),
+            tables.ends.extend(is_loaded.then_some(record));
+            match (state, scope.and_then(|scope| scope.waits_for(plan, &outcome))) {
+                (Some(_), Some(lacking)) => {
+                    let is_read = self.package.manifest.resources.iter().any(|name| name == lacking);
+                    let why = if is_read { "is short" } else { "is not in this run" };
+                    let name = &plan.name;
+                    tables.warnings.push(format!(
+                        "resource `{name}` starts from the same place again: its child `{lacking}` {why}"
+                    ));
+                }
+                (state, _) => tables.states.extend(state.map(|state| (plan.name.clone(), state))),
             }
         }
         Ok(tables)
     }
+}
+
+/// The resources whose pages are looked at: those that are loaded, and those that never are and remember all the same how
+/// far they were read.
+pub(super) fn followed<'a>(plan: &'a Plan, package: &'a Package) -> impl Iterator<Item = &'a String> {
+    let Manifest { selected, resources, .. } = &package.manifest;
+    resources.iter().filter(|name| {
+        let remembers = |resource: &ResourcePlan| {
+            !resource.selected && resource.incremental.as_ref().is_some_and(IncrementalPlan::moves)
+        };
+        selected.contains(name) || plan.resource(name).is_some_and(remembers)
+    })
 }
 
 /// Normalizes a sealed package from its journal. Resources that failed, or are in `excluded`, are left out;
@@ -149,7 +173,7 @@ pub(super) fn from_journal(
     let loaded = |name: &&String| {
         !excluded.contains(*name) && ends.get(*name).is_some_and(|end| end.outcome.is_loaded())
     };
-    let resources = package.manifest.selected.iter().filter(loaded).cloned().collect();
+    let resources = followed(plan, package).filter(loaded).cloned().collect();
     let mut rows = Rows::begin(plan, package, &resources, schema, capabilities, retyped.to_vec())?;
     let mut sealed = false;
     for record in package.ordered_records()? {
@@ -206,27 +230,6 @@ pub(super) fn ends(package: &Package) -> Result<BTreeMap<String, ResourceRecord>
     Ok(ends)
 }
 
-/// A resource below one that reads what is new, and that has not all its rows: they come with the same rows of the
-/// parent once more. Where those are appended, they must not.
-fn short_child<'a>(
-    plan: &'a Plan,
-    package: &Package,
-    parent: &str,
-    ends: &BTreeMap<String, ResourceRecord>,
-) -> Option<&'a str> {
-    let parent = plan.resource(parent)?;
-    parent.incremental.as_ref().filter(|incremental| incremental.moves())?;
-    if parent.hints.write_disposition() == WriteDisposition::Append {
-        return None;
-    }
-    let is_short = |name: &str| ends.get(name).is_some_and(|end| !end.outcome.is_whole());
-    let mut below = plan.resources.iter().filter(|resource| {
-        package.manifest.resources.contains(&resource.name)
-            && plan.ancestors(resource).any(|other| other.name == parent.name)
-    });
-    below.find(|resource| is_short(&resource.name)).map(|resource| resource.name.as_str())
-}
-
 fn root_table(resource: &ResourcePlan) -> RootTable {
     let cursor_field = match &resource.incremental {
         // As in dlt, a path below other fields names no column.
@@ -246,7 +249,7 @@ fn root_table(resource: &ResourcePlan) -> RootTable {
 }
 
 impl<'a> Lane<'a> {
-    fn new(plan: &'a ResourcePlan, root: usize, package: &Package) -> Result<Self, Error> {
+    fn new(plan: &'a ResourcePlan, root: Option<usize>, package: &Package) -> Result<Self, Error> {
         let start = package.manifest.starts.get(&plan.name);
         let incremental = match &plan.incremental {
             Some(IncrementalPlan::CursorField(field)) => {
@@ -269,6 +272,7 @@ impl<'a> Lane<'a> {
             root,
             incremental,
             page_cursor,
+            may_be_cut: plan.parent.is_none() && !package.manifest.is_look,
             validators: BTreeMap::new(),
             page_count: 0,
             row_count: 0,
@@ -306,12 +310,15 @@ impl<'a> Lane<'a> {
                 Some(incremental) => incremental.admit(row, page.series)?,
                 None => true,
             };
-            if admitted {
-                normalizer.row(self.root, row, &extra)?;
+            if admitted && let Some(root) = self.root {
+                normalizer.row(root, row, &extra)?;
                 self.row_count += 1;
             }
         }
-        Ok(())
+        match &self.incremental {
+            Some(incremental) if page.next == Next::Capped && self.may_be_cut => Ok(incremental.check_cut()?),
+            _ => Ok(()),
+        }
     }
 
     /// The record of this resource, and its state if it is incremental and may move.
@@ -322,7 +329,7 @@ impl<'a> Lane<'a> {
         end: &ResourceRecord,
         is_own: bool,
     ) -> (ResourceRecord, Option<Map<String, Value>>) {
-        let whole = end.outcome.is_whole();
+        let (whole, goes_on) = (end.outcome.is_whole(), end.outcome.goes_on());
         let record = ResourceRecord {
             resource: end.resource.clone(),
             outcome: end.outcome.clone(),
@@ -333,7 +340,7 @@ impl<'a> Lane<'a> {
         let mut state = Map::new();
         let mut own = Map::new();
         // Rows come in any order: of a part of them, the newest says nothing about what is missing.
-        if let Some((path, cursor)) = self.incremental.filter(|_| whole).and_then(Incremental::finish) {
+        if let Some((path, cursor)) = self.incremental.filter(|_| goes_on).and_then(Incremental::finish) {
             let start = package.manifest.starts.get(&self.plan.name);
             let stored = start.and_then(|start| start.state.as_ref()?.get("incremental"));
             let mut cursors = stored.and_then(Value::as_object).cloned().unwrap_or_default();

@@ -8,12 +8,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sha3::{Digest, Sha3_256};
 
-use super::{Run, conditional};
+use super::{Run, RunOptions, conditional, rows};
 use crate::config::{DataPlan, IncrementalPlan, Plan, ResourcePlan, Secret, did_you_mean};
 use crate::destination::Committed;
 use crate::error::Error;
+use crate::extract::{Held, Scope};
 use crate::http::carries_credentials;
-use crate::package::{Manifest, Package, Start};
+use crate::package::{Manifest, Outcome, Package, Start};
 use crate::paginate::PageCursor;
 use crate::report::{Event, PendingWork, RunReport, now_micros};
 use crate::schema::parse_instant_setting;
@@ -45,6 +46,19 @@ pub(super) fn selected(plan: &Plan, named: &[String]) -> Result<Vec<String>, Err
     }
     let names: Vec<_> = chosen.into_iter().map(|resource| resource.name.clone()).collect();
     if names.is_empty() { Err(Error::NothingSelected) } else { Ok(names) }
+}
+
+/// Refuses a selection that would append rows of which some are left behind, and come again with all others.
+pub(super) fn check_accompanied(plan: &Plan, options: &RunOptions, selected: &[String]) -> Result<(), Error> {
+    if options.backfill.is_some() || options.max_series.is_some() {
+        return Ok(());
+    }
+    let resources = extracted(plan, selected);
+    let scope = Scope { plan, resources: &resources, selected };
+    match scope.held_back(&|_| Some(&Outcome::Complete)).into_iter().next() {
+        Some(Held { resource, cursor, lacking }) => Err(Error::Unaccompanied { resource, cursor, lacking }),
+        None => Ok(()),
+    }
 }
 
 /// The selected resources and the parents they need, in the order of the plan.
@@ -82,6 +96,23 @@ pub(super) fn of_this_kind(
         ));
     }
     own.pop()
+}
+
+/// Whether a package that only waited to be loaded is what this run was started for: a range, or changes, that an earlier
+/// one with the same options read or made to the end. To do that once more would append the rows, or make the changes,
+/// twice; whoever starts a run again after a crash wants them once.
+pub(super) fn is_this_run(run: &Run<'_>, package: &Package, selected: &[String]) -> Result<bool, Error> {
+    let manifest = &package.manifest;
+    let changes = |name: &String| run.plan.resource(name).is_some_and(|resource| resource.endpoint.mutates);
+    let is_once = manifest.backfill.is_some() || manifest.resources.iter().any(changes);
+    let is_same = manifest.backfill == run.options.backfill
+        && manifest.selected == selected
+        && manifest.plan_hash == plan_hash(run.plan, selected);
+    let asks_anew = run.options.restart || run.options.full_refresh;
+    if !is_once || !is_same || asks_anew {
+        return Ok(false);
+    }
+    Ok(rows::ends(package)?.values().all(|end| end.outcome.is_whole()))
 }
 
 /// Takes up an unfinished extraction, unless it is not wanted or was made for another plan.
@@ -180,6 +211,7 @@ pub(super) fn manifest(run: &Run<'_>, selected: &[String], committed: &Committed
         validators,
         full_refresh: run.options.full_refresh,
         backfill: run.options.backfill.clone(),
+        is_look: run.options.max_series.is_some(),
         created_at: now,
     }
 }

@@ -339,9 +339,22 @@ fn payments_that_change_later_are_read_again() {
     assert_eq!(loaded_status(&workspace, &late), "charged_back");
     assert_ne!(loaded_status(&workspace, &later), "charged_back");
 
-    // What the weekly read of everything does.
+    // The weekly read of everything is due once the last one is long enough ago; until then it is not.
+    let every = |period: &str| {
+        let setting = format!("resources.transactions.endpoint.incremental.full_scan_every={period}");
+        workspace.run_well(&["-r", "transactions", "--set", &setting]);
+        loaded_status(&workspace, &later)
+    };
+    assert_ne!(every("1000d"), "charged_back");
+    assert_eq!(every("1ms"), "charged_back");
+    let [.., last] = &requests_for(&mock, "/analytics/transactions")[..] else { panic!("nothing was asked") };
+    assert_eq!(sent(last)[0], None);
+    expect_rows(&db(&workspace), "transactions", &list(&mock, "transactions"));
+
+    // So does whoever asks for it.
+    mock.settle_payment(later.as_str().unwrap(), "refunded");
     workspace.run_well(&["-r", "transactions", "--full-refresh"]);
-    assert_eq!(loaded_status(&workspace, &later), "charged_back");
+    assert_eq!(loaded_status(&workspace, &later), "refunded");
     expect_rows(&db(&workspace), "transactions", &list(&mock, "transactions"));
 }
 

@@ -4,9 +4,11 @@
 //! the server loses in a crash is less than a second, which passes before it is up again.
 
 use std::fmt::Display;
+use std::io;
 use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Row as _};
+use tokio::time::timeout;
 
 use super::super::DestinationError;
 use super::super::sql::literal;
@@ -24,6 +26,9 @@ const CREATION_LOCK: u64 = 0x66_6f72_6562_6179;
 /// How long to wait for another program's exchange, which takes milliseconds. The server ends those of machines that
 /// are gone after two minutes.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(150);
+
+/// A server that says nothing for longer is gone without a word: nothing else would end the wait for it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A program that stands still in the middle of an exchange loses its turn after this time: all others wait for it.
 const IDLE_TIMEOUT: &str = "SET idle_in_transaction_session_timeout = '20s'";
@@ -75,10 +80,8 @@ pub struct Found {
     pub now: u64,
     /// What it may be more.
     pub uncertainty: Duration,
-    /// What others added since the last exchange, oldest first.
+    /// What others added since the last exchange, oldest first; or all there are.
     pub lines: Vec<String>,
-    /// Whether these are all there are.
-    pub is_anew: bool,
     /// How long the way to the server and back takes.
     pub round_trip: Duration,
 }
@@ -104,6 +107,11 @@ impl SharedLog {
         let session = log.connect()?;
         log.session = Some(session);
         Ok(log)
+    }
+
+    /// The server, as messages name it.
+    pub fn server(&self) -> &str {
+        &self.options.peer.server
     }
 
     fn connect(&mut self) -> Result<Session, DestinationError> {
@@ -216,10 +224,10 @@ impl SharedLog {
             let reason = "the server did not tell the time".to_owned();
             return Err(DestinationError::Statement { action: "read the used quota".to_owned(), reason });
         }
-        let is_anew = std::mem::replace(&mut self.is_anew, false);
+        self.is_anew = false;
         let (now, uncertainty) = self.clock.now();
         let round_trip = self.clock.round_trip;
-        let new = decide(Found { now, uncertainty, lines, is_anew, round_trip });
+        let new = decide(Found { now, uncertainty, lines, round_trip });
         self.add(session, &new)
     }
 
@@ -236,10 +244,11 @@ impl SharedLog {
         }
         // Short runs, too, leave no more than there was.
         if self.exchanges.is_multiple_of(CLEANED_EVERY) {
-            // A pause may be as long as a window.
+            // How long a pause is has nothing to do with the windows.
             sql += &format!(
                 "DELETE FROM {SCHEMA}.lines WHERE key = {key} AND written_at < clock_timestamp() - \
-                 2 * (SELECT horizon FROM {SCHEMA}.keys WHERE key = {key}); "
+                 CASE WHEN line LIKE 'p %' THEN interval '1 day' \
+                 ELSE 2 * (SELECT horizon FROM {SCHEMA}.keys WHERE key = {key}) END; "
             );
         }
         // Nobody is waited for here: this is what tells the time well.
@@ -298,7 +307,8 @@ fn run(
     sql: String,
 ) -> Result<Vec<(i64, Option<String>)>, DestinationError> {
     session.run(action, async |connection| {
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await?;
+        let answer = timeout(ANSWER_TIMEOUT, sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection)).await;
+        let rows = answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         let rows = rows.iter().filter(|row| !row.is_empty());
         rows.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     })

@@ -116,24 +116,36 @@ impl Inner {
     ) -> Result<Answer, Stopped> {
         let status = response.status();
         let advice = Advice::read(response.headers(), &self.plan.quota.headers, SystemTime::now());
-        if status.is_success() || (status.as_u16() == 304 && prepared.is_conditional) {
+        let is_throttled = advice.refuses(status.as_u16());
+        // Who is refused pauses for as long as that says. Another server has another quota: that of tokens, say.
+        if !is_throttled && response.url().origin() == self.plan.base_url.origin() {
             self.heed(turn, &advice);
+        }
+        if status.is_success() || (status.as_u16() == 304 && prepared.is_conditional) {
             let answer = self.read_answer(response, dressed, prepared).await?;
             return match unwanted(&answer, prepared) {
                 Some(failure) => Err(Failed { failure, advice, accepted: None }.into()),
                 None => Ok(answer),
             };
         }
-        if status.as_u16() == 429 {
+        if is_throttled {
             self.throttled.fetch_add(1, Ordering::Relaxed);
         }
         let (url, headers) = (response.url().clone(), response.headers().clone());
         let body = read_some(response, MAX_ERROR_BYTES).await.freeze();
         let answer = Answer::judged(status.as_u16(), url, headers, body, &prepared.actions);
-        let failure = unwanted(&answer, prepared).unwrap_or_else(|| {
+        let mut failure = unwanted(&answer, prepared).unwrap_or_else(|| {
             Failure::Status(server_message::read(answer.status, &answer.body, &prepared.redactor))
         });
-        let is_accepted = matches!(answer.action, Some(Action::Ignore | Action::Stop | Action::Empty));
+        let means_more = is_throttled && status.as_u16() != 429;
+        if let Failure::Status(said) = &mut failure {
+            said.is_throttled = means_more;
+        } else if let Failure::Unwanted { answer, .. } = &mut failure {
+            answer.is_throttled = means_more;
+        }
+        // Whoever accepts a 403 means what is forbidden for good.
+        let is_accepted =
+            !means_more && matches!(answer.action, Some(Action::Ignore | Action::Stop | Action::Empty));
         Err(Failed { failure, advice, accepted: is_accepted.then_some(answer) }.into())
     }
 

@@ -17,7 +17,7 @@ use crate::http::auth::{
 };
 use crate::http::error::{Failure, HttpError, TokenError};
 use crate::http::event::HttpEvent;
-use crate::http::quota::{Ask, Subject};
+use crate::http::quota::{Ask, Subject, longest_window};
 use crate::http::redact::Redactor;
 use crate::http::request::{Request, Response};
 use crate::http::retry::{Retries, Verdict};
@@ -42,7 +42,7 @@ pub(super) struct Prepared {
 impl Inner {
     pub(super) async fn deliver(self: &Arc<Self>, prepared: &Prepared) -> Result<Response, HttpError> {
         let started = Instant::now();
-        let mut retries = Retries::new(self.plan.retry, prepared.is_repeatable);
+        let mut retries = Retries::new(self.plan.retry, longest_window(&self.plan), prepared.is_repeatable);
         let (mut throttled, mut renewals) = (0, 0);
         loop {
             let held = self.hold_tokens(prepared.bare.auth.as_ref()).await?;

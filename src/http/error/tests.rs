@@ -47,7 +47,9 @@ fn the_hint_to_the_key_comes_only_where_it_is_about_the_key() {
     check(status(400, "validation/invalid-secret-key", ""), true);
     check(status(400, "", "Missing API key"), true);
     check(status(400, "generic-message", "Table key is required"), false);
-    check(status(404, "", "token"), false);
+    check(status(400, "", "Invalid access token"), true);
+    check(status(400, "INVALID_TOKEN", "The page token has expired"), false);
+    check(status(404, "", "access token"), false);
     check(status(500, "", ""), false);
 }
 

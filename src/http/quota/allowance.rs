@@ -46,6 +46,12 @@ impl Allowance {
         }
     }
 
+    /// Moves with a clock that was set back.
+    pub(super) fn set_back(&mut self, by: Micros) {
+        self.until = self.until.saturating_sub(by);
+        self.last = self.last.saturating_sub(by);
+    }
+
     pub(super) fn is_over(&self, now: Micros) -> bool {
         now >= self.until
     }

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::bucket::{Bucket, Subject};
 use super::clock::{Anchor, Micros, micros};
-use super::record::Record;
-use super::window::Lateness;
+use super::record::{MOST_AHEAD, Record};
+use super::window::{Lateness, TOO_LATE};
 use crate::config::RateLimit;
 use crate::http::advice::Advice;
 use crate::http::event::WaitReason;
@@ -16,6 +16,9 @@ use crate::http::event::WaitReason;
 /// A turn is given this long ahead at most; who has to wait longer asks again when it is nearer. Long enough that
 /// several processes find their places one behind the other, short enough that one that is killed wastes little.
 pub(super) const AHEAD: Duration = Duration::from_millis(250);
+
+/// Longest way to a store that is reckoned with: with [`AHEAD`], it keeps turns within [`MOST_AHEAD`].
+const LONGEST_WAY: Duration = Duration::from_millis(1500);
 
 /// A turn that was taken ahead is used if it is over by no more than this.
 const TOLERATED: Duration = Duration::from_millis(10);
@@ -35,9 +38,14 @@ pub(super) type Charges = Vec<(usize, u32)>;
 pub(super) struct Book {
     pub(super) buckets: Vec<Bucket>,
     pub(super) anchor: Anchor,
+    /// How long after it was decided a turn was known of last, if a turn of that very moment came too late: with a store
+    /// that is far away, or a slow disk.
+    way: Duration,
     fastest: Fastest,
     /// Nothing is sent before: a server's wish.
     pause: Micros,
+    /// No wish of a longer one is heeded, of others neither.
+    longest_pause: Duration,
     /// What the others are to be told at the next opportunity.
     news: Vec<Record>,
     leased: Leased,
@@ -85,13 +93,15 @@ pub(super) struct Wait {
 }
 
 impl Book {
-    pub(super) fn new(buckets: Vec<Bucket>) -> Self {
+    pub(super) fn new(buckets: Vec<Bucket>, longest_pause: Duration) -> Self {
         Self {
             buckets,
             // An empty book has no request of an earlier time.
             anchor: Anchor::new(micros(Duration::from_secs(1)), Duration::ZERO),
+            way: Duration::ZERO,
             fastest: Fastest { latency: Duration::MAX, answers: 0 },
             pause: 0,
+            longest_pause,
             news: Vec::new(),
             leased: Leased::default(),
         }
@@ -128,7 +138,8 @@ impl Book {
     /// The earliest time that suits all buckets.
     fn next(&mut self, charges: &Charges, now: Micros) -> Result<Micros, Wait> {
         let fastest = self.fastest.known();
-        let mut at = now;
+        let way = micros(self.way);
+        let mut at = now + way;
         let mut reason = WaitReason::Server;
         let mut held_by = None;
         if self.pause > at {
@@ -150,8 +161,8 @@ impl Book {
             at += 1;
         }
         let ahead = micros(AHEAD);
-        if at > now + ahead {
-            return Err(Wait { until: at, ask_at: at - ahead / 2, reason, held_by });
+        if at > now + way + ahead {
+            return Err(Wait { until: at, ask_at: at - way - ahead / 2, reason, held_by });
         }
         Ok(at)
     }
@@ -163,7 +174,7 @@ impl Book {
             return;
         }
         for _ in 0..self.leased.count.max(1) {
-            let fits = self.next(charges, now).is_ok_and(|at| at <= now + micros(ahead));
+            let fits = self.next(charges, now).is_ok_and(|at| at <= now + micros(self.way + ahead));
             if ahead.is_zero() || !fits {
                 return;
             }
@@ -222,7 +233,8 @@ impl Book {
         charges: &Charges,
         advice: &Advice,
     ) -> Option<(String, RateLimit)> {
-        if advice.limit.is_none() && advice.remaining.is_none() {
+        // No server that answers allows nothing: so some say that there is no limit.
+        if advice.limit.is_none() && advice.remaining.is_none() || advice.limit == Some(0) {
             return None;
         }
         let now = self.now();
@@ -234,40 +246,39 @@ impl Book {
         Some((bucket.name.clone(), lowered))
     }
 
-    /// Takes in what others did. With `anew`, what was known before counts no more.
-    pub(super) fn learn(&mut self, records: impl IntoIterator<Item = Record>, anew: bool) {
-        if anew {
-            self.buckets.iter_mut().for_each(Bucket::clear);
+    /// Meets the others at `now` by their clock, which may have been set back.
+    pub(super) fn meet(&mut self, now: Micros, uncertainty: Duration) {
+        let behind = self.now().saturating_sub(now);
+        if behind > MOST_AHEAD {
+            self.buckets.iter_mut().for_each(|bucket| bucket.set_back(behind));
+            self.pause = self.pause.saturating_sub(behind);
+            self.leased.turns.clear();
         }
-        for record in records {
-            self.learn_one(&record);
-        }
-        if anew {
-            // What nobody else knows yet.
-            let news = std::mem::take(&mut self.news);
-            for record in news {
-                self.learn_one(&record);
-                self.news.push(record);
-            }
-        }
+        self.anchor = Anchor::new(now, uncertainty);
     }
 
-    fn learn_one(&mut self, record: &Record) {
-        match record {
-            Record::Sent { at, charges, slack } => {
-                let lateness =
-                    slack.map_or(Lateness::Unknown, |slack| Lateness::Told(Duration::from_micros(slack)));
-                for (word, units) in charges {
-                    for bucket in self.buckets.iter_mut().filter(|bucket| bucket.word == *word) {
-                        bucket.charge(*at, *units, lateness);
+    /// Takes in what others did, and what they were told.
+    pub(super) fn learn(&mut self, records: impl IntoIterator<Item = Record>) {
+        let (now, fastest) = (self.now(), self.fastest.known());
+        for record in records {
+            match record {
+                Record::Sent { at, charges, slack } => {
+                    // A time of before the clock was set back counts as of now, or nearly.
+                    let at = at.min(now + MOST_AHEAD);
+                    let lateness = slack.map_or(Lateness::Unknown, told_lateness);
+                    for (word, units) in charges {
+                        for bucket in self.buckets.iter_mut().filter(|bucket| bucket.word == word) {
+                            bucket.learn(at, units, lateness, now, fastest);
+                        }
                     }
                 }
+                Record::Answered { at, slack } => {
+                    let lateness = told_lateness(slack);
+                    self.buckets.iter_mut().for_each(|bucket| bucket.answered(at, lateness));
+                }
+                Record::Pause { until } if until > now + micros(self.longest_pause) => {}
+                Record::Pause { until } => self.pause = self.pause.max(until),
             }
-            Record::Answered { at, slack } => {
-                let lateness = Lateness::Told(Duration::from_micros(*slack));
-                self.buckets.iter_mut().for_each(|bucket| bucket.answered(*at, lateness));
-            }
-            Record::Pause { until } => self.pause = self.pause.max(*until),
         }
     }
 
@@ -281,8 +292,19 @@ impl Book {
         self.news.drain(..count.min(self.news.len()));
     }
 
+    /// Notes how long it took from a decision until it is known here that the others know it.
+    pub(super) fn decided(&mut self) {
+        let way = self.anchor.age();
+        self.way = if way > TOO_LATE / 2 { way.min(LONGEST_WAY) } else { Duration::ZERO };
+    }
+
     #[cfg(test)]
     pub(super) fn know_the_way(&mut self) {
         self.fastest = Fastest { latency: Duration::ZERO, answers: WARM_UP };
     }
+}
+
+/// Another process found this, or a damaged line says so: no request is later than turns are told ahead.
+fn told_lateness(slack: Micros) -> Lateness {
+    Lateness::Told(Duration::from_micros(slack.min(MOST_AHEAD)))
 }

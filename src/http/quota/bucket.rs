@@ -1,5 +1,6 @@
 //! Limits that some requests have in common.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::allowance::Allowance;
@@ -14,6 +15,9 @@ use crate::http::event::WaitReason;
 /// A server whose window is this much longer than one of ours may still mean that one: it tells whole seconds.
 const RESET_ROUNDING: Duration = Duration::from_secs(1);
 
+/// Where there is no limit, requests are remembered for this time: longer than most are under way.
+const NO_LIMIT: RateLimit = RateLimit { requests: NonZeroU32::MAX, per: Duration::from_secs(60) };
+
 /// Limits that some requests have in common, and what of them is used.
 #[derive(Debug)]
 pub(super) struct Bucket {
@@ -24,6 +28,8 @@ pub(super) struct Bucket {
     scope: Scope,
     reserve: Option<Reserve>,
     pub(super) windows: Vec<Window>,
+    /// Where there is no window: what a server says is left is less what is under way.
+    unlimited: Option<Window>,
     pacer: Option<Pacer>,
     allowances: Vec<Allowance>,
 }
@@ -64,6 +70,7 @@ impl Bucket {
             scope,
             reserve,
             windows: limits.iter().map(|limit| Window::new(*limit, kept(limit))).collect(),
+            unlimited: limits.is_empty().then(|| Window::new(NO_LIMIT, 0)),
             pacer: Pacer::new(limits.iter().map(used)),
             allowances: Vec::new(),
         }
@@ -112,11 +119,18 @@ impl Bucket {
         earliest
     }
 
+    /// All that counts requests.
+    fn counts(&self) -> impl Iterator<Item = &Window> {
+        self.windows.iter().chain(&self.unlimited)
+    }
+
+    fn counts_mut(&mut self) -> impl Iterator<Item = &mut Window> {
+        self.windows.iter_mut().chain(&mut self.unlimited)
+    }
+
     /// Counts a request.
     pub(super) fn charge(&mut self, at: Micros, units: u32, lateness: Lateness) {
-        for window in &mut self.windows {
-            window.charge(at, units, lateness);
-        }
+        self.counts_mut().for_each(|window| window.charge(at, units, lateness));
         for allowance in &mut self.allowances {
             allowance.charge(at, units);
         }
@@ -125,10 +139,23 @@ impl Bucket {
         }
     }
 
-    pub(super) fn answered(&mut self, at: Micros, lateness: Lateness) {
-        for window in &mut self.windows {
-            window.answered(at, lateness);
+    /// Counts a request that others tell of, unless it is known already, or counts no more.
+    pub(super) fn learn(
+        &mut self,
+        at: Micros,
+        units: u32,
+        lateness: Lateness,
+        now: Micros,
+        fastest: Duration,
+    ) {
+        let is_over = self.counts().all(|window| window.is_over(at, lateness, now, fastest));
+        if !is_over && !self.counts().any(|window| window.has(at)) {
+            self.charge(at, units, lateness);
         }
+    }
+
+    pub(super) fn answered(&mut self, at: Micros, lateness: Lateness) {
+        self.counts_mut().for_each(|window| window.answered(at, lateness));
     }
 
     pub(super) fn has(&self, at: Micros) -> bool {
@@ -136,15 +163,16 @@ impl Bucket {
     }
 
     pub(super) fn forget(&mut self, now: Micros, fastest: Duration) {
-        self.windows.iter_mut().for_each(|window| window.forget(now, fastest));
+        self.counts_mut().for_each(|window| window.forget(now, fastest));
         self.allowances.retain(|allowance| !allowance.is_over(now));
     }
 
-    /// Forgets all requests; what the server said stays.
-    pub(super) fn clear(&mut self) {
-        self.windows.iter_mut().for_each(Window::clear);
+    /// Moves with a clock that was set back.
+    pub(super) fn set_back(&mut self, by: Micros) {
+        self.counts_mut().for_each(|window| window.set_back(by));
+        self.allowances.iter_mut().for_each(|allowance| allowance.set_back(by));
         if let Some(pacer) = &mut self.pacer {
-            pacer.clear();
+            pacer.set_back(by);
         }
     }
 
@@ -187,7 +215,7 @@ impl Bucket {
             if self.windows[index].lower(most) && is_less {
                 let window = &self.windows[index];
                 let short = RateLimit {
-                    requests: u32::try_from(most.max(1)).ok().and_then(std::num::NonZeroU32::new)?,
+                    requests: u32::try_from(most.max(1)).ok().and_then(NonZeroU32::new)?,
                     per: window.limit.per,
                 };
                 if let Some(pacer) = Pacer::new([(short, short.requests.get())]) {
@@ -206,10 +234,11 @@ impl Bucket {
             let is_explained = window
                 .zip(advice.limit)
                 .is_some_and(|(window, limit)| limit.saturating_sub(remaining) <= window.used(now) + 1);
-            // Without a word on it, no later than a whole window from now.
-            let reset = advice.reset.or(window.map(|window| window.limit.per));
+            // Without a word on it, no later than a whole window from now. Whole seconds are rounded down.
+            let told = advice.reset.map(|reset| if reset.is_zero() { RESET_ROUNDING } else { reset });
+            let reset = told.or(window.map(|window| window.limit.per));
             if let Some(reset) = reset.filter(|_| !is_explained) {
-                let under_way = window.or(self.windows.first()).map_or(0, |window| window.since(at));
+                let under_way = window.or(self.counts().next()).map_or(0, |window| window.since(at));
                 let left = remaining.saturating_sub(kept(advice.limit.unwrap_or(0)) + under_way);
                 let until = now.saturating_add(micros(reset));
                 self.allowances.push(Allowance::new(advice.limit, left, now, until));

@@ -1,9 +1,13 @@
 //! The one timescale that all users of a quota share: microseconds, near those since 1970, never set back.
 
+use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
+
+/// Stands for a start of the machine that nothing tells from others.
+pub(super) const UNKNOWN_BOOT: &str = "-";
 
 /// A point in time, in microseconds on the timescale of a quota's store.
 pub(crate) type Micros = u64;
@@ -26,6 +30,11 @@ impl Anchor {
         self.now + micros(self.at.elapsed())
     }
 
+    /// How long ago that was.
+    pub(super) fn age(&self) -> Duration {
+        self.at.elapsed()
+    }
+
     /// When that is, or was, on the runtime's clock.
     pub(super) fn instant(&self, time: Micros) -> Instant {
         match time.checked_sub(self.now) {
@@ -42,6 +51,12 @@ pub(super) fn micros(duration: Duration) -> Micros {
 /// Microseconds since 1970 by the clock on the wall, which people and time servers set.
 pub(super) fn wall() -> Micros {
     micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// What tells one start of the machine from another, in one word; `-` if the system does not say.
+pub(super) fn boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.split_whitespace().next().unwrap_or(UNKNOWN_BOOT).to_owned()
 }
 
 /// Microseconds by the clock that all processes of this machine share from one boot to the next, its sleep included.

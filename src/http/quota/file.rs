@@ -1,30 +1,28 @@
 //! The store of the processes of one machine: a file for each origin and credential, and a lock beside it.
 //!
-//! The first line is the file's timescale: what the clock since boot is behind it, and the longest time that a line
-//! matters to anybody. So a clock on the wall that is set changes nothing. Each write is whole lines in one call: a
+//! The first line is the file's timescale: what the clock since boot is behind it, the longest time that a line matters
+//! to anybody, and which start of the machine that was. So a clock on the wall that is set changes nothing. Each write is whole lines in one call: a
 //! killed process leaves whole ones, and the system takes its lock. A damaged line is left out.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
-use super::clock::{self, Micros, micros};
-use super::record::Record;
-use super::store::{QuotaStore, Seen, StoreError, seen};
+use super::clock::{self, Micros, UNKNOWN_BOOT, micros};
+use super::record::{LONGEST_PAUSE, MOST_AHEAD, Record};
+use super::store::{Holder, QuotaStore, Seen, StoreError, seen};
 
 /// First words of the file.
 const HEADER: &str = "forebay-quota 1";
 
 /// A file may have this many bytes before it is looked at for lines that matter no more.
 const MIN_COMPACTED: u64 = 64 << 10;
-
-/// A turn is given at most this long ahead: a later time is one of before the machine was started.
-const MOST_AHEAD: Micros = 2_000_000;
 
 /// Reads the clock that all processes of the machine share.
 type Clock = Box<dyn Fn() -> Micros + Send>;
@@ -38,6 +36,8 @@ pub(super) struct FileStore {
     offset: u64,
     /// It may end in a piece of a line: what follows has to begin on a line of its own.
     is_cut: bool,
+    /// Whether its timescale and its horizon are known to suit this process.
+    is_prepared: bool,
     /// What the clock is behind the file's timescale.
     epoch: Micros,
     horizon: Micros,
@@ -59,24 +59,29 @@ impl FileStore {
         // Who uses which key is nobody else's business.
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let path = dir.join(format!("{key}.quota"));
-        let lock = open(&path.with_extension("lock"))?;
+        let lock = open_lock(&path)?;
         let file = open(&path)?;
+        let ours = clock::wall().saturating_sub(clock());
         let mut store = Self {
             path,
             lock,
             file,
             offset: 0,
             is_cut: false,
-            epoch: 0,
+            is_prepared: false,
+            epoch: ours,
             horizon: micros(horizon),
             compact_at: 0,
             clock,
             is_failing: false,
         };
-        store.lock()?;
-        let prepared = store.prepare();
-        store.unlock();
-        prepared.map(|()| store)
+        // Whoever holds the lock is waited for by the first exchange.
+        if store.lock(FlockOperation::NonBlockingLockExclusive)? {
+            let prepared = store.prepare();
+            store.unlock();
+            prepared?;
+        }
+        Ok(store)
     }
 
     /// Gives the file a timescale and a horizon that suit this process, too.
@@ -93,16 +98,19 @@ impl FileStore {
             );
         }
         let ours = clock::wall().saturating_sub((self.clock)());
-        let (epoch, horizon) = header.unwrap_or((ours, 0));
+        let boot = clock::boot();
+        let (epoch, horizon, of_boot) = header.unwrap_or((ours, 0, &boot));
         let records: Vec<_> = lines.into_iter().filter_map(|(_, record)| record).collect();
         let newest = records.iter().filter_map(sent_at).max().unwrap_or(0);
-        let is_older_boot = newest > (self.clock)() + epoch + MOST_AHEAD;
+        let is_known = boot != UNKNOWN_BOOT && of_boot != UNKNOWN_BOOT;
+        let is_older_boot = is_known && boot != of_boot || newest > (self.clock)() + epoch + MOST_AHEAD;
         self.epoch = if is_older_boot { ours } else { epoch };
-        let is_current = header.is_some_and(|(_, horizon)| horizon >= self.horizon);
+        let is_current = header.is_some() && horizon >= self.horizon;
         self.horizon = self.horizon.max(horizon);
         if !is_current || is_older_boot || damaged > 0 {
             self.rewrite(records)?;
         }
+        self.is_prepared = true;
         // All of it is read anew by the first exchange.
         self.reopen()
     }
@@ -111,16 +119,22 @@ impl FileStore {
         (self.clock)() + self.epoch
     }
 
-    /// Waits for the lock. Somebody may have removed its file: then another one counts.
-    fn lock(&mut self) -> io::Result<()> {
+    /// Takes the lock, if it may wait for that or nobody has it, and says so in its file. Somebody may have removed that:
+    /// then another one counts.
+    fn lock(&mut self, operation: FlockOperation) -> io::Result<bool> {
         loop {
-            flock(&self.lock, FlockOperation::LockExclusive)?;
-            let path = self.path.with_extension("lock");
-            match fs::metadata(&path) {
-                Ok(found) if found.ino() == self.lock.metadata()?.ino() => return Ok(()),
-                _ => self.lock = open(&path)?,
+            match flock(&self.lock, operation) {
+                Err(Errno::WOULDBLOCK) => return Ok(false),
+                locked => locked?,
+            }
+            match fs::metadata(lock_path(&self.path)) {
+                Ok(found) if found.ino() == self.lock.metadata()?.ino() => break,
+                _ => self.lock = open_lock(&self.path)?,
             }
         }
+        // Only for those who wait: a disk that does not take it is no reason to stop.
+        let _ = self.lock.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0);
+        Ok(true)
     }
 
     fn unlock(&self) {
@@ -136,7 +150,7 @@ impl FileStore {
     }
 
     /// What was added since the last call; all of it if another process has written the file anew.
-    fn read(&mut self) -> io::Result<(Vec<String>, bool)> {
+    fn read(&mut self) -> io::Result<Vec<String>> {
         let is_same = fs::metadata(&self.path).and_then(|found| {
             let ours = self.file.metadata()?;
             Ok(found.ino() == ours.ino() && found.dev() == ours.dev() && found.len() >= self.offset)
@@ -144,12 +158,12 @@ impl FileStore {
         if !is_same.unwrap_or(false) {
             self.reopen()?;
         }
-        let is_anew = self.offset == 0;
+        let is_start = self.offset == 0;
         let content = self.read_on()?;
         let (header, lines) = split(&content);
-        if is_anew {
+        if is_start {
             match header {
-                Some((epoch, horizon)) => {
+                Some((epoch, horizon, _)) => {
                     self.epoch = epoch;
                     self.horizon = self.horizon.max(horizon);
                 }
@@ -159,7 +173,7 @@ impl FileStore {
                 }
             }
         }
-        Ok((lines.into_iter().map(str::to_owned).collect(), is_anew))
+        Ok(lines.into_iter().map(str::to_owned).collect())
     }
 
     fn read_on(&mut self) -> io::Result<String> {
@@ -203,7 +217,7 @@ impl FileStore {
                 slacks.insert(*at, *slack);
             }
         }
-        let mut text = format!("{HEADER} {} {}\n", self.epoch, self.horizon);
+        let mut text = format!("{HEADER} {} {} {}\n", self.epoch, self.horizon, clock::boot());
         for record in records {
             let record = match record {
                 Record::Sent { at, charges, slack } => {
@@ -211,7 +225,7 @@ impl FileStore {
                     let at = if at > now + MOST_AHEAD { now } else { at };
                     Record::Sent { at, charges, slack }
                 }
-                Record::Pause { until } if until > now + self.horizon.max(MOST_AHEAD) * 2 => continue,
+                Record::Pause { until } if until > now + LONGEST_PAUSE => continue,
                 Record::Answered { .. } => continue,
                 other => other,
             };
@@ -232,8 +246,11 @@ impl FileStore {
     }
 
     fn try_exchange(&mut self, decide: &mut dyn FnMut(&Seen) -> Vec<String>) -> io::Result<()> {
-        let (lines, is_anew) = self.read()?;
-        let new = decide(&seen(self.now(), lines, is_anew));
+        if !self.is_prepared {
+            self.prepare()?;
+        }
+        let lines = self.read()?;
+        let new = decide(&seen(self.now(), lines));
         self.append(&new)
     }
 }
@@ -246,7 +263,7 @@ impl QuotaStore for FileStore {
             is_decided = true;
             decide(seen)
         };
-        let done = self.lock().and_then(|()| {
+        let done = self.lock(FlockOperation::LockExclusive).and_then(|_| {
             let done = self.try_exchange(&mut decide_once);
             self.unlock();
             done
@@ -260,10 +277,20 @@ impl QuotaStore for FileStore {
                 );
             }
             if !is_decided {
-                decide(&seen(self.now(), Vec::new(), false));
+                decide(&seen(self.now(), Vec::new()));
             }
         }
         Ok(())
+    }
+
+    fn holder(&self) -> Holder {
+        let path = lock_path(&self.path);
+        Box::new(move || {
+            let process = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+            let process =
+                process.map_or("another process".to_owned(), |process| format!("process {process}"));
+            format!("{process}, which holds the record of used quota in `{}`", path.display())
+        })
     }
 }
 
@@ -278,12 +305,22 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
 }
 
-/// Epoch and horizon, if the text begins with them, and the other lines.
-fn split(content: &str) -> (Option<(Micros, Micros)>, Vec<&str>) {
+fn lock_path(path: &Path) -> PathBuf {
+    path.with_extension("lock")
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).open(lock_path(path))
+}
+
+/// Epoch, horizon and start of the machine, if the text begins with them, and the other lines.
+fn split(content: &str) -> (Option<(Micros, Micros, &str)>, Vec<&str>) {
     let mut lines: Vec<_> = content.lines().collect();
     let header = lines.first().and_then(|line| {
-        let (epoch, horizon) = line.strip_prefix(HEADER)?.trim_start().split_once(' ')?;
-        Some((epoch.parse().ok()?, horizon.parse().ok()?))
+        let mut words = line.strip_prefix(HEADER)?.split_whitespace();
+        let (epoch, horizon) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some((epoch, horizon, words.next().unwrap_or(UNKNOWN_BOOT)))
     });
     if header.is_some() {
         lines.remove(0);
@@ -329,9 +366,8 @@ mod tests {
         let (first, second) = (at(&one, 2), at(&one, 1));
         assert!(exchange(&mut one, std::slice::from_ref(&first)).lines.is_empty());
         let seen = exchange(&mut two, std::slice::from_ref(&second));
-        assert_eq!((seen.lines, seen.is_anew), (vec![first.clone()], true));
-        let seen = exchange(&mut one, &[]);
-        assert_eq!((seen.lines, seen.is_anew), (vec![second.clone()], false));
+        assert_eq!(seen.lines, std::slice::from_ref(&first));
+        assert_eq!(exchange(&mut one, &[]).lines, std::slice::from_ref(&second));
         assert!(exchange(&mut two, &[]).lines.is_empty());
         assert_eq!(exchange(&mut open_at(dir.path(), &clock), &[]).lines, [first, second]);
     }
@@ -418,6 +454,19 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_was_off_does_not_take_yesterday_for_today() {
+        // Up for longer than it was when the line was written, a day ago.
+        let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(900_000_000)));
+        let (ours, day) = (clock::wall() - 900_000_000, 86_400_000_000);
+        let (epoch, line) = (ours - day, ours - day + 800_000_000);
+        for (boot, is_gone) in [("another", clock::boot() != UNKNOWN_BOOT), (UNKNOWN_BOOT, false)] {
+            fs::write(dir.path().join("k.quota"), format!("{HEADER} {epoch} 1 {boot}\n{line}\n")).unwrap();
+            let seen = exchange(&mut open_at(dir.path(), &clock), &[]);
+            assert_eq!(seen.lines.is_empty(), is_gone, "{boot}");
+        }
+    }
+
+    #[test]
     fn a_long_run_does_not_grow_the_file_for_ever() {
         let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(10_000_000)));
         let (mut store, mut other) = (open_at(dir.path(), &clock), open_at(dir.path(), &clock));
@@ -430,7 +479,37 @@ mod tests {
         assert!(size < 400_000, "{size}");
         // Whoever missed all of it still has what matters.
         let seen = exchange(&mut other, &[]);
-        assert!(seen.is_anew && (3600..20_000).contains(&seen.lines.len()), "{}", seen.lines.len());
+        assert!((3600..20_000).contains(&seen.lines.len()), "{}", seen.lines.len());
+    }
+
+    #[test]
+    fn a_pause_that_is_longer_than_any_window_outlasts_the_lines_of_requests() {
+        let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(10_000_000)));
+        let open = |horizon: Duration| {
+            let clock = Arc::clone(&clock);
+            let clock = Box::new(move || clock.load(Ordering::SeqCst));
+            FileStore::with_clock(dir.path(), "k", horizon, clock).unwrap()
+        };
+        let mut store = open(Duration::from_secs(2));
+        let pause = format!("p {}", store.now() + 50 * 60_000_000);
+        let line = at(&store, 0);
+        exchange(&mut store, &[line, pause.clone()]);
+        clock.fetch_add(60_000_000, Ordering::SeqCst);
+        // One with a longer window has it written anew.
+        assert_eq!(exchange(&mut open(Duration::from_secs(9)), &[]).lines, [pause]);
+    }
+
+    #[test]
+    fn who_opens_it_does_not_wait_for_the_lock_and_the_first_exchange_does() {
+        let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(10_000_000)));
+        let mut first = open_at(dir.path(), &clock);
+        assert!(first.lock(FlockOperation::LockExclusive).unwrap());
+        let mut second = open_at(dir.path(), &clock);
+        assert!(!second.is_prepared && !second.lock(FlockOperation::NonBlockingLockExclusive).unwrap());
+        let holder = second.holder()();
+        assert!(holder.starts_with(&format!("process {}, which", std::process::id())), "{holder}");
+        first.unlock();
+        assert!(exchange(&mut second, &[]).lines.is_empty() && second.is_prepared);
     }
 
     #[test]

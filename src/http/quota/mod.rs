@@ -24,16 +24,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use self::book::{Book, Charges, Wait};
 use self::bucket::Bucket;
 pub(super) use self::bucket::Subject;
-use self::clock::{Anchor, Micros};
+use self::clock::Micros;
 use self::file::FileStore;
 use self::queue::Queue;
 use self::record::Record;
-pub use self::store::{QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
+pub(super) use self::store::longest_window;
+pub use self::store::{Holder, QuotaSharing, QuotaStore, Seen, StoreError, quota_horizon, quota_key};
 use self::window::TOO_LATE;
 use super::advice::Advice;
 use super::error::HttpError;
@@ -42,6 +43,12 @@ use crate::config::ClientPlan;
 
 /// Waits shorter than this are not worth telling.
 const TOLD_FROM: Duration = Duration::from_secs(1);
+
+/// How long the others may keep the store, which each needs for milliseconds, until that is told.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Turns in a row that came too late until that is told.
+const MANY_MISSED: u32 = 50;
 
 /// Receives what the client tells.
 pub(super) type Events = Arc<dyn Fn(HttpEvent) + Send + Sync>;
@@ -52,6 +59,8 @@ pub(super) struct Quota {
     book: Arc<Mutex<Book>>,
     /// Where other processes are met.
     store: Option<Arc<Mutex<Box<dyn QuotaStore>>>>,
+    /// Says who keeps the store.
+    holder: Holder,
     /// Requests that may be under way at once.
     places: Option<Arc<Semaphore>>,
     events: Events,
@@ -86,7 +95,7 @@ impl Quota {
         let reserve = plan.quota.reserve;
         let mut buckets = vec![Bucket::of_all(record::CLIENT, &plan.rate_limits, reserve)];
         buckets.extend(plan.quota.buckets.iter().map(|bucket| Bucket::of_some(bucket, reserve)));
-        let book = Book::new(buckets);
+        let book = Book::new(buckets, plan.retry.max_server_delay);
         let store: Option<Box<dyn QuotaStore>> = match sharing {
             // Who has nothing to keep to has nothing to tell.
             _ if !book.has_limits() => None,
@@ -94,11 +103,13 @@ impl Quota {
             QuotaSharing::Files(dirs) => Some(Box::new(open_file(&dirs, plan)?)),
             QuotaSharing::Store(store) => Some(store),
         };
+        let holder = store.as_ref().map_or_else(|| Box::new(String::new) as Holder, |store| store.holder());
         let places = plan.quota.max_concurrency;
         Ok(Self {
             queue: Queue::default(),
             book: Arc::new(Mutex::new(book)),
             store: store.map(|store| Arc::new(Mutex::new(store))),
+            holder,
             places: places.map(|places| Arc::new(Semaphore::new(usize::try_from(places.get()).unwrap_or(1)))),
             events,
         })
@@ -120,7 +131,7 @@ impl Quota {
     pub(super) async fn acquire(&self, ask: &Ask) -> Result<Turn, HttpError> {
         let needs = ask.charges.iter().map(|(bucket, _)| *bucket).collect();
         let ticket = self.queue.enter(ask.priority, needs);
-        let mut place = None;
+        let (mut place, mut missed) = (None, 0);
         loop {
             if !ticket.may_go() {
                 // The first one may need it.
@@ -147,6 +158,13 @@ impl Quota {
                     if !is_held && sent.saturating_duration_since(due) <= TOO_LATE {
                         let charges = ask.charges.clone();
                         return Ok(Turn { at, due, sent, uncertainty, charges, _place: place });
+                    }
+                    missed += 1;
+                    if missed == MANY_MISSED {
+                        tracing::warn!(
+                            missed,
+                            "turns are over when they are had: this machine, or the quota store, is too slow"
+                        );
                     }
                 }
                 Err(wait) => {
@@ -193,8 +211,8 @@ impl Quota {
             let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
             let done = store.exchange(&mut |seen| {
                 let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
-                book.anchor = Anchor::new(seen.now, seen.uncertainty);
-                book.learn(seen.lines.iter().filter_map(|line| Record::parse(line)), seen.is_anew);
+                book.meet(seen.now, seen.uncertainty);
+                book.learn(seen.lines.iter().filter_map(|line| Record::parse(line)));
                 let turn = book.book(&charges, seen.now);
                 if turn.is_ok() {
                     book.lease(&charges, seen.now, seen.lease);
@@ -204,11 +222,20 @@ impl Quota {
                 book.news().iter().map(ToString::to_string).collect()
             });
             if done.is_ok() {
-                book.lock().unwrap_or_else(PoisonError::into_inner).told(told);
+                let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
+                book.told(told);
+                book.decided();
             }
             done.map(|()| taken)
         };
-        let taken = tokio::task::spawn_blocking(exchange).await;
+        let mut exchange = tokio::task::spawn_blocking(exchange);
+        let taken = match timeout(PATIENCE, &mut exchange).await {
+            Ok(taken) => taken,
+            Err(_) => {
+                tracing::warn!("still waiting for {}", (self.holder)());
+                exchange.await
+            }
+        };
         let taken = taken.map_err(|error| HttpError::QuotaStore { source: error.into() })?;
         let taken = taken.map_err(|source| HttpError::QuotaStore { source })?;
         taken.ok_or_else(|| HttpError::QuotaStore { source: "it did not let anybody decide".into() })

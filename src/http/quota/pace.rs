@@ -90,8 +90,9 @@ impl Pacer {
         self.interval < other.interval
     }
 
-    pub(super) fn clear(&mut self) {
-        self.due = 0;
+    /// Moves with a clock that was set back.
+    pub(super) fn set_back(&mut self, by: Micros) {
+        self.due = self.due.saturating_sub(by);
     }
 }
 
@@ -173,8 +174,8 @@ mod tests {
         assert_eq!(pacer.earliest(0), 1_000_000 + 105 * 40_600 - 5_000);
         pacer.charge(9_000_000, 1);
         assert_eq!(pacer.earliest(9_000_001), 9_000_000 + 40_600 - 5_000);
-        pacer.clear();
-        assert_eq!(pacer.earliest(7), 7);
+        pacer.set_back(1_000_000);
+        assert_eq!(pacer.earliest(8_000_001), 8_000_000 + 40_600 - 5_000);
     }
 
     #[test]

@@ -14,6 +14,12 @@ use super::clock::Micros;
 /// The bucket of the whole client.
 pub(super) const CLIENT: &str = "client";
 
+/// A turn is told at most this long ahead. Who finds a later one finds a clock that was set back, or damage.
+pub(super) const MOST_AHEAD: Micros = 2_000_000;
+
+/// A pause that is longer is not kept: damage, or a clock that was set back.
+pub(super) const LONGEST_PAUSE: Micros = 86_400_000_000;
+
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Record {

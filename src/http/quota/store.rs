@@ -22,22 +22,28 @@ pub type StoreError = Box<dyn Error + Send + Sync>;
 pub trait QuotaStore: Send {
     /// Keeps all others out, shows what was added since the last call, and adds what `decide` returns. Blocks.
     ///
-    /// `decide` is called again, with all lines anew, if nobody knows what became of what it returned.
+    /// `decide` is called again, with all lines, if nobody knows what became of what it returned.
     ///
     /// # Errors
     /// The store stays away. Nothing may be sent then: nobody knows what the others do.
     fn exchange(&mut self, decide: &mut dyn FnMut(&Seen) -> Vec<String>) -> Result<(), StoreError>;
+
+    /// What says, while an exchange does not end, who or what it waits for.
+    fn holder(&self) -> Holder {
+        Box::new(|| "the quota store".to_owned())
+    }
 }
+
+/// Says who keeps a store, from any thread.
+pub type Holder = Box<dyn Fn() -> String + Send + Sync>;
 
 /// What a user of a quota finds.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// The time of the store, which all users share: microseconds, never set back.
     pub now: u64,
-    /// What others added since, oldest first.
+    /// What others added since, oldest first; or all lines there are.
     pub lines: Vec<String>,
-    /// Whether these are all lines there are, and none read before counts.
-    pub is_anew: bool,
     /// By how much the store's clock may be ahead of `now` by the time it is read here.
     pub uncertainty: Duration,
     /// How far ahead turns may be taken together: the store is so far away that each one costs.
@@ -61,9 +67,14 @@ pub fn quota_key(plan: &ClientPlan) -> String {
 
 /// How long a request can matter to the quota of a client.
 pub fn quota_horizon(plan: &ClientPlan) -> Duration {
-    let own = plan.quota.buckets.iter().flat_map(|bucket| &bucket.limits);
-    let longest = plan.rate_limits.iter().chain(own).map(|limit| limit.per).max().unwrap_or_default();
+    let longest = longest_window(plan);
     longest + longest / 500 + Duration::from_secs(1)
+}
+
+/// The longest window of all limits; zero if there is none.
+pub(in crate::http) fn longest_window(plan: &ClientPlan) -> Duration {
+    let own = plan.quota.buckets.iter().flat_map(|bucket| &bucket.limits);
+    plan.rate_limits.iter().chain(own).map(|limit| limit.per).max().unwrap_or_default()
 }
 
 fn origin(url: &Url) -> String {
@@ -104,8 +115,8 @@ fn hash(plan: &ClientPlan) -> String {
 }
 
 /// What is found in a store that is here.
-pub(super) fn seen(now: Micros, lines: Vec<String>, is_anew: bool) -> Seen {
-    Seen { now, lines, is_anew, uncertainty: Duration::ZERO, lease: Duration::ZERO }
+pub(super) fn seen(now: Micros, lines: Vec<String>) -> Seen {
+    Seen { now, lines, uncertainty: Duration::ZERO, lease: Duration::ZERO }
 }
 
 #[cfg(test)]

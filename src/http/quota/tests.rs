@@ -3,6 +3,7 @@
 mod heeding;
 mod properties;
 mod sharing;
+mod trouble;
 
 use std::num::NonZeroU32;
 

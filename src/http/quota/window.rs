@@ -118,9 +118,14 @@ impl Window {
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.places.clear();
-        self.taken = 0;
+    /// Whether a request of that time counts no more.
+    pub(super) fn is_over(&self, at: Micros, lateness: Lateness, now: Micros, fastest: Duration) -> bool {
+        Place { at, units: 0, lateness }.free_at(self.held, fastest) <= now
+    }
+
+    /// Moves with a clock that was set back.
+    pub(super) fn set_back(&mut self, by: Micros) {
+        self.places.iter_mut().for_each(|place| place.at = place.at.saturating_sub(by));
     }
 
     /// Counts a request.

@@ -92,6 +92,17 @@ impl Incremental {
         Ok(true)
     }
 
+    /// Whether all rows before the newest value came, though there are more beyond the last page.
+    ///
+    /// # Errors
+    /// They did not come in order.
+    pub fn check_cut(&self) -> Result<(), IncrementalError> {
+        if self.reading.may_be_cut() && self.is_out_of_order {
+            return Err(IncrementalError::CutOutOfOrder { path: self.field.cursor_path.to_string() });
+        }
+        Ok(())
+    }
+
     fn without_value(&mut self, row: &RawValue) -> Result<bool, IncrementalError> {
         match self.field.on_missing {
             OnCursorMissing::Raise => {

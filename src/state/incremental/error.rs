@@ -84,6 +84,12 @@ pub enum IncrementalError {
         /// The cursor's path.
         path: String,
     },
+    /// The reading was cut, and rows beyond the cut may be older than those before it.
+    #[error("the reading was cut, and rows did not come in the order of `{path}` that `row_order` promises")]
+    CutOutOfOrder {
+        /// The cursor's path.
+        path: String,
+    },
     /// There is nothing to count windows from, or no end to count them to.
     #[error("windows need a start that is a time, and there is none for cursor `{path}`")]
     NoWindows {
@@ -114,6 +120,7 @@ impl IncrementalError {
             Self::Step { .. } => "write a number alone, like `1000`",
             Self::TooMany { .. } => "use larger windows",
             Self::NoEnd { .. } => "give it with `--to`",
+            Self::CutOutOfOrder { .. } => "raise the cap, or leave `row_order` out",
             Self::NoWindows { .. } => "set `initial_value` to a time, like \"2024-01-01T00:00:00Z\"",
         }
     }

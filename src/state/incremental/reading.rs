@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::error::IncrementalError;
 use super::lag::lagged;
 use super::step::Step;
-use crate::config::{CursorField, IncrementalValue, LastValue, RangeEdge};
+use crate::config::{CursorField, IncrementalValue, LastValue, RangeEdge, RowOrder};
 use crate::schema::{Point, TimeForm, parse_instant_setting};
 
 /// A range that a run was asked for on the command line, as it was written there.
@@ -46,6 +46,8 @@ pub struct Reading {
     ranges: Vec<Range>,
     /// Whether the next run starts as if this one had not been.
     is_stateless: bool,
+    /// Whether rows come so that those up to any of them leave out none before it.
+    may_be_cut: bool,
 }
 
 /// Values from one to another.
@@ -95,7 +97,8 @@ impl Reading {
         };
         if begin.is_full_scan {
             let sent = Sent { end_in_text: present(field.initial_value.as_ref()), ..Sent::default() };
-            return Ok(Self { ranges: vec![Range::new(field, sent)], is_stateless });
+            let ranges = vec![Range::new(field, sent)];
+            return Ok(Self { ranges, is_stateless, may_be_cut: false });
         }
         let newest = stored(field, begin.state).and_then(|stored| stored.get("last_value"));
         let newest = newest.filter(|value| !value.is_null() && !is_stateless);
@@ -114,7 +117,10 @@ impl Reading {
                 vec![range]
             }
         };
-        Ok(Self { ranges, is_stateless })
+        // Others of the newest value may be beyond the cut.
+        let is_in_order = field.row_order == Some(RowOrder::Asc) && field.range_start == RangeEdge::Closed;
+        let may_be_cut = is_in_order && field.window.is_none() && !is_stateless;
+        Ok(Self { ranges, is_stateless, may_be_cut })
     }
 
     fn of_backfill(field: &CursorField, backfill: &Backfill, now: i64) -> Result<Self, IncrementalError> {
@@ -145,7 +151,7 @@ impl Reading {
             last.end = last.sent.end.clone().map(Point::new);
             last.end_edge = field.range_end;
         }
-        Ok(Self { ranges, is_stateless: true })
+        Ok(Self { ranges, is_stateless: true, may_be_cut: false })
     }
 
     /// The range of a pagination. Those of a child go through all ranges for each row of the parent.
@@ -162,6 +168,11 @@ impl Reading {
     /// Whether the next run starts as if this one had not been.
     pub fn is_stateless(&self) -> bool {
         self.is_stateless
+    }
+
+    /// Whether a run goes on where the last one was cut.
+    pub fn may_be_cut(&self) -> bool {
+        self.may_be_cut
     }
 }
 

@@ -493,6 +493,39 @@ fn a_backfill_of_a_child_goes_through_the_windows_of_each_row_of_its_parent() {
     refused.expect_said("`events` takes values from a parent that has a range of its own");
 }
 
+/// Each window of each shop is a pagination of its own: those that ended are not asked for again, and none is left out.
+#[test]
+fn a_backfill_of_a_child_that_was_cut_goes_on_with_the_windows_that_are_left() {
+    for flight in [1, 4] {
+        // The third window of the first shop is not answered until the run is gone.
+        let gone = Arc::new(AtomicUsize::new(0));
+        let open = Arc::clone(&gone);
+        let feed = Feed::answering(days(9), move |call, events| {
+            let reply = shops_or_ranged(call, events);
+            let is_held = call.path == "/shops/1/events" && call.param("since") == Some("2024-01-04");
+            let open = Arc::clone(&open);
+            if is_held { reply.when(move |_| open.load(Ordering::SeqCst) > 0) } else { reply }
+        });
+        let config = events(RANGED).replace("primary_key", &format!("max_in_flight = {flight}\nprimary_key"));
+        let scene = of_shops(&feed, &config, "");
+        let args = ["-r", "events", "--from", "2024-01-02", "--to", "2024-01-08", "--window", "1d"];
+        let run = scene.workspace.start(&args);
+        // With four at a time, nine others pass the one that is held.
+        let before = if flight == 1 { 4 } else { 13 };
+        feed.api.wait_until(|calls| calls.len() == before);
+        run.kill();
+        gone.store(1, Ordering::SeqCst);
+        let asked: std::collections::BTreeSet<_> = feed.api.targets().into_iter().collect();
+        scene.run(&args).expect_code(0);
+        let resumed = feed.api.targets().split_off(before);
+        let again = resumed.iter().filter(|target| asked.contains(*target)).count();
+        assert!((1..=flight).contains(&again), "{again} of {resumed:?}");
+        assert_eq!(before + resumed.len(), 13 + again);
+        let days: Vec<i64> = (2..8).collect();
+        assert_eq!(ids(&scene), [days.clone(), days].concat());
+    }
+}
+
 /// An API that heeds one end of a range, or none, has its pages read as far as the window goes, where rows are in order.
 #[test]
 fn windows_of_rows_in_order_save_pages_and_have_children() {

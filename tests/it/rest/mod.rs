@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each module uses a part of the scene")]
 
+mod again;
 pub(crate) mod api;
 mod auth;
 mod children;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::api::{Api, Call, Reply};
@@ -104,6 +105,66 @@ fn what_is_left_is_read_from_headers_of_any_name() {
     assert!(members[1] - members[0] >= wait, "{:?}", members[1] - members[0]);
 }
 
+/// Users, and posts of each, one request after the other, whose answers with 403 and 404 are ignored.
+const IGNORING: &str = r#"
+    [client]
+    paginator = "single_page"
+    max_concurrency = 1
+    [[resources]]
+    name = "users"
+    [[resources]]
+    name = "posts"
+    [resources.endpoint]
+    path = "users/{resources.users.id}/posts"
+    response_actions = [{ status_code = 403, action = "ignore" }, { status_code = 404, action = "ignore" }]
+"#;
+
+#[test]
+fn a_403_for_the_rate_is_waited_for_and_never_ignored() {
+    let api = Api::start(|call| match (call.path.as_str(), call.number) {
+        ("/users", _) => Reply::json(&json!(rows(4))),
+        // GitHub's two limits, and what may not be read.
+        (_, 1) => Reply::empty(403).with("x-ratelimit-remaining", "0").with("x-ratelimit-reset", "1"),
+        (_, 3) => Reply::empty(403).with("retry-after", "1"),
+        ("/users/4/posts", _) => Reply::empty(403).with("x-ratelimit-remaining", "7"),
+        _ => Reply::json(&json!([{ "id": call.path }])),
+    });
+    let scene = Scene::new(&api, IGNORING);
+    let report = scene.run_well();
+    assert_eq!(scene.db().count("posts"), 3);
+    assert_eq!((api.calls().len(), &report["too_many_requests"]), (7, &2.into()));
+    assert_eq!(report["resources"][1]["outcome"], "complete");
+    // What goes on is no answer to ignore.
+    let api = Api::start(|call| match call.path.as_str() {
+        "/users" => Reply::json(&json!(rows(2))),
+        _ => Reply::empty(403).with("retry-after", "86400"),
+    });
+    let finished = Scene::new(&api, IGNORING).run(&[]);
+    finished.expect_code(3);
+    finished.expect_said("the server asks for a pause of 86400 s");
+    finished.expect_said("run again later");
+}
+
+#[test]
+fn answers_without_success_tell_what_is_left_too() {
+    let arrivals = Arrivals::default();
+    let seen = Arc::clone(&arrivals);
+    let api = Api::start(move |call| {
+        seen.lock().unwrap().entry(String::new()).or_default().push(Instant::now());
+        match (call.path.as_str(), call.number) {
+            ("/users", _) => Reply::json(&json!(rows(2))),
+            (_, 1) => Reply::empty(404)
+                .with("ratelimit-limit", "50")
+                .with("ratelimit-remaining", "0")
+                .with("ratelimit-reset", "2"),
+            _ => Reply::json(&json!([{ "id": 1 }])),
+        }
+    });
+    Scene::new(&api, IGNORING).run_well();
+    let arrivals = &arrivals.lock().unwrap()[""];
+    assert!(arrivals[2] - arrivals[1] >= SECOND * 2, "{:?}", arrivals[2] - arrivals[1]);
+}
+
 #[test]
 fn a_lower_limit_than_the_configured_one_is_heeded_and_told() {
     let (api, arrivals) = paged(12, |_, reply| {
@@ -160,6 +221,25 @@ fn keys_do_not_share_and_pipelines_with_one_key_do() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(!name.contains("one") && !name.contains("two"), "{name}");
     }
+}
+
+#[test]
+fn who_waits_for_a_process_that_keeps_the_record_says_so_and_can_be_stopped() {
+    let (api, _) = paged(1, |_, reply| reply);
+    let workspace = key_at(&api, "one");
+    workspace.run_well(&[]);
+    let mut files = fs::read_dir(workspace.path("state/quota")).unwrap().map(|entry| entry.unwrap().path());
+    // Like a process that was stopped in the middle of an exchange.
+    let lock = files.find(|path| path.extension().is_some_and(|it| it == "lock"));
+    let lock = fs::File::open(lock.unwrap()).unwrap();
+    lock.lock().unwrap();
+    let mut waiting = workspace.start(&[]);
+    waiting.wait_for_line("still waiting for process");
+    waiting.signal(Signal::INT);
+    waiting.wait().expect_code(130);
+    assert_eq!(api.calls().len(), 1);
+    lock.unlock().unwrap();
+    workspace.run_well(&[]);
 }
 
 #[test]

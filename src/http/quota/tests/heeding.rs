@@ -36,6 +36,10 @@ fn what_our_own_requests_explain_slows_nothing() {
     check(&minute, 100, said(300, 150, reset), false);
     check(&minute, 1, said(60, 0, reset), true);
     check(&[], 5, said(25, 0, reset), true);
+    // Whole seconds, rounded down: the window is about to begin anew.
+    check(&[limit(1000, HOUR)], 1, said(1000, 0, Duration::ZERO), false);
+    // There is no limit, as some say it.
+    check(&[], 5, said(0, 0, reset), false);
     check(&[], 5, Advice { remaining: Some(0), reset: Some(reset), ..Advice::default() }, true);
     check(&[], 5, Advice { limit: Some(25), ..Advice::default() }, false);
 }
@@ -86,6 +90,27 @@ fn with_others_about_what_is_left_is_spread_and_a_reserve_kept() {
         let turn = quota.turn().await;
         let start = Instant::now();
         quota.heed(&turn, &said(100, 10, SECOND * 30));
+        quota.turn().await;
+        assert!(start.elapsed() >= SECOND * 30);
+    });
+}
+
+#[test]
+fn without_a_limit_what_is_under_way_is_no_longer_left() {
+    paused(async {
+        let quota = quota(&[]);
+        let first = quota.turn().await;
+        sleep(Duration::from_millis(5)).await;
+        // Four that the server has not counted yet.
+        for _ in 0..4 {
+            quota.turn().await;
+        }
+        let start = Instant::now();
+        quota.heed(&first, &said(10, 6, SECOND * 30));
+        for _ in 0..2 {
+            quota.turn().await;
+        }
+        assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
         quota.turn().await;
         assert!(start.elapsed() >= SECOND * 30);
     });

@@ -1,4 +1,4 @@
-//! Whatever is sent, no limit is exceeded.
+//! Whatever is sent, no limit is exceeded, and what there is is used.
 
 use proptest::prelude::*;
 
@@ -26,6 +26,29 @@ fn most_units(per: Duration, arrivals: &Arrivals) -> u32 {
         arrivals[index..].iter().take_while(|(other, _)| *other - *first < per).map(|(_, units)| units).sum()
     };
     arrivals.iter().enumerate().map(within).max().unwrap_or(0)
+}
+
+/// Seconds in which requests of these costs can be sent one after the other, if short limits are paced and no window is
+/// ever exceeded.
+fn shortest_time(limits: &[RateLimit], costs: &[u32]) -> f64 {
+    let mut sent: Vec<(f64, u32)> = Vec::new();
+    for cost in costs {
+        let mut at = sent.last().map_or(0.0, |(last, _)| *last);
+        for limit in limits {
+            let (per, requests) = (limit.per.as_secs_f64(), limit.requests.get());
+            let mut units = *cost;
+            let full = sent.iter().rev().find(|(_, other)| {
+                units += other;
+                units > requests
+            });
+            at = full.map_or(at, |(first, _)| at.max(first + per));
+            if let (true, Some((last, before))) = (limit.per <= SECOND * 2, sent.last()) {
+                at = at.max(last + per / f64::from(requests) * f64::from(*before));
+            }
+        }
+        sent.push((at, *cost));
+    }
+    sent.last().map_or(0.0, |(last, _)| *last)
 }
 
 /// What arrived in the client's bucket, and in those of `a` and `b`, by what several tasks send.
@@ -144,5 +167,70 @@ proptest! {
                 prop_assert!(most_units(limit.per, arrivals) <= limit.requests.get(), "{limit:?}");
             }
         }
+    }
+
+    /// Whoever has enough to do uses at least 95 % of what the limits leave: of all together, whatever it costs and
+    /// however many processes do it, and less where a server says that it allows less.
+    #[test]
+    fn who_has_enough_to_do_uses_what_there_is(
+        limits in limits(),
+        costs in prop::collection::vec(1_u32..4, 60..200),
+        processes in 1_usize..4,
+        told in prop::option::of((0_usize..4, 2_u32..5)),
+    ) {
+        let limits = enough(limits);
+        // The first answer that each has says that one of the limits is a part of that only.
+        let lower = told.and_then(|(index, part)| {
+            let units = limits.get(index)?.requests.get() / part;
+            (units > 3).then(|| (index, limit(units, limits[index].per)))
+        });
+        let mut allowed = limits.clone();
+        if let Some((index, lower)) = lower {
+            allowed[index] = lower;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let plan = client(&limits);
+        let mut sent = paused(async {
+            let start = Instant::now();
+            let (mut sent, mut tasks) = (Vec::new(), Vec::new());
+            let quotas: Vec<_> = (0..processes).map(|_| process(&plan, dir.path(), start)).collect();
+            for quota in &quotas {
+                quota.book().know_the_way();
+                let turn = quota.turn().await;
+                sent.push((turn.at, Instant::now(), 1));
+                quota.answered(&turn);
+                if let Some((_, lower)) = lower {
+                    let limit = Some(lower.requests.get().into());
+                    quota.heed(&turn, &Advice { limit, window: Some(lower.per), ..Advice::default() });
+                }
+            }
+            for (number, quota) in quotas.into_iter().enumerate() {
+                let own: Vec<u32> = costs.iter().copied().skip(number).step_by(processes).collect();
+                tasks.push(tokio::spawn(async move {
+                    let mut sent = Vec::new();
+                    for cost in own {
+                        let turn = quota.turn_for("members", cost, 0).await;
+                        sent.push((turn.at, Instant::now(), cost));
+                        quota.answered(&turn);
+                    }
+                    sent
+                }));
+            }
+            for task in tasks {
+                sent.extend(task.await.unwrap());
+            }
+            sent
+        });
+        sent.sort();
+        let arrivals: Arrivals = sent.iter().map(|(_, at, cost)| (*at, *cost)).collect();
+        for limit in &allowed {
+            prop_assert!(most_units(limit.per, &arrivals) <= limit.requests.get(), "{limit:?} of {limits:?}");
+        }
+        let costs: Vec<u32> = arrivals.iter().map(|(_, cost)| *cost).collect();
+        let taken = (arrivals[arrivals.len() - 1].0 - arrivals[0].0).as_secs_f64();
+        let ideal = shortest_time(&allowed, &costs);
+        // How long the last request of each was on its way, the others are not told.
+        let untold = 0.15 * processes as f64;
+        prop_assert!(taken * 0.95 <= ideal + untold, "{taken} s in place of {ideal} s under {allowed:?}, {costs:?}");
     }
 }

@@ -48,6 +48,40 @@ fn a_run_counts_what_the_one_before_it_used() {
 }
 
 #[test]
+fn a_run_that_was_killed_the_next_one_and_a_later_one_are_within_two_windows_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(300, MINUTE), limit(10_000, HOUR)]);
+    let sent = paused(async {
+        let start = Instant::now();
+        let mut sent = Vec::new();
+        // What the server counts of the last one is never told: it was killed under way.
+        let mut run = async |pages: usize| {
+            let quota = process(&plan, dir.path(), start);
+            for page in 1..=pages {
+                let turn = quota.turn().await;
+                sent.push(Instant::now());
+                if page < pages {
+                    sleep(Duration::from_millis(30)).await;
+                    quota.answered(&turn);
+                }
+            }
+        };
+        run(250).await;
+        run(9_000).await;
+        sleep(MINUTE * 10).await;
+        run(3_000).await;
+        sent
+    });
+    assert_eq!(sent.len(), 12_250);
+    assert!(most_in(MINUTE, &sent) <= 300);
+    assert!(most_in(HOUR, &sent) <= 10_000);
+    // The third one gets what the hour still has at once, and the rest when the first ones leave it.
+    assert!(sent[9_999] - sent[0] < Duration::from_secs(44 * 60), "{:?}", sent[9_999] - sent[0]);
+    let last = sent[12_249] - sent[0];
+    assert!(last < HOUR + Duration::from_secs(9 * 60), "{last:?}");
+}
+
+#[test]
 fn processes_that_share_a_quota_use_it_up_together() {
     for (processes, pages) in [(2, 250), (5, 100)] {
         let dir = tempfile::tempdir().unwrap();
@@ -60,6 +94,23 @@ fn processes_that_share_a_quota_use_it_up_together() {
         assert!(most_in(SECOND, &sent) <= 25);
         assert!(per_second(&sent) >= 0.97 * 25.0, "{processes} processes: {}", per_second(&sent));
     }
+}
+
+#[test]
+fn a_pause_that_is_longer_than_may_be_is_not_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = client(&[limit(25, SECOND)]);
+    paused(async {
+        let start = Instant::now();
+        let (patient, other) = (process(&plan, dir.path(), start), process(&plan, dir.path(), start));
+        let _turns = (patient.turn().await, other.turn().await);
+        patient.pause(plan.retry.max_server_delay + SECOND);
+        let waiting = tokio::spawn(async move { patient.turn().await });
+        sleep(Duration::from_millis(50)).await;
+        let start = Instant::now();
+        other.turn().await;
+        assert!(start.elapsed() < SECOND && !waiting.is_finished());
+    });
 }
 
 #[test]
