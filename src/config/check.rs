@@ -36,13 +36,19 @@ struct Schema<'a> {
 #[derive(Default)]
 struct Forms<'a> {
     plain: Vec<&'a Value>,
-    /// Words of dlt that this version does not know.
+    /// Words and keys of dlt that this version does not know.
     later: Vec<&'a str>,
     hint: Option<&'a str>,
     /// Whether words may be written in upper or lower case.
     any_case: bool,
-    /// What to do without a word of `later`.
-    instead: Option<&'a Value>,
+    /// What to do without words and keys that are not known here.
+    instead: Vec<&'a Value>,
+}
+
+impl<'a> Forms<'a> {
+    fn instead_of(&self, word: &str) -> Option<String> {
+        self.instead.iter().find_map(|known| known.get(word)?.as_str()).map(str::to_owned)
+    }
 }
 
 impl<'a> Schema<'a> {
@@ -56,7 +62,7 @@ impl<'a> Schema<'a> {
         found.later.extend(texts(schema.get("x-later")));
         found.hint = found.hint.or(schema.get("x-hint").and_then(Value::as_str));
         found.any_case |= schema.get("x-any-case").is_some();
-        found.instead = found.instead.or(schema.get("x-instead"));
+        found.instead.extend(schema.get("x-instead"));
         let reference = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'));
         if let Some(target) = reference.and_then(|pointer| self.root.pointer(pointer)) {
             return self.collect(target, found);
@@ -127,9 +133,9 @@ impl<'a> Checker<'a, '_> {
             }
             Value::String(text) => self.text(text, &fitting, &forms, path),
             Value::Number(number) => self.number(number.as_f64().unwrap_or(0.0), &fitting, path),
-            Value::Object(fields) => match self.pick(&fitting, fields, &forms.later, path) {
+            Value::Object(fields) => match self.pick(&fitting, fields, &forms, path) {
                 Some(form) => {
-                    self.table(form, fields, &forms.later, path);
+                    self.table(form, fields, &forms, path);
                     true
                 }
                 None => false,
@@ -161,29 +167,21 @@ impl<'a> Checker<'a, '_> {
         if allowed.contains(&text.as_str()) || fitting.iter().any(|form| words(form).is_empty()) {
             return true;
         }
-        self.refuse_word(text, &allowed, &forms.later, forms.instead, path);
+        self.refuse_word(text, &allowed, forms, path);
         false
     }
 
-    /// Reports a word that is not allowed; `instead` says of some what to write in their place.
-    fn refuse_word(
-        &mut self,
-        text: &str,
-        allowed: &[&str],
-        later: &[&str],
-        instead: Option<&'a Value>,
-        path: &str,
-    ) {
-        let others = instead.and_then(Value::as_object).into_iter().flat_map(Map::keys).map(String::as_str);
-        let others = others.filter(|other| !later.contains(other));
-        let instead = instead.and_then(|instead| instead.get(text)?.as_str());
+    /// Reports a word that is not allowed.
+    fn refuse_word(&mut self, text: &str, allowed: &[&str], forms: &Forms<'a>, path: &str) {
+        let others = forms.instead.iter().filter_map(|known| known.as_object()).flat_map(Map::keys);
+        let others = others.map(String::as_str).filter(|other| !forms.later.contains(other));
         let known = format!("known {} {}", if allowed.len() == 1 { "is" } else { "are" }, listed(allowed));
         let (message, hint) = if !self.report.may_show(path) {
             (format!("unknown value; {known}"), None)
-        } else if later.contains(&text) {
-            (format!("`{text}` is not in this version; {known}"), instead.map(str::to_owned))
+        } else if forms.later.contains(&text) {
+            (format!("`{text}` is not in this version; {known}"), forms.instead_of(text))
         } else {
-            let hint = instead.map(str::to_owned);
+            let hint = forms.instead_of(text);
             let hint = hint.or_else(|| did_you_mean(text, allowed.iter().copied().chain(others)));
             (format!("unknown value `{text}`; {known}"), hint)
         };
@@ -209,7 +207,7 @@ impl<'a> Checker<'a, '_> {
         &mut self,
         forms: &[&'a Value],
         fields: &mut Map<String, Value>,
-        later: &[&str],
+        all: &Forms<'a>,
         path: &str,
     ) -> Option<&'a Value> {
         let tags: Vec<(&'a str, &'a Value)> =
@@ -223,7 +221,7 @@ impl<'a> Checker<'a, '_> {
             Some(Value::String(given)) => {
                 let picked = tags.iter().find(|(name, _)| name == given);
                 if picked.is_none() {
-                    self.refuse_word(given, &names, later, None, &place);
+                    self.refuse_word(given, &names, all, &place);
                 }
                 picked
             }
@@ -251,7 +249,7 @@ impl<'a> Checker<'a, '_> {
         picked.map(|(_, form)| *form)
     }
 
-    fn table(&mut self, form: &'a Value, fields: &mut Map<String, Value>, later: &[&str], path: &str) {
+    fn table(&mut self, form: &'a Value, fields: &mut Map<String, Value>, forms: &Forms<'a>, path: &str) {
         let known = form.get("properties").and_then(Value::as_object);
         let other = form.get("additionalProperties");
         let free = form.get("patternProperties").and_then(Value::as_object);
@@ -277,12 +275,13 @@ impl<'a> Checker<'a, '_> {
         for key in unknown {
             fields.shift_remove(&key);
             let place = at_key(path, &key);
-            if later.contains(&key.as_str()) {
-                self.report.add(&place, format!("dlt's `{key}` is not in this version"), None);
+            let hint = forms.instead_of(&key);
+            if forms.later.contains(&key.as_str()) {
+                self.report.add(&place, format!("dlt's `{key}` is not in this version"), hint);
                 continue;
             }
             let free = known.into_iter().flat_map(Map::keys).map(String::as_str);
-            let hint = self.schema.right_place(&key, path);
+            let hint = hint.or_else(|| self.schema.right_place(&key, path));
             let hint = hint.or_else(|| did_you_mean(&key, free.filter(|name| !fields.contains_key(*name))));
             self.report.add(&place, format!("unknown key `{key}`"), hint);
         }

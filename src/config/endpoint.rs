@@ -95,7 +95,7 @@ fn check_path(path: &str, place: &str, report: &mut Report) {
 
 /// dlt's rule: a placeholder in the last segment asks for one thing.
 fn is_single_entity(path: &str) -> bool {
-    let last = path.rsplit('/').next().unwrap_or_default();
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     Template::parse(last).is_ok_and(|template| template.placeholders().next().is_some())
 }
 

@@ -251,14 +251,15 @@ pub(super) fn at_index(path: &str, index: usize) -> String {
 }
 
 /// ``did you mean `x`?`` for the option that is nearest to `text`, if one is near: a few slips away, or with more or
-/// fewer words.
+/// fewer words. Names of classes are words, too: `HeaderLinkPaginator` has `header_link` in it.
 pub(crate) fn did_you_mean<'a>(text: &str, options: impl IntoIterator<Item = &'a str>) -> Option<String> {
     // Two slips in a word of six letters are still that word; in one of three they are another.
     let length = text.chars().count();
     let near = (length.max(3) / 3).min(3).min(length.saturating_sub(1));
-    let folded = text.to_lowercase();
+    let fold = |text: &str| text.to_lowercase().replace(['_', '-'], "");
+    let folded = fold(text);
     let candidates = options.into_iter().filter_map(|option| {
-        let known = option.to_lowercase();
+        let known = fold(option);
         let distance = strsim::damerau_levenshtein(&folded, &known);
         let longer = folded.len() >= 4 && known.contains(&folded);
         let shorter = known.len() >= 4 && folded.contains(&known);
@@ -296,6 +297,12 @@ mod tests {
             did_you_mean("selector", ["path", "data_selector"]).as_deref(),
             Some("did you mean `data_selector`?")
         );
+        let paginators = ["cursor", "header_cursor", "header_link", "json_link", "page_number"];
+        for (class, known) in
+            [("HeaderLinkPaginator", "header_link"), ("HeaderCursorPaginator", "header_cursor")]
+        {
+            assert_eq!(did_you_mean(class, paginators), Some(format!("did you mean `{known}`?")));
+        }
         assert_eq!(did_you_mean("upsert", options), None);
         assert_eq!(did_you_mean("x", []), None);
         assert_eq!(did_you_mean("a", ["b"]), None);

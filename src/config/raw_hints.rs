@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What is known of columns beforehand: a table of column name → hints, or a list of tables each with a `name`.
 /// Names are those of the source.
@@ -147,10 +147,23 @@ pub(super) enum RawContractMode {
     DiscardValue,
 }
 
+/// Keys of dlt's tables that say nothing here.
+pub(super) const TABLE_KEYS: [&str; 4] = ["table_format", "file_format", "references", "parent_table_name"];
+
+/// What to do without them.
+pub(super) fn instead_of_table_keys() -> Value {
+    json!({
+        "table_format": "leave it out: the destination has one format of tables",
+        "file_format": "leave it out: rows go to the destination without files",
+        "references": "leave it out: it changes no table",
+        "parent_table_name": "leave it out: lists in rows become child tables by themselves",
+    })
+}
+
 /// What is known of a child table beforehand.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["parent_table_name", "table_format", "file_format", "references"]))]
+#[schemars(extend("x-later" = TABLE_KEYS, "x-instead" = instead_of_table_keys()))]
 pub(super) struct RawNestedHints {
     /// What is known of columns: column name → hints, or a list.
     pub columns: Option<RawColumns>,
@@ -181,6 +194,7 @@ pub(super) enum RawWriteDisposition {
 #[schemars(extend(
     "x-later" = ["skip"],
     "x-instead" = {
+        "skip": "set `selected = false` in its place",
         "delete-insert": MERGE_STRATEGY, "upsert": MERGE_STRATEGY, "insert-only": MERGE_STRATEGY, "scd2": MERGE_STRATEGY,
     }
 ))]
@@ -196,7 +210,15 @@ pub(super) enum RawDisposition {
 /// A write disposition with a strategy.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["deduplicated", "source_filter", "destination_scope", "skip_unchanged_rows"]))]
+#[schemars(extend(
+    "x-later" = ["deduplicated", "source_filter", "destination_scope", "skip_unchanged_rows"],
+    "x-instead" = {
+        "deduplicated": "leave it out: of rows with one key, the last is kept",
+        "source_filter": "leave rows out with a `filter` in `processing_steps`",
+        "destination_scope": "give a `merge_key`: then rows go or are retired only where new ones of their group came",
+        "skip_unchanged_rows": "leave it out: rows that did not change are written again as they are",
+    }
+))]
 pub(super) struct RawDispositionSettings {
     /// The disposition.
     pub disposition: RawDisposition,
@@ -229,6 +251,7 @@ pub(super) const REPLACE_STRATEGY: &str =
     "x-instead" = {
         "truncate-and-insert": REPLACE_STRATEGY, "insert-from-staging": REPLACE_STRATEGY,
         "staging-optimized": REPLACE_STRATEGY,
+        "cdc": "use `upsert`, and `deletes` for the rows that the API no longer has",
     }
 ))]
 pub(super) enum RawStrategy {

@@ -10,6 +10,9 @@ use crate::package::Outcome;
 use crate::paginate::{Doubt, PageCursor};
 use crate::schema::WriteDisposition;
 
+/// The status that says that there is nothing.
+const NO_CONTENT: u16 = 204;
+
 /// How a resource ended that did not fail.
 pub(super) enum Ended {
     Complete,
@@ -91,12 +94,14 @@ impl ResourceRun<'_> {
     }
 
     /// Ignored errors that leave it open which rows there are: those that another try may not meet, and any if rows that
-    /// do not come are taken for gone. `ignore` puts up with an error; that it means "no rows" is said by `stop`.
+    /// do not come are taken for gone. `ignore` puts up with an error; that it means "no rows" is said by `stop`, or by
+    /// the status itself.
     fn ignored_in_doubt(&self, progress: &ResourceProgress) -> Option<(u16, u64)> {
         let takes_for_gone = self.replaces() || self.resource.deletes.is_some();
         let is_all = self.resource.parent.is_none();
         let mut settled = progress.settled.iter();
-        let in_doubt = |status| is_transient_status(status) || (is_all && takes_for_gone);
+        let in_doubt =
+            |status| is_transient_status(status) || (is_all && takes_for_gone && status != NO_CONTENT);
         let ((_, status), count) =
             settled.find(|((action, status), _)| *action == Action::Ignore && in_doubt(*status))?;
         Some((*status, *count))

@@ -3,6 +3,7 @@
 mod actions;
 mod advice;
 mod auth;
+mod charset;
 mod client;
 mod error;
 mod event;

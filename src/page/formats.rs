@@ -265,7 +265,7 @@ fn csv_error(error: &csv::Error) -> FormatError {
 }
 
 /// Without the mark that some programs put before UTF-8.
-fn without_mark(body: &[u8]) -> &[u8] {
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 

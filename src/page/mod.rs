@@ -39,7 +39,7 @@ impl<'a> Page<'a> {
     /// # Errors
     /// The body is not one JSON document in UTF-8.
     pub fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
-        let root: &RawValue = serde_json::from_slice(body)?;
+        let root: &RawValue = serde_json::from_slice(formats::without_mark(body))?;
         let fields = match root.get().as_bytes().first() {
             Some(b'{') => Some(fields(root)?),
             _ => None,
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn anything_but_one_json_document_is_refused() {
-        for body in ["", "<html>", "{\"a\":1", "{} {}", "{\"a\":01}", "\u{feff}{}"] {
+        for body in ["", "<html>", "{\"a\":1", "{} {}", "{\"a\":01}"] {
             assert!(Page::parse(body.as_bytes()).is_err(), "{body}");
         }
         assert!(Page::parse(b"{\"a\":\"\xff\"}").is_err());

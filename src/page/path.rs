@@ -209,7 +209,7 @@ mod tests {
         "data": [{"id": 123456789012345678901234567890, "kind": "x", "n": 1}, {"id": 1.50, "kind": "y", "n": 2},
                  {"id": 3, "kind": "x", "n": 3}],
         "by_id": {"b": {"id": 1}, "a": {"id": 2}, "b": {"id": 9}},
-        "@odata.nextLink": "/next", "a b": {"c.d": 7}, "user-id": 5, "it's": 6, "nested": {"data": [4]}, "list": [[1, 2], [3]]
+        "@odata.nextLink": "/next", "a b": {"c.d": 7}, "user-id": 5, "it's": 6, "nested": {"data": [4]}, "tagged": [{"tags": [{"n": 7, "a-b": "z"}]}], "list": [[1, 2], [3]]
     }"#;
 
     fn found(path: &str) -> Vec<String> {
@@ -285,6 +285,10 @@ mod tests {
         check("data[?(n > 1)].n", &["2", "3"]);
         check("data[?n > 1].n", &["2", "3"]);
         check("data[?kind='y'].n", &["2"]);
+        check("data[?kind = y].n", &["2"]);
+        check("tagged[?tags[0].n > 6].tags[0].n", &["7"]);
+        check("tagged[?(@.tags[0].n == 7 & @['tags'][0].a-b == z)].tags[0].n", &["7"]);
+        check("tagged[?@.tags[?@.n == 7]].tags[0].n", &["7"]);
         check("data[?(@.kind = 'y')].n", &["2"]);
         check("'@odata.nextLink'", &["\"/next\""]);
         check("$.'a b'", &["{\"c.d\": 7}"]);

@@ -56,13 +56,19 @@ impl CursorRule<'_> {
             CursorSource::Header(name) => link::without_header(asked, received, name),
             source => {
                 let is_suspicious = *asked == PageCursor::Start || self.is_last_row();
-                match is_suspicious && received.row_count > 0 && raw(received, source).is_none() {
+                let is_suspicious = is_suspicious && received.row_count > 0;
+                match is_suspicious && raw(received, source).is_none() && !is_denied(received, source) {
                     true => Next::Unproven,
                     false => Next::Done,
                 }
             }
         }
     }
+}
+
+/// Whether the answer says that there is no token by a null above it.
+fn is_denied(received: &Received<'_>, source: &CursorSource) -> bool {
+    matches!(source, CursorSource::Path(path) if received.is_below_null(path))
 }
 
 /// The value in the answer.
@@ -211,6 +217,22 @@ mod tests {
         assert_eq!(next("{}", 0, false), Next::Done);
         assert_eq!(next(r#"{"end": null}"#, 1, false), Next::Done);
         assert_eq!(next(r#"{"more": false}"#, 1, true), Next::Done);
+    }
+
+    #[test]
+    fn a_null_where_the_token_would_be_below_is_an_end() {
+        let kind = PaginatorKind::Cursor {
+            source: CursorSource::Path("page.next.after".parse().unwrap()),
+            target: after(),
+            has_more_path: None,
+            stop_after_empty_page: false,
+        };
+        let plan = PaginatorPlan { kind, max_pages: u64::MAX, total_rows_path: None };
+        let next = |body: &str| Answer::new(body).rows(1).next(&plan, &PageCursor::Start).unwrap();
+        assert_eq!(next(r#"{"page": {"next": null}}"#), Next::Done);
+        assert_eq!(next(r#"{"page": null}"#), Next::Done);
+        assert_eq!(next(r#"{"page": {}}"#), Next::Unproven);
+        assert_eq!(next("{}"), Next::Unproven);
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub(super) fn after_body(
             }),
             // A last page may leave the link out. On the first page that also looks like a wrong path.
             None if value.is_none() && *asked == PageCursor::Start && received.row_count > 0 => {
-                Ok(if is_link_left_out(received, path) { Next::Done } else { Next::Unproven })
+                let is_end = is_link_left_out(received, path) || received.is_below_null(path);
+                Ok(if is_end { Next::Done } else { Next::Unproven })
             }
             None => Ok(Next::Done),
         },

@@ -5,11 +5,12 @@ use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
 use reqwest::header::HeaderMap;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
 use super::{Detected, PageMark, Tally};
-use crate::page::{self, ID_NAMES, Page};
+use crate::page::{self, ID_NAMES, JsonPath, Page};
 
 /// What a paginator sees of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,13 @@ impl<'a> Received<'a> {
     /// The last row, if there is any.
     pub(super) fn last_row(&self) -> Option<&'a RawValue> {
         page::rows(self.rows).ok()?.pop()
+    }
+
+    /// Whether the path ends at a null above what it leads to, like `next_page.offset` at `{"next_page": null}`.
+    pub(super) fn is_below_null(&self, path: &JsonPath) -> bool {
+        let parent = |path: &JsonPath| path.parent().map(|(above, _)| above);
+        let mut above = std::iter::successors(parent(path), parent);
+        above.any(|above| self.page.value(&above) == Some(Value::Null))
     }
 
     /// A number that tells these rows from others.

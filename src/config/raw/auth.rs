@@ -24,7 +24,11 @@ pub(in crate::config) enum RawCredentials {
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(
     transform = bearer_by_default,
-    extend("x-later" = ["session"], "x-hint" = "write a table, like { type = \"bearer\", token = \"${API_TOKEN}\" }")
+    extend(
+        "x-later" = ["session"],
+        "x-instead" = { "session": "leave it out: tokens are asked for under the client's `timeout` and `retry`" },
+        "x-hint" = "write a table, like { type = \"bearer\", token = \"${API_TOKEN}\" }"
+    )
 )]
 pub(in crate::config) enum RawAuth {
     /// `Authorization: Bearer <token>`.

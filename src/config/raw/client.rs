@@ -11,7 +11,10 @@ use super::{RawCredentials, RawMethod, RawPaginator, RawScalar};
 /// The API as a whole: address, credentials, limits.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["session"]))]
+#[schemars(extend(
+    "x-later" = ["session"],
+    "x-instead" = { "session": "what it was made for may be one of `timeout`, `retry`, `headers` and `auth`" }
+))]
 pub(in crate::config) struct RawClient {
     /// Address that paths are appended to, like `https://api.example.com/v1`.
     pub base_url: String,

@@ -12,7 +12,12 @@ macro_rules! incremental_keys {
     ($(#[$meta:meta])* struct $name:ident { $($(#[$key_meta:meta])* $key:ident: $type:ty,)* }) => {
         $(#[$meta])*
         #[serde(deny_unknown_fields)]
-        #[schemars(extend("x-later" = ["allow_external_schedulers"]))]
+        #[schemars(extend(
+            "x-later" = ["allow_external_schedulers"],
+            "x-instead" = {
+                "allow_external_schedulers": "leave it out, and give the range to `forebay run` with `--from` and `--to`",
+            }
+        ))]
         pub(in crate::config) struct $name {
             $($(#[$key_meta])* pub $key: $type,)*
             /// Field that only grows, like `updated_at`. The next run asks for, and keeps, rows from its greatest value

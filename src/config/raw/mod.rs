@@ -3,7 +3,7 @@
 //! here are what editors show.
 //!
 //! Extensions of the schema that [`super::check`] reads: `x-later` lists keys, tags and values that dlt has and this
-//! version does not, `x-instead` says what to do without some of them; `x-hint` says what to write when the form is
+//! version does not, `x-instead` says what to do without words that are not known; `x-hint` says what to write when the form is
 //! wrong; `x-any-case` lets words be written in upper or lower case. There is no `Debug` on these types, since they hold secrets in plain text.
 //!
 //! Shorthands (text or table) are untagged enums. That would spoil serde's messages, but no one sees those: the form
@@ -33,7 +33,8 @@ pub(in crate::config) use process::*;
 pub(in crate::config) use responses::*;
 
 use super::raw_hints::{
-    RawColumns, RawContract, RawDeletes, RawKeys, RawNestedHints, RawSchema, RawWriteDisposition,
+    RawColumns, RawContract, RawDeletes, RawKeys, RawNestedHints, RawSchema, RawWriteDisposition, TABLE_KEYS,
+    instead_of_table_keys,
 };
 
 /// A pipeline: one API, what to read from it, and where it goes.
@@ -83,9 +84,7 @@ macro_rules! resource_keys {
         $(#[$meta])*
         #[derive(Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
-        #[schemars(extend("x-later" = [
-            "table_format", "file_format", "references", "parent_table_name",
-        ]))]
+        #[schemars(extend("x-later" = TABLE_KEYS, "x-instead" = instead_of_table_keys()))]
         pub(in crate::config) struct $name {
             $($(#[$key_meta])* pub $key: $type,)*
             /// The request: a path, or a table.

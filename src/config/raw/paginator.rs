@@ -16,7 +16,10 @@ pub(in crate::config) enum RawPaginator {
 /// Paginators that need no settings.
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-#[schemars(extend("x-instead" = { "offset": "it needs a limit: write { type = \"offset\", limit = 100 }" }))]
+#[schemars(extend("x-instead" = {
+    "offset": "it needs a limit: write { type = \"offset\", limit = 100 }",
+    "JSONResponseCursorPaginator": "did you mean `cursor`?",
+}))]
 pub(in crate::config) enum RawPaginatorName {
     /// Found out from the first answer. The default.
     Auto,

@@ -16,7 +16,7 @@ use crate::http::auth::Dressed;
 use crate::http::error::{Failure, HttpError};
 use crate::http::quota::Turn;
 use crate::http::request::Response;
-use crate::http::{server_message, transport};
+use crate::http::{charset, server_message, transport};
 
 /// Redirects followed for one attempt; each counts as a request under quota.
 const MAX_REDIRECTS: usize = 5;
@@ -227,8 +227,9 @@ fn redirect_target(response: &reqwest::Response) -> Result<Url, Failure> {
 
 impl Answer {
     fn judged(status: u16, url: Url, headers: HeaderMap, body: Bytes, rules: &[ResponseAction]) -> Self {
-        let action = actions::judge(rules, status, &headers, &body);
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = charset::in_utf8(content_type.as_deref(), body);
+        let action = actions::judge(rules, status, &headers, &body);
         Self { status, url, headers, body, content_type, action }
     }
 

@@ -151,19 +151,18 @@ fn quoted(text: &str) -> Result<(String, &str), &'static str> {
     Err("a quote is not closed")
 }
 
-/// A filter of `jsonpath-ng` in the words of RFC 9535: `&` and `|` are `&&` and `||`, `=` is `==`, and a bare name is a
-/// field of the element at hand. What is RFC 9535 already stays as it is.
+/// A filter of `jsonpath-ng` in the words of RFC 9535: `&` and `|` are `&&` and `||`, `=` is `==`, a bare name is a
+/// field of the element at hand, and after a comparison it is text. What is RFC 9535 already stays as it is.
 fn rfc_filter(filter: &str) -> String {
     let mut out = String::with_capacity(filter.len() + 8);
     let mut rest = filter;
     while let Some(char) = rest.chars().next() {
         let taken = match char {
             '\'' | '"' => quoted(rest).map_or(rest.len(), |(_, after)| rest.len() - after.len()),
-            '@' | '$' => {
-                rest[1..].find(|char: char| !(is_name(char) || char == '.')).map_or(rest.len(), |end| end + 1)
-            }
-            char if char.is_alphabetic() || char == '_' => {
-                rest.find(|char: char| !is_name(char)).unwrap_or(rest.len())
+            char if is_name(char) => {
+                let is_number = char.is_ascii_digit();
+                let ends = |char: char| !(is_name(char) || char == '-' && !is_number);
+                rest.find(ends).unwrap_or(rest.len())
             }
             '&' | '|' | '=' | '!' | '<' | '>' => rest
                 .find(|char| !matches!(char, '&' | '|' | '=' | '!' | '<' | '>' | '~'))
@@ -171,16 +170,25 @@ fn rfc_filter(filter: &str) -> String {
             char => char.len_utf8(),
         };
         let (token, after) = rest.split_at(taken);
-        let is_function = after.trim_start().starts_with('(');
+        let is_bare = token.starts_with(|char: char| char.is_alphabetic() || char == '_')
+            && !matches!(token, "true" | "false" | "null")
+            && !after.trim_start().starts_with('(');
+        let is_field = out.ends_with('.');
         match token {
             "&" => out.push_str("&&"),
             "|" => out.push_str("||"),
             "=" => out.push_str("=="),
-            "true" | "false" | "null" => out.push_str(token),
-            token if token.starts_with(|char: char| char.is_alphabetic() || char == '_') && !is_function => {
-                out.push_str("@.");
-                out.push_str(token);
+            name if is_bare && out.trim_end().ends_with(['=', '<', '>']) => out.extend(["'", name, "'"]),
+            name if is_bare && name.contains('-') => {
+                // RFC 9535 wants them in quotes.
+                if is_field {
+                    out.pop();
+                } else {
+                    out.push('@');
+                }
+                out.extend(["['", name, "']"]);
             }
+            name if is_bare && !is_field => out.extend(["@.", name]),
             token => out.push_str(token),
         }
         rest = after;

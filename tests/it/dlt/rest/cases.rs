@@ -50,6 +50,7 @@ pub(super) const CASES: &[Case] = &[
     case("requests_of_all_kinds", 1),
     case("form_in_the_body", 1),
     case("defaults_of_resources", 1),
+    case("one_thing_with_a_slash", 1),
     case("key_in_the_header", 1),
     case("key_in_the_query", 1),
     case("bearer_token", 1),
@@ -63,6 +64,7 @@ pub(super) const CASES: &[Case] = &[
     // Parents.
     case("children_by_path", 1),
     case("children_of_children", 1),
+    case("parents_of_odd_names", 2),
     case("children_everywhere_else", 1),
     case("children_in_the_old_spelling", 1),
     case("children_some_of_which_are_gone", 1),
@@ -76,6 +78,7 @@ pub(super) const CASES: &[Case] = &[
     // Only what is new.
     case("incremental_by_time", 3),
     case("incremental_without_a_key", 3),
+    case("defaults_with_increments", 3),
     case("range_of_values", 2),
     case("lag", 3),
     case("starts_that_are_open", 3),

@@ -52,7 +52,9 @@ impl Ask<'_> {
             ("GET", ["shrinking"]) if self.run > 1 => Reply::json(&json!([])),
             ("GET", ["shrinking"]) => Reply::json(&json!(people)),
             ("GET", ["documents", name]) => Reply::json(&data::document(name, self.run)),
-            ("GET", ["people", id]) => found(&people, id).map_or_else(not_found, |row| Reply::json(&row)),
+            ("GET", ["people", id] | ["people", id, ""]) => {
+                found(&people, id).map_or_else(not_found, |row| Reply::json(&row))
+            }
             (_, ["cursor", ..] | ["header_cursor"] | ["offset", ..] | ["numbered", ..]) => self.paged(),
             ("GET", ["links", ..]) => self.linked(),
             ("GET", ["auto", ..]) => self.auto(),

@@ -253,15 +253,22 @@ fn fail_and_retry_of_one_parent_fail_the_resource() {
 
 #[test]
 fn an_ignored_error_does_not_empty_a_table_and_stop_does() {
-    let answer =
-        |call: &Call| if call.number == 0 { Reply::json(&json!(rows(2))) } else { gone().status(404) };
-    for (action, code, left) in [("ignore", 1, vec![json!(1), json!(2)]), ("stop", 0, Vec::new())] {
-        let api = Api::start(answer);
+    let cases = [
+        (gone().status(404), "ignore", 1, vec![json!(1), json!(2)]),
+        (gone().status(404), "stop", 0, Vec::new()),
+        // This status says itself that there is nothing.
+        (Reply::empty(204), "ignore", 0, Vec::new()),
+    ];
+    for (odd, action, code, left) in cases {
+        let api = Api::start(move |call: &Call| match call.number {
+            0 => Reply::json(&json!(rows(2))),
+            _ => odd.clone(),
+        });
         let scene = Scene::new(
             &api,
             &format!(
                 "[client]\npaginator = \"single_page\"\n[[resources]]\nname = \"t\"\nwrite_disposition = \"replace\"\n\
-                 endpoint = {{ response_actions = [{{ status_code = 404, action = \"{action}\" }}] }}"
+                 endpoint = {{ response_actions = [{{ status_code = \"4xx\", action = \"{action}\" }}, {{ status_code = 204, action = \"{action}\" }}] }}"
             ),
         );
         scene.run_well();

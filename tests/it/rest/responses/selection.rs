@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::api::{Api, Reply};
-use super::{one, outcome, resource};
+use super::{one, outcome, resource, warnings};
 
 fn loaded(body: &Value, endpoint: &str) -> Vec<Value> {
     let (_api, scene) = one(Reply::json(body), endpoint);
@@ -171,6 +171,14 @@ fn an_answer_without_a_body_is_the_last_and_none_where_it_says_so() {
         assert_eq!(scene.column("t", "id"), [1]);
         assert_eq!(api.calls().len(), 2);
     }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_answer() {
+    let (_api, scene) = one(Reply::text("application/json", "\u{feff}{\"data\": [{\"id\": 1}]}"), "");
+    let report = scene.run_well();
+    assert_eq!(warnings(&report), Vec::<&str>::new());
+    assert_eq!(scene.column("t", "id"), [1]);
 }
 
 #[test]
