@@ -161,7 +161,7 @@ pub enum ExtractError {
         replaces: bool,
     },
     /// The cap was reached before the end.
-    #[error("stopped at `{cap}`; the API has more")]
+    #[error("stopped at `{cap}`; the API may have more")]
     Capped {
         /// The cap, as the config has it.
         cap: String,

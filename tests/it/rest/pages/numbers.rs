@@ -72,7 +72,7 @@ fn a_maximum_before_the_end_is_told() {
         answer,
         "data_selector = \"data\"\npaginator = { type = \"offset\", limit = 3, maximum_offset = 5 }",
         3,
-        &["stopped at `maximum_offset = 5`; the API has more"],
+        &["stopped at `maximum_offset = 5`; the API may have more"],
     );
 }
 
