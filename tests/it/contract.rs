@@ -182,7 +182,7 @@ fn what_a_contract_lets_go_is_told_with_an_example() {
 
 #[test]
 fn what_a_contract_lets_go_is_told_though_nothing_is_left() {
-    let shop = Shop::new("", |_, _| r#"{"id": 1}"#.to_owned());
+    let shop = Shop::new("", |_, page| format!(r#"{{"id": {page}}}"#));
     let warning = "50 rows were dropped by contract: table `orders` would be new (rows at `$`)";
     let contract = ["--set", "resources.orders.schema_contract.tables=discard_row"];
     // With all resources some fail, and the rows are taken from the journal.
