@@ -149,7 +149,10 @@ impl Quota {
                 Ok(at) => {
                     let anchor = self.book().anchor;
                     let (due, uncertainty) = (anchor.instant(at), anchor.uncertainty);
-                    sleep_until(due).await;
+                    // The timer goes by whole milliseconds: even for a moment that has come it would wait for the next.
+                    if due > Instant::now() {
+                        sleep_until(due).await;
+                    }
                     let sent = Instant::now();
                     let is_held = {
                         let book = self.book();
