@@ -106,6 +106,19 @@ fn per_second(sent: &[Instant]) -> f64 {
 }
 
 #[test]
+fn without_a_limit_no_request_waits() {
+    paused(async {
+        // Between two ticks of the timer: whoever asks it waits for the next.
+        advance(Duration::from_micros(300)).await;
+        let (quota, start) = (quota(&[]), Instant::now());
+        for _ in 0..3 {
+            quota.turn().await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    });
+}
+
+#[test]
 fn short_limits_are_paced_evenly_and_used_to_97_percent() {
     for requests in [1, 2, 5, 25, 100, 400] {
         let sent = paused(async {
