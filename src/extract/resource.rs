@@ -44,7 +44,10 @@ struct Pagination<'a> {
 
 /// What a page is asked for with.
 struct PageRequest {
+    /// As it is kept.
     cursor: PageCursor,
+    /// As it is asked for: with the secrets that an address repeats.
+    asked: PageCursor,
     request: Request,
     condition: Option<Condition>,
 }
@@ -235,7 +238,7 @@ impl ResourceRun<'_> {
             Some(_) => None,
         };
         request.validators = condition.as_ref().and_then(|condition| condition.known.clone());
-        PageRequest { cursor, request, condition }
+        PageRequest { cursor, asked, request, condition }
     }
 
     fn count(&self, response: &Result<Response, HttpError>) {
@@ -292,7 +295,7 @@ impl ResourceRun<'_> {
         page_request: PageRequest,
         response: &Response,
     ) -> Result<KeptPage, ExtractError> {
-        let PageRequest { cursor, request, condition } = page_request;
+        let PageRequest { cursor, asked, request, condition } = page_request;
         let Pagination { series, rows, order, .. } = pagination;
         let mut progress = self.progress();
         let done = progress.open.get(&series.number);
@@ -303,7 +306,7 @@ impl ResourceRun<'_> {
         let asked = Asked {
             request: &|| client.describe(&request),
             complaint: &|| client.complaint(&request, response),
-            cursor: &cursor.with_secrets(secrets),
+            cursor: &asked,
             number,
             max_bytes: self.extraction.plan.client.max_body_bytes,
             from_parent: &series.from_parent,

@@ -13,8 +13,6 @@ use crate::page;
 pub struct PageMark {
     /// Hashes of its rows; empty if they are all the same, as rows without ids may be on any page.
     rows: Vec<u64>,
-    /// Whether each has an id of its own, so that one that is met again is no other.
-    has_ids: bool,
     /// How many rows the API said there are.
     total: Option<u64>,
 }
@@ -32,22 +30,27 @@ impl PageMark {
         if rows.len() > 1 && rows.iter().all(|row| *row == rows[0]) {
             rows.clear();
         }
-        Some(Self { rows, has_ids: received.ids().is_some(), total })
+        Some(Self { rows, total })
     }
 
-    /// Compares a page with the one before.
+    /// Compares a page, the one that `received` is of, with the one before. A row that is met again tells something only
+    /// if each has an id of its own: else it may be another one.
     ///
     /// # Errors
     /// It has the same rows: the API does not go by the number, or gives its last page for all beyond.
-    pub(super) fn after(&self, before: &Self, number: u64) -> Result<Option<Doubt>, PaginateError> {
+    pub(super) fn after(
+        &self,
+        before: &Self,
+        received: &Received<'_>,
+    ) -> Result<Option<Doubt>, PaginateError> {
+        let number = received.page_count;
         if !self.rows.is_empty() && self.rows == before.rows {
             return Err(PaginateError::SamePage { number });
         }
-        if self.has_ids && before.has_ids {
-            let known: HashSet<&u64> = before.rows.iter().collect();
-            if self.rows.iter().any(|row| known.contains(row)) {
-                return Ok(Some(Doubt::Moved { page: number }));
-            }
+        let known: HashSet<&u64> = before.rows.iter().collect();
+        // Ids are looked for where it matters only: that takes all rows apart.
+        if self.rows.iter().any(|row| known.contains(row)) && received.ids().is_some() {
+            return Ok(Some(Doubt::Moved { page: number }));
         }
         Ok(match (before.total, self.total) {
             (Some(before), Some(total)) if total < before => Some(Doubt::Fewer { before, total }),
@@ -62,6 +65,14 @@ mod tests {
     use super::super::received::tests::Answer;
     use super::super::{AfterEmptyPage, RangeEnd, Target};
     use super::*;
+
+    fn after(
+        (rows, total): (&str, Option<u64>),
+        before: (&str, Option<u64>),
+    ) -> Result<Option<Doubt>, PaginateError> {
+        let answer = Answer::new("{}").with_rows(rows).page(5);
+        answer.with(|received| mark(rows, total).after(&mark(before.0, before.1), received))
+    }
 
     fn mark(rows: &str, total: Option<u64>) -> PageMark {
         let kind = PaginatorKind::PageNumber {
@@ -83,7 +94,7 @@ mod tests {
     #[test]
     fn rows_that_come_again_are_noticed() {
         let check = |before: &str, rows: &str, expected: Result<Option<Doubt>, PaginateError>| {
-            assert_eq!(mark(rows, None).after(&mark(before, None), 5), expected, "{before} {rows}");
+            assert_eq!(after((rows, None), (before, None)), expected, "{before} {rows}");
         };
         let same = || Err(PaginateError::SamePage { number: 5 });
         let two = r#"[{"id": 1, "n": 1}, {"id": 2, "n": 1}]"#;
@@ -102,9 +113,7 @@ mod tests {
 
     #[test]
     fn a_total_that_falls_is_noticed() {
-        let after = |before: Option<u64>, total: Option<u64>| {
-            mark("[2]", total).after(&mark("[1]", before), 2).unwrap()
-        };
+        let after = |before: Option<u64>, total: Option<u64>| after(("[2]", total), ("[1]", before)).unwrap();
         assert_eq!(after(Some(7), Some(6)), Some(Doubt::Fewer { before: 7, total: 6 }));
         for (before, total) in [(Some(7), Some(7)), (Some(7), Some(8)), (None, Some(1)), (Some(1), None)] {
             assert_eq!(after(before, total), None);

@@ -75,7 +75,7 @@ impl PaginatorPlan {
         }
         let mark = PageMark::of(&self.kind, received, self.total_rows(received));
         let doubt = match (&mark, received.page_before) {
-            (Some(mark), Some(before)) => mark.after(before, received.page_count)?,
+            (Some(mark), Some(before)) => mark.after(before, received)?,
             _ => None,
         };
         Ok(Advance { next: self.next(cursor, received)?, detected: None, mark, doubt })
